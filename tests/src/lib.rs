@@ -1,0 +1,19 @@
+//! Test rigs: real ZooKeeper, PostgreSQL and `watchdog dev`, started fresh and always stopped.
+//!
+//! Used by the end-to-end tests beside this library, by the contract tests of the adapters and by the benches.
+//! Everything here is blocking and plain: a test in an async runtime calls it from a multi-threaded runtime or
+//! through `spawn_blocking`, because a rig that waits would starve the client under test.
+//!
+//! ```text
+//! Drop of a rig ─────────────► its process group is killed, its directory removed
+//! death of the test process ─► the reaper does the same (also for rigs shared by a whole process)
+//! ```
+
+pub mod dev;
+pub mod ports;
+pub mod postgres;
+pub mod process;
+mod reaper;
+pub mod zookeeper;
+
+pub use process::{Guarded, wait_for};

@@ -1,0 +1,4 @@
+//! Membership: what watchdogs and agents share: records, sessions, election, joining, obituaries, observation.
+
+pub mod records;
+pub mod tree;
