@@ -4,4 +4,5 @@
 //! are arguments, plans are values. The same input gives the same plan.
 
 pub mod ids;
+pub mod replica;
 pub mod state;
