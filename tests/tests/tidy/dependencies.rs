@@ -1,0 +1,120 @@
+//! Dependencies: who may depend on whom, and which library has a single owner, read from `cargo metadata`.
+
+use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
+
+/// Our crates, and which of ours each may build on. Dependencies point up the layout's list, never down.
+const ALLOWED: [(&str, &[&str]); 13] = [
+    ("watchdog-proto", &[]),
+    ("watchdog-core", &[]),
+    ("watchdog-sim", &["watchdog-core"]),
+    ("watchdog-ports", &["watchdog-core"]),
+    ("watchdog-journal", &["watchdog-ports", "watchdog-core"]),
+    ("watchdog-membership", &["watchdog-proto", "watchdog-core"]),
+    (
+        "watchdog",
+        &["watchdog-proto", "watchdog-core", "watchdog-ports", "watchdog-journal", "watchdog-membership"],
+    ),
+    ("watchdogctl", &["watchdog-proto", "watchdog-core"]),
+    ("replica_agent", &["watchdog-proto", "watchdog-membership", "watchdog-core"]),
+    ("replica-agent", &["watchdog-proto", "watchdog-membership", "watchdog-core"]),
+    ("scoring-server", &["replica_agent"]),
+    // Everyone's tests build on its rigs, so it builds on nobody.
+    ("watchdog-tests", &[]),
+    ("xtask", &[]),
+];
+
+/// What the core may use: data, errors and hashing.
+const CORE_LIBRARIES: [&str; 5] = ["serde", "serde_json", "serde_json_canonicalizer", "sha2", "thiserror"];
+
+/// Libraries that stand behind one of our ports, and the crates that may name them.
+const OWNED: [(&str, &[&str]); 4] = [
+    ("axum", &["watchdog", "scoring-server"]),
+    ("backoff", &["watchdog-ports"]),
+    ("sqlx", &["watchdog-journal"]),
+    ("zookeeper-client", &["watchdog-membership", "watchdog-tests"]),
+];
+
+/// One line of a crate's `Cargo.toml`.
+struct Edge<'a> {
+    from: &'a str,
+    to: &'a str,
+    ours: bool,
+    /// For tests only.
+    dev: bool,
+}
+
+fn edges(metadata: &Metadata) -> Vec<Edge<'_>> {
+    let mut edges = Vec::new();
+    for package in &metadata.packages {
+        for dependency in &package.dependencies {
+            edges.push(Edge {
+                from: package.name.as_str(),
+                to: &dependency.name,
+                ours: dependency.path.is_some(),
+                dev: dependency.kind == DependencyKind::Development,
+            });
+        }
+    }
+    edges
+}
+
+/// The direction of dependencies. Tests may also use the rigs, and the end-to-end tests everything.
+fn wrong_direction(edge: &Edge<'_>) -> Option<String> {
+    let Some((_, allowed)) = ALLOWED.iter().find(|(name, _)| *name == edge.from) else {
+        return Some(format!("{} has no row in the table of allowed dependencies", edge.from));
+    };
+    let for_tests = edge.dev && (edge.to == "watchdog-tests" || edge.from == "watchdog-tests");
+    let fine = !edge.ours || for_tests || allowed.contains(&edge.to);
+    (!fine).then(|| format!("{} may not depend on {}", edge.from, edge.to))
+}
+
+fn impure_core(edge: &Edge<'_>) -> Option<String> {
+    let fine = edge.from != "watchdog-core" || edge.dev || CORE_LIBRARIES.contains(&edge.to);
+    (!fine).then(|| format!("the core may not use {}: it is told everything", edge.to))
+}
+
+fn not_the_owner(edge: &Edge<'_>) -> Option<String> {
+    let (_, owners) = OWNED.iter().find(|(library, _)| *library == edge.to)?;
+    let fine = edge.dev || owners.contains(&edge.from);
+    (!fine).then(|| format!("{} may not use {}: only {} may", edge.from, edge.to, owners.join(" and ")))
+}
+
+fn hold(rule: fn(&Edge<'_>) -> Option<String>) {
+    let manifest = crate::root().join("Cargo.toml");
+    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let edges = edges(&metadata);
+    assert!(edges.iter().any(|edge| edge.ours) && edges.iter().any(|edge| !edge.ours), "metadata has edges");
+    crate::none(&edges.iter().filter_map(rule).collect::<Vec<_>>());
+}
+
+#[test]
+fn dependencies_point_up() {
+    let bad = Edge { from: "watchdog-core", to: "watchdog-ports", ours: true, dev: false };
+    assert!(wrong_direction(&bad).is_some());
+    assert!(wrong_direction(&Edge { dev: true, ..bad }).is_some(), "not for tests either");
+    let new = Edge { from: "watchdog-new", to: "serde", ours: false, dev: false };
+    assert!(wrong_direction(&new).is_some(), "a new crate needs a row");
+    let rig = Edge { from: "watchdog-journal", to: "watchdog-tests", ours: true, dev: true };
+    assert_eq!(wrong_direction(&rig), None);
+    assert!(wrong_direction(&Edge { dev: false, ..rig }).is_some());
+
+    hold(wrong_direction);
+}
+
+#[test]
+fn the_core_uses_data_errors_and_hashing_only() {
+    let bad = Edge { from: "watchdog-core", to: "tokio", ours: false, dev: false };
+    assert!(impure_core(&bad).is_some());
+    assert_eq!(impure_core(&Edge { to: "serde", ..bad }), None);
+
+    hold(impure_core);
+}
+
+#[test]
+fn a_library_behind_a_port_has_one_owner() {
+    let bad = Edge { from: "watchdog", to: "sqlx", ours: false, dev: false };
+    assert!(not_the_owner(&bad).is_some());
+    assert_eq!(not_the_owner(&Edge { from: "watchdog-journal", ..bad }), None);
+
+    hold(not_the_owner);
+}
