@@ -308,7 +308,7 @@ fn create(addresses: &str, path: &str) -> anyhow::Result<()> {
 
 fn need_packages() -> anyhow::Result<()> {
     for jar in JARS {
-        anyhow::ensure!(Path::new(jar).exists(), "{jar} is missing: apt-get install -y zookeeper");
+        anyhow::ensure!(Path::new(jar).exists(), "{jar} is missing: apt-get install -y libzookeeper-java");
     }
     let java = process::is_program("java");
     anyhow::ensure!(java, "java is missing: apt-get install -y default-jre-headless");

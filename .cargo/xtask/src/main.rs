@@ -1,3 +1,53 @@
-//! Stub.
+//! Xtask: the commands of this repository: `cargo dev`, `cargo verify`, `cargo xtask …`.
 
-fn main() {}
+mod machine;
+mod programs;
+mod tally;
+mod verify;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+const USAGE: &str = "\
+cargo dev [--] [ARGS]   build everything and run a whole cluster on this machine: `watchdog dev ARGS`
+cargo verify            format, lints and all tests, on the real ZooKeeper and PostgreSQL (installed if missing)
+cargo xtask build       build the programs that the end-to-end tests run
+cargo xtask install     install with apt-get what the tests need
+cargo xtask test        install, build and test, without format and lints";
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let command = arguments.next();
+    let outcome = match command.as_ref().and_then(|name| name.to_str()) {
+        Some("dev") => dev(&arguments.collect::<Vec<_>>()),
+        Some("verify") => verify::everything(),
+        Some("build") => programs::build(),
+        Some("install") => machine::install_missing(),
+        Some("test") => verify::tests_only(),
+        Some("help" | "--help" | "-h") => {
+            println!("{USAGE}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprintln!("{USAGE}");
+            return ExitCode::from(2);
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Builds the programs and becomes `watchdog dev`, so that signals and the exit code are its own.
+fn dev(arguments: &[OsString]) -> anyhow::Result<()> {
+    programs::build()?;
+    let passed = match arguments.split_first() {
+        Some((first, rest)) if first == "--" => rest,
+        _ => arguments,
+    };
+    programs::become_program("watchdog", "dev", passed)
+}

@@ -1,0 +1,83 @@
+//! Machine: what the tests need beside Rust, and how a Debian machine gets it.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::programs::run;
+
+/// A Debian package, and what shows that it is there.
+struct Need {
+    package: &'static str,
+    shown_by: Sign,
+}
+
+enum Sign {
+    Program(&'static str),
+    File(&'static str),
+    /// Debian keeps its servers out of the path, in a directory per version.
+    PostgresServer,
+}
+
+const NEEDS: [Need; 7] = [
+    // Not `zookeeper`: that brings a desktop Java and a user, and the tests run the server from its library.
+    Need { package: "libzookeeper-java", shown_by: Sign::File("/usr/share/java/zookeeper.jar") },
+    Need { package: "default-jre-headless", shown_by: Sign::Program("java") },
+    Need { package: "postgresql", shown_by: Sign::PostgresServer },
+    Need { package: "postgresql-client", shown_by: Sign::Program("psql") },
+    Need { package: "util-linux", shown_by: Sign::Program("setpriv") },
+    Need { package: "iproute2", shown_by: Sign::Program("ip") },
+    Need { package: "iptables", shown_by: Sign::Program("iptables") },
+];
+
+impl Sign {
+    fn is_seen(&self) -> bool {
+        match self {
+            Self::Program(name) => is_program(name),
+            Self::File(path) => Path::new(path).exists(),
+            Self::PostgresServer => std::fs::read_dir("/usr/lib/postgresql").is_ok_and(|versions| {
+                versions.flatten().any(|version| version.path().join("bin/postgres").exists())
+            }),
+        }
+    }
+}
+
+/// Installs with apt-get what is missing; does nothing when all is there.
+///
+/// # Errors
+///
+/// If something is missing and this is not Debian, or we are not root.
+pub(crate) fn install_missing() -> anyhow::Result<()> {
+    let missing: Vec<&str> =
+        NEEDS.iter().filter(|need| !need.shown_by.is_seen()).map(|need| need.package).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages = missing.join(" ");
+    anyhow::ensure!(
+        is_program("apt-get"),
+        "the tests need {packages} (Debian's names), and there is no apt-get"
+    );
+    anyhow::ensure!(is_root(), "the tests need {packages}; as root: apt-get install -y {packages}");
+    eprintln!("installing what the tests need: {packages}");
+    run(apt_get().args(["-qq", "update"]))?;
+    run(apt_get().args(["-qq", "install", "-y", "--no-install-recommends"]).args(&missing))
+}
+
+fn apt_get() -> Command {
+    let mut command = Command::new("apt-get");
+    command.env("DEBIAN_FRONTEND", "noninteractive");
+    command
+}
+
+/// Whether a program is found, also where only root's path leads.
+fn is_program(name: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let of_root = ["/usr/sbin", "/sbin"].map(Into::into);
+    std::env::split_paths(&path).chain(of_root).any(|directory| directory.join(name).is_file())
+}
+
+fn is_root() -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    // /proc/self belongs to the effective user.
+    std::fs::metadata("/proc/self").is_ok_and(|this| this.uid() == 0)
+}

@@ -1,0 +1,43 @@
+//! Programs: builds our binaries and finds them beside this one.
+
+use std::ffi::OsString;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
+
+use anyhow::Context as _;
+
+/// What `watchdog dev` and the end-to-end tests start.
+const PACKAGES: [&str; 4] = ["watchdog", "watchdogctl", "replica-agent", "scoring-server"];
+
+/// The cargo that runs us, at the root of the workspace.
+pub(crate) fn cargo() -> Command {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+    cargo
+}
+
+/// Runs `command` and fails unless it exits with 0.
+pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
+    let name = format!("{command:?}");
+    let status = command.status().with_context(|| format!("run {name}"))?;
+    anyhow::ensure!(status.success(), "{name}: {status}");
+    Ok(())
+}
+
+/// Builds the programs in the profile `dev`, showing cargo's progress.
+pub(crate) fn build() -> anyhow::Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--bins"]);
+    for package in PACKAGES {
+        build.args(["--package", package]);
+    }
+    run(&mut build)
+}
+
+/// Replaces this process by `name subcommand arguments`. Returns only when that fails.
+pub(crate) fn become_program(name: &str, subcommand: &str, arguments: &[OsString]) -> anyhow::Result<()> {
+    let this = std::env::current_exe().context("find the directory of our programs")?;
+    let program = this.with_file_name(name);
+    let error = Command::new(&program).arg(subcommand).args(arguments).exec();
+    Err(error).with_context(|| format!("run {}", program.display()))
+}
