@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::programs::run;
+use anyhow::Context as _;
 
 /// A Debian package, and what shows that it is there.
 struct Need {
@@ -59,14 +59,22 @@ pub(crate) fn install_missing() -> anyhow::Result<()> {
     );
     anyhow::ensure!(is_root(), "the tests need {packages}; as root: apt-get install -y {packages}");
     eprintln!("installing what the tests need: {packages}");
-    run(apt_get().args(["-qq", "update"]))?;
-    run(apt_get().args(["-qq", "install", "-y", "--no-install-recommends"]).args(&missing))
+    apt_get(&["update"])?;
+    apt_get(&[&["install", "-y", "--no-install-recommends"], missing.as_slice()].concat())
 }
 
-fn apt_get() -> Command {
-    let mut command = Command::new("apt-get");
-    command.env("DEBIAN_FRONTEND", "noninteractive");
-    command
+/// Runs apt-get, whose chatter is shown only when it fails.
+fn apt_get(arguments: &[&str]) -> anyhow::Result<()> {
+    let output = Command::new("apt-get")
+        .arg("-qq")
+        .args(arguments)
+        .env("DEBIAN_FRONTEND", "noninteractive")
+        .output()
+        .context("run apt-get")?;
+    let said = [output.stdout, output.stderr].concat();
+    let said = String::from_utf8_lossy(&said);
+    anyhow::ensure!(output.status.success(), "apt-get {}: {}\n{said}", arguments.join(" "), output.status);
+    Ok(())
 }
 
 /// Whether a program is found, also where only root's path leads.
