@@ -2,7 +2,21 @@
 //!
 //! No clock, no randomness, no IO, no logging: time, policy and observation
 //! are arguments, plans are values. The same input gives the same plan.
+//!
+//! ```text
+//! observation ─► assess ─► strikes ─► planner ─► vet ─► (record) ─► next ─► Send | Sleep | Finish
+//!                  ▲           history ──┘ └── policy, declarations
+//! ```
 
+pub mod change;
+pub mod finding;
+pub mod history;
 pub mod ids;
+pub mod input;
+pub mod observation;
+pub mod plan;
+pub mod policy;
+pub mod record;
+pub mod refusal;
 pub mod replica;
 pub mod state;

@@ -1,0 +1,169 @@
+//! History: the record, folded into what decisions need.
+//!
+//! Budgets, tries and delays are read from here and nowhere else, so that a
+//! change of leader resets none of them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Conviction;
+use crate::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, Version};
+use crate::observation::Obituary;
+use crate::plan::{Agent, Outcome, Plan, PlanStatus};
+use crate::policy::Remedy;
+use crate::record::Mark;
+
+/// See the module.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct History {
+    /// The last entry that was folded in.
+    pub through: Sequence,
+    /// The highest term that was opened.
+    pub epoch: Epoch,
+    /// The time of the newest entry; time never runs backwards from here.
+    pub last_at: Time,
+    /// How many plans the current term has made.
+    pub plans_in_term: u64,
+    /// The pause, when there is one.
+    pub pause: Option<Pause>,
+    /// Holds, by replica or host name.
+    pub holds: BTreeMap<String, Pause>,
+    /// Quarantined replicas, and why.
+    pub quarantined: BTreeMap<ReplicaId, String>,
+    /// When the storm guard was last overruled.
+    pub storm_released_at: Option<Time>,
+    /// Marks by version.
+    pub marks: BTreeMap<Version, Mark>,
+    /// The version that was marked stable last.
+    pub stable: Option<Version>,
+    /// Plans that may still act.
+    pub open_plans: BTreeMap<PlanId, OpenPlan>,
+    /// Steps that were sent, or are about to be, and whose fate is not recorded.
+    pub open_intents: BTreeMap<StepId, Intent>,
+    /// Replicas of which an order's fate stayed unknown; disturbed until seen healthy or replaced.
+    pub unsettled: BTreeSet<ReplicaId>,
+    /// What was tried on each replica, oldest first, at most an hour back or [`HEALS_KEPT`].
+    pub heals: BTreeMap<ReplicaId, VecDeque<PastHeal>>,
+    /// The last lives of each replica that we ordered, newest last, at most [`LIVES_KEPT`].
+    pub lives: BTreeMap<ReplicaId, VecDeque<PastLife>>,
+    /// Convictions that stand.
+    pub convictions: BTreeMap<String, Conviction>,
+    /// Hosts that were ever seen.
+    pub hosts: BTreeMap<HostId, PastHost>,
+    /// Agents that took the epoch of the current term.
+    pub sealed: BTreeSet<Agent>,
+}
+
+/// How many heals of a replica are remembered.
+pub const HEALS_KEPT: usize = 64;
+
+/// How many lives of a replica are remembered.
+pub const LIVES_KEPT: usize = 16;
+
+/// A pause or hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// Who.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Until when; `None` is until ended.
+    pub until: Option<Time>,
+}
+
+impl Pause {
+    /// Whether it stands at `now`.
+    pub fn stands(&self, now: Time) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// A plan that may still act, with what is known of its steps.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OpenPlan {
+    /// The plan.
+    pub plan: Plan,
+    /// Running, or awaiting approval.
+    pub status: PlanStatus,
+    /// Its steps so far.
+    pub progress: Progress,
+}
+
+/// What is known of a plan's steps; a step that is not in here is still to be done.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Progress {
+    /// By step.
+    pub steps: BTreeMap<StepId, StepProgress>,
+}
+
+/// What is known of a step.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StepProgress {
+    /// When its intent was recorded.
+    pub started_at: Time,
+    /// When its fate was recorded.
+    pub finished_at: Option<Time>,
+    /// Its fate.
+    pub outcome: Option<Outcome>,
+    /// What its agent said.
+    pub error: Option<String>,
+}
+
+/// An act that may be under way.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// Of which plan.
+    pub plan: PlanId,
+    /// Under which leader.
+    pub epoch: Epoch,
+    /// Whom it touches.
+    pub replica: Option<ReplicaId>,
+    /// Who carries it out.
+    pub agent: Agent,
+    /// The instance of its state directory.
+    pub instance: Option<String>,
+    /// When it was recorded.
+    pub at: Time,
+}
+
+/// What was tried on a replica.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastHeal {
+    /// By which plan.
+    pub plan: PlanId,
+    /// Which rung.
+    pub remedy: Remedy,
+    /// On which host, when it was a start.
+    pub host: Option<HostId>,
+    /// When the plan was recorded.
+    pub at: Time,
+    /// When the plan ended.
+    pub ended_at: Option<Time>,
+    /// How it ended.
+    pub status: PlanStatus,
+}
+
+/// A life that we ordered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastLife {
+    /// Which.
+    pub incarnation: Incarnation,
+    /// Where.
+    pub host: HostId,
+    /// When its start was intended.
+    pub at: Time,
+    /// The proof of its death.
+    pub obituary: Option<Obituary>,
+}
+
+/// A host that was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PastHost {
+    /// The id of its agent's state directory.
+    pub instance: String,
+    /// Which boot.
+    pub boot_id: String,
+    /// Where its agent answered.
+    pub address: String,
+}

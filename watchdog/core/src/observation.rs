@@ -1,0 +1,209 @@
+//! Observation: what one watchdog sees, and how it knows.
+//!
+//! "I could not see" is a value of its own ([`Sight::Blind`], `None`, absent
+//! reports), so that it can neither convict nor acquit.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{Epoch, HostId, Incarnation, ReplicaId, Time, Version};
+use crate::state::Hash;
+
+/// Everything that was seen when a check was made.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    /// When.
+    pub at: Time,
+    /// Whether the observer itself sees.
+    pub sight: Sight,
+    /// When the observer's last fenced write was committed: the proof that it is not the one that is cut off.
+    pub fenced_write_at: Option<Time>,
+    /// Every host that is, or was, there.
+    pub hosts: BTreeMap<HostId, HostSeen>,
+    /// Every replica that is declared or seen.
+    pub replicas: BTreeMap<ReplicaId, ReplicaSeen>,
+}
+
+/// Whether the observer sees.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sight {
+    /// Its session is confirmed and its view is complete.
+    Clear,
+    /// It can't see; what it last saw is old.
+    Blind {
+        /// Since when.
+        since: Time,
+        /// Why, in one sentence.
+        why: String,
+    },
+}
+
+/// A host, by its agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HostSeen {
+    /// Whether its agent's session lives.
+    pub presence: Presence,
+    /// The id of its agent's state directory.
+    pub instance: String,
+    /// Where its agent answers.
+    pub address: String,
+    /// Its agent's process.
+    pub pid: u32,
+    /// Which boot it is.
+    pub boot_id: String,
+    /// Whether the processes that it reports are all that it has.
+    pub inventory_complete: bool,
+}
+
+impl HostSeen {
+    /// Whether its agent is there.
+    pub fn is_present(&self) -> bool {
+        matches!(self.presence, Presence::Present)
+    }
+}
+
+/// Whether something is there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Presence {
+    /// Its session lives.
+    Present,
+    /// Its session is gone, by this observer's own first sight of that.
+    Gone {
+        /// Since when.
+        since: Time,
+    },
+}
+
+/// A replica: all lives of it that are seen or were reported dead.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct ReplicaSeen {
+    /// Counts every time that its nodes were read, so that newer evidence can be told from older.
+    pub look: u64,
+    /// Since when no life of it is seen alive, by this observer's own first sight of that.
+    pub absent_since: Option<Time>,
+    /// Its lives, oldest first.
+    pub lives: BTreeMap<Incarnation, Life>,
+}
+
+/// One incarnation, from up to three sources.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Life {
+    /// Where it runs or ran.
+    pub host: HostId,
+    /// What its host agent says.
+    pub process: Option<ProcessSeen>,
+    /// What it says itself.
+    pub member: Option<MemberSeen>,
+    /// The proof that it is dead; beats the other two.
+    pub obituary: Option<Obituary>,
+}
+
+impl Life {
+    /// Whether it may still run: seen by someone, and not proven dead.
+    pub fn is_alive(&self) -> bool {
+        self.obituary.is_none() && (self.process.is_some() || self.member.is_some())
+    }
+
+    /// What it has in memory, by its own word, or by its host agent's where it has no word of its own.
+    pub fn loaded(&self) -> Option<Loaded> {
+        let own = self.member.as_ref().map(|member| member.loaded);
+        own.or_else(|| self.process.as_ref().and_then(|process| process.loaded))
+    }
+}
+
+/// A version and the hash of what is in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loaded {
+    /// The version that it says.
+    pub version: Version,
+    /// The hash of what it holds.
+    pub state_hash: Hash,
+}
+
+/// A process, as its host agent sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProcessSeen {
+    /// The process.
+    pub pid: u32,
+    /// Whether it was told to end.
+    pub stopping: bool,
+    /// What its probes say.
+    pub probe: Probed,
+    /// Why they fail.
+    pub detail: String,
+    /// Counts probe rounds; newer evidence has a higher one.
+    pub round: u64,
+    /// Since when it is so.
+    pub since: Time,
+    /// What was loaded on its behalf, when it embeds no agent.
+    pub loaded: Option<Loaded>,
+}
+
+/// What probes say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Probed {
+    /// There are none, or none has answered yet.
+    Unknown,
+    /// All pass.
+    Passing,
+    /// At least one fails.
+    Failing,
+}
+
+/// A replica, by its own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MemberSeen {
+    /// Its process.
+    pub pid: u32,
+    /// Where its agent answers.
+    pub address: String,
+    /// Where the application answers.
+    pub service: Option<String>,
+    /// What it has in memory.
+    pub loaded: Loaded,
+    /// How it feels.
+    pub health: Health,
+    /// Why.
+    pub detail: String,
+    /// The highest epoch that it has seen.
+    pub epoch: Epoch,
+    /// Since when it is so.
+    pub since: Time,
+}
+
+/// How a replica feels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Health {
+    /// Not ready yet.
+    Starting,
+    /// It serves.
+    Ready,
+    /// It loads, and serves.
+    Loading,
+    /// It takes no new work.
+    Draining,
+    /// It says itself that something is wrong.
+    Unhealthy,
+}
+
+/// The proof that an incarnation is dead.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Obituary {
+    /// Which replica.
+    pub replica: ReplicaId,
+    /// Which life of it.
+    pub incarnation: Incarnation,
+    /// Where it ran.
+    pub host: HostId,
+    /// How it ended: `exit 1`, `signal 9 (SIGKILL)`, `unknown` …
+    pub status: String,
+    /// Whether its whole process tree is proven gone.
+    pub tree_gone: bool,
+    /// When it was found dead.
+    pub at: Time,
+}

@@ -1,0 +1,223 @@
+//! Policy: every bound and delay that decisions obey, with defaults that are safe for production.
+//!
+//! The value of the key `policy/healing`; what is left out keeps its default.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::FaultKind;
+
+/// The key of the log under which the policy stands.
+pub const POLICY_KEY: &str = "policy/healing";
+
+/// See the fields; all times in milliseconds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Policy {
+    /// From one check to the next when nothing happens.
+    pub check_interval_ms: u64,
+    /// The least time between two checks when much happens.
+    pub check_spacing_ms: u64,
+    /// Consecutive bad checks that convict.
+    pub strikes: u32,
+    /// The same, for single kinds of fault.
+    pub strikes_by_fault: BTreeMap<FaultKind, u32>,
+    /// The least time between two strikes whose only evidence is silence.
+    pub silence_spacing_ms: u64,
+    /// How many serving replicas may be down or touched at once.
+    pub max_disturbed: Limit,
+    /// How many replicas that are proven down are healed at once.
+    pub heals_parallel: u32,
+    /// Heals of one replica within an hour; beyond it the replica is quarantined.
+    pub heals_per_hour: u32,
+    /// Tries of each rung of the ladder before the next.
+    pub tries: Tries,
+    /// The delay before each try of a rung after the first.
+    pub backoff: Backoff,
+    /// A rung that worked is forgotten after this much quiet.
+    pub quiet_ms: u64,
+    /// Deaths within the window that count as flapping.
+    pub flapping_deaths: u32,
+    /// The window.
+    pub flapping_window_ms: u64,
+    /// How long a session may be gone before its holder may be presumed to have stopped.
+    pub lease_ms: u64,
+    /// Added to a lease: the time to kill, and for clocks that tick apart.
+    pub lease_margin_ms: u64,
+    /// The share of replicas that, vanished silently together, is a storm.
+    pub storm_share: f64,
+    /// Time-outs of steps, counted from the last progress.
+    pub timeouts: Timeouts,
+    /// How long a snapshot of a process may take before it is killed.
+    pub snapshot_ms: u64,
+    /// How long every replica must hold a version, healthy, before it is stable.
+    pub soak_ms: u64,
+    /// What may be done without asking.
+    pub autonomy: BTreeMap<Remedy, Autonomy>,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self {
+            check_interval_ms: 1_000,
+            check_spacing_ms: 5,
+            strikes: 3,
+            strikes_by_fault: BTreeMap::new(),
+            silence_spacing_ms: 1_000,
+            max_disturbed: Limit::Count(1),
+            heals_parallel: 8,
+            heals_per_hour: 20,
+            tries: Tries::default(),
+            backoff: Backoff::default(),
+            quiet_ms: 60_000,
+            flapping_deaths: 5,
+            flapping_window_ms: 120_000,
+            lease_ms: 10_000,
+            lease_margin_ms: 2_000,
+            storm_share: 0.34,
+            timeouts: Timeouts::default(),
+            snapshot_ms: 50,
+            soak_ms: 2_000,
+            autonomy: BTreeMap::new(),
+        }
+    }
+}
+
+impl Policy {
+    /// Bad checks in a row that convict of `kind`; at least 1.
+    pub fn strikes_for(&self, kind: FaultKind) -> u32 {
+        self.strikes_by_fault.get(&kind).copied().unwrap_or(self.strikes).max(1)
+    }
+
+    /// What may be done about `remedy` without asking.
+    pub fn autonomy_for(&self, remedy: Remedy) -> Autonomy {
+        self.autonomy.get(&remedy).copied().unwrap_or_default()
+    }
+}
+
+/// A bound on a number of replicas.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Limit {
+    /// That many.
+    Count(u32),
+    /// That share of all, rounded down, but at least one.
+    Share(f64),
+}
+
+impl Limit {
+    /// The bound for a cluster of `total` replicas.
+    pub fn of(self, total: usize) -> usize {
+        match self {
+            Self::Count(count) => count as usize,
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                clippy::cast_precision_loss,
+                reason = "a share of a small number"
+            )]
+            Self::Share(share) => ((total as f64 * share.clamp(0.0, 1.0)) as usize).max(1),
+        }
+    }
+}
+
+/// How often each rung is tried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Tries {
+    /// Loading the right version again.
+    pub load: u32,
+    /// Starting again on the same host.
+    pub restart: u32,
+    /// Starting on each other allowed host.
+    pub relocate: u32,
+}
+
+impl Default for Tries {
+    fn default() -> Self {
+        Self { load: 2, restart: 3, relocate: 1 }
+    }
+}
+
+/// Exponential delays.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Backoff {
+    /// Before the second try.
+    pub initial_ms: u64,
+    /// Each further delay is this many times the last.
+    pub factor: f64,
+    /// No delay is longer.
+    pub max_ms: u64,
+}
+
+impl Default for Backoff {
+    fn default() -> Self {
+        Self { initial_ms: 1_000, factor: 2.0, max_ms: 300_000 }
+    }
+}
+
+/// Time-outs of steps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Timeouts {
+    /// Sealing one agent.
+    pub seal_ms: u64,
+    /// From the order to a running process.
+    pub start_ms: u64,
+    /// To be dead after SIGKILL, on top of the grace.
+    pub kill_ms: u64,
+    /// To drain or undrain.
+    pub drain_ms: u64,
+    /// Without progress of a load.
+    pub load_ms: u64,
+    /// Until a healed replica is healthy.
+    pub probe_ms: u64,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            seal_ms: 2_000,
+            start_ms: 10_000,
+            kill_ms: 10_000,
+            drain_ms: 30_000,
+            load_ms: 60_000,
+            probe_ms: 30_000,
+        }
+    }
+}
+
+/// A way to heal; each has its own file in the planner and its own autonomy.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Remedy {
+    /// Start what is proven dead or was never started.
+    Start,
+    /// Load the difference to the right version.
+    Load,
+    /// Kill and start in place.
+    Restart,
+    /// Kill what should not run: duplicates, strangers.
+    Kill,
+    /// Start on another allowed host.
+    Relocate,
+    /// Mark a version stable after its soak.
+    MarkStable,
+    /// Stop trying and ask a human.
+    Quarantine,
+}
+
+/// What may be done without asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Autonomy {
+    /// Say what would be done.
+    Observe,
+    /// Wait for a human.
+    Approve,
+    /// Do it.
+    #[default]
+    Auto,
+}

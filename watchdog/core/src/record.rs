@@ -1,0 +1,213 @@
+//! Record: the append-only story of one cluster's healing; what `events` prints and what history is folded from.
+//!
+//! Every entry is written under a term. Intents stand here before their acts,
+//! so that a new leader knows everything that an old one may still be touching.
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::finding::{Conviction, FaultKind, Subject};
+use crate::ids::{
+    Epoch, HostId, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, Version, WatchdogId,
+};
+use crate::observation::Obituary;
+use crate::plan::{Agent, Outcome, Plan, PlanStatus};
+use crate::refusal::Refusal;
+
+/// An entry at its place.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its place, from 1.
+    pub sequence: Sequence,
+    /// When it was written, by the writer's clock.
+    pub at: Time,
+    /// Under which leader.
+    pub epoch: Epoch,
+    /// Who: a watchdog, or the operator that asked for it.
+    pub by: String,
+    /// What.
+    pub body: Body,
+}
+
+/// What an entry says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "entries are read one at a time and dropped; plans are the rare, large ones"
+)]
+pub enum Body {
+    /// A leader's term began.
+    TermOpened {
+        /// Who leads.
+        watchdog: WatchdogId,
+    },
+    /// A leader left of its own will.
+    Resigned {
+        /// Why.
+        why: String,
+    },
+    /// A fault has its strikes.
+    Convicted {
+        /// Which.
+        conviction: Conviction,
+    },
+    /// A convicted fault is gone.
+    Cleared {
+        /// Whose.
+        subject: Subject,
+        /// Which.
+        fault: FaultKind,
+    },
+    /// A plan was made; its first intents follow in the same transaction.
+    PlanRecorded {
+        /// The plan.
+        plan: Plan,
+        /// Running, or awaiting approval.
+        status: PlanStatus,
+    },
+    /// A plan ended, or changed its status.
+    PlanStatus {
+        /// Which.
+        plan: PlanId,
+        /// To what.
+        status: PlanStatus,
+        /// Why.
+        why: String,
+    },
+    /// A step is about to be sent.
+    Intended {
+        /// Which plan.
+        plan: PlanId,
+        /// Which step.
+        step: StepId,
+        /// Whom it touches.
+        replica: Option<ReplicaId>,
+        /// Who carries it out.
+        agent: Agent,
+        /// The instance of the agent's state directory, for host agents.
+        instance: Option<String>,
+    },
+    /// What became of a step.
+    Closed {
+        /// Which plan.
+        plan: PlanId,
+        /// Which step.
+        step: StepId,
+        /// What became of it.
+        outcome: Outcome,
+        /// What the agent said, when it failed.
+        error: Option<String>,
+    },
+    /// The picture that was taken before something destructive.
+    SnapshotFiled {
+        /// For which plan.
+        plan: PlanId,
+        /// By which step.
+        step: StepId,
+        /// Of whom.
+        replica: ReplicaId,
+        /// Of which life.
+        incarnation: Incarnation,
+        /// The picture.
+        snapshot: Value,
+    },
+    /// A proof of death, copied from the coordination service.
+    Died {
+        /// The proof.
+        obituary: Obituary,
+    },
+    /// A host agent came, or came back as another instance.
+    HostSeen {
+        /// Which host.
+        host: HostId,
+        /// The id of its state directory.
+        instance: String,
+        /// Which boot.
+        boot_id: String,
+        /// Where its agent answers.
+        address: String,
+    },
+    /// An agent took our epoch, so that nothing older can happen there.
+    Sealed {
+        /// Which agent.
+        agent: Agent,
+    },
+    /// A version was marked.
+    Marked {
+        /// Which.
+        version: Version,
+        /// As what.
+        mark: Mark,
+        /// Why.
+        why: String,
+    },
+    /// Why nothing is done, when that changed.
+    Refused {
+        /// All that stand now; empty when none does any more.
+        refusals: Vec<Refusal>,
+    },
+    /// A replica is left alone until a human releases it.
+    Quarantined {
+        /// Which.
+        replica: ReplicaId,
+        /// Why.
+        why: String,
+    },
+    /// A human must look.
+    Escalated {
+        /// Whom it is about.
+        subject: Option<Subject>,
+        /// What to tell.
+        message: String,
+    },
+    /// The cluster is paused.
+    Paused {
+        /// Why.
+        reason: String,
+        /// Until when; `None` is until resumed.
+        until: Option<Time>,
+    },
+    /// The pause is over.
+    Resumed,
+    /// A replica or host is held.
+    Held {
+        /// Which.
+        target: String,
+        /// Why.
+        reason: String,
+        /// Until when; `None` is until released.
+        until: Option<Time>,
+    },
+    /// A hold, or a quarantine, is over.
+    Released {
+        /// Whose.
+        target: String,
+    },
+    /// The storm guard was overruled.
+    StormReleased {
+        /// Why.
+        reason: String,
+    },
+    /// Changes were appended to the metadata log.
+    Appended {
+        /// The first of them.
+        from: Version,
+        /// The last of them.
+        to: Version,
+        /// Why.
+        why: String,
+    },
+}
+
+/// What a version was proven to be; a mark, never an edit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mark {
+    /// On trial.
+    Candidate,
+    /// Proven by a soak on every replica.
+    Stable,
+    /// Proven bad.
+    Rejected,
+}

@@ -1,0 +1,228 @@
+//! Refusal: a typed reason for not acting. "No" is data: it is stored, printed and shown.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::finding::Subject;
+use crate::ids::{HostId, PlanId, ReplicaId, Time, Version};
+use crate::policy::Remedy;
+
+/// Why nothing is done about a convicted fault, or about the whole cluster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Refusal {
+    /// Whom it concerns; `None` for the whole cluster.
+    pub subject: Option<Subject>,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// See [`Refusal`]. Each variant is a situation; `Display` of the refusal is the sentence.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Reason {
+    /// The observer can't see.
+    Blind {
+        /// Since when.
+        since: Time,
+        /// Why not.
+        why: String,
+    },
+    /// An operator has paused the cluster.
+    Paused {
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+        /// Until when; `None` is until resumed.
+        until: Option<Time>,
+    },
+    /// The replica or its host is held for maintenance.
+    Held {
+        /// The replica or host.
+        target: String,
+        /// Who.
+        by: String,
+        /// Why.
+        why: String,
+    },
+    /// It is quarantined: a human must look.
+    Quarantined {
+        /// Why it was.
+        why: String,
+    },
+    /// Touching it would leave too few serving.
+    WouldDisturb {
+        /// Who is disturbed already.
+        disturbed: Vec<ReplicaId>,
+        /// How many may be.
+        max: usize,
+    },
+    /// Enough heals are under way.
+    Busy {
+        /// How many are.
+        healing: usize,
+        /// How many may be.
+        max: usize,
+    },
+    /// A step of another plan may still touch it.
+    PlanOpen {
+        /// Which plan.
+        plan: PlanId,
+    },
+    /// The agent that an old leader gave orders to is not sealed yet.
+    Unsealed {
+        /// The agent.
+        agent: String,
+    },
+    /// The next try is not due.
+    BackingOff {
+        /// When it is.
+        until: Time,
+        /// How many tries there were.
+        tries: u32,
+    },
+    /// Many vanished at once without proof of death.
+    Storm {
+        /// How many.
+        vanished: usize,
+        /// Of how many.
+        total: usize,
+        /// What is still awaited.
+        awaiting: StormAwaits,
+    },
+    /// A lease may still run on the silent host.
+    LeaseRunning {
+        /// On which host.
+        host: HostId,
+        /// Until when.
+        until: Time,
+    },
+    /// The lease is over, but a paused machine defeats any guardian, so that only a fence or a human can say that it is dead.
+    NotFenced {
+        /// Which host.
+        host: HostId,
+    },
+    /// No host that may run it is there.
+    NoHost {
+        /// Those that may.
+        allowed: Vec<HostId>,
+    },
+    /// Nothing is stable yet, so there is nothing to return to.
+    NoStableVersion,
+    /// The replica is not declared at the head of the log.
+    NotDeclared,
+    /// Its declaration can't be read.
+    BadDeclaration {
+        /// Why not.
+        why: String,
+    },
+    /// Policy says to look only, or to ask first.
+    Autonomy {
+        /// Which remedy.
+        remedy: Remedy,
+        /// Whether a human may approve it.
+        approvable: bool,
+    },
+    /// The journal lacks what the coordination service says it must hold.
+    JournalBehind {
+        /// What the journal has.
+        journal: Version,
+        /// What it must have.
+        expected: Version,
+    },
+    /// The linter found that the plan would break an invariant.
+    Vetoed {
+        /// What it said.
+        objection: String,
+    },
+}
+
+/// What a storm still waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StormAwaits {
+    /// The leader's own fenced write after they vanished.
+    FencedWrite,
+    /// The lease of the missing sessions.
+    Lease,
+    /// At least half of all hosts.
+    Hosts,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(subject) = &self.subject {
+            write!(f, "{subject}: ")?;
+        }
+        write!(f, "{}", self.reason)
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Blind { why, .. } => write!(f, "holding, because this watchdog can't see: {why}"),
+            Self::Paused { by, why, until: None } => write!(f, "paused by {by}: {why}"),
+            Self::Paused { by, why, until: Some(_) } => write!(f, "paused by {by} for a time: {why}"),
+            Self::Held { target, by, why } => write!(f, "{target} is held by {by}: {why}"),
+            Self::Quarantined { why } => write!(f, "quarantined until released: {why}"),
+            Self::WouldDisturb { disturbed, max } => {
+                write!(f, "touching it would disturb more than {max}: already disturbed: {}", list(disturbed))
+            }
+            Self::Busy { healing, max } => {
+                write!(f, "{healing} heals are under way, {max} are allowed at once")
+            }
+            Self::PlanOpen { plan } => write!(f, "plan {plan} is dealing with it"),
+            Self::Unsealed { agent } => {
+                write!(
+                    f,
+                    "an earlier leader's order may still be under way at {agent}, which is not sealed yet"
+                )
+            }
+            Self::BackingOff { tries, .. } => write!(f, "backing off after {tries} tries"),
+            Self::Storm { vanished, total, awaiting } => {
+                let awaited = match awaiting {
+                    StormAwaits::FencedWrite => "this leader's own writes commit again",
+                    StormAwaits::Lease => "their sessions have been gone for longer than a lease",
+                    StormAwaits::Hosts => "at least half of the hosts are seen",
+                };
+                write!(
+                    f,
+                    "{vanished} of {total} vanished together without proof of death; held until {awaited}, or `storm release`"
+                )
+            }
+            Self::LeaseRunning { host, .. } => {
+                write!(f, "it may still run on {host}, whose lease has not run out")
+            }
+            Self::NotFenced { host } => write!(
+                f,
+                "it is exclusive and {host} is silent; the lease is over, but without a fence only a human can confirm that it is dead"
+            ),
+            Self::NoHost { allowed } => {
+                write!(f, "none of the hosts that may run it is there: {}", list(allowed))
+            }
+            Self::NoStableVersion => {
+                f.write_str("nothing is stable yet, so there is nothing to return to; a human must decide")
+            }
+            Self::NotDeclared => f.write_str("it runs, but the log does not declare it"),
+            Self::BadDeclaration { why } => write!(f, "its declaration can't be read: {why}"),
+            Self::Autonomy { remedy, approvable: true } => {
+                write!(f, "{remedy:?} awaits approval, as policy says")
+            }
+            Self::Autonomy { remedy, approvable: false } => {
+                write!(f, "{remedy:?} is only observed, as policy says")
+            }
+            Self::JournalBehind { journal, expected } => write!(
+                f,
+                "the journal ends at version {journal}, but version {expected} was committed: it was restored from an older backup"
+            ),
+            Self::Vetoed { objection } => write!(f, "the plan was vetoed: {objection}"),
+        }
+    }
+}
+
+fn list<T: fmt::Display>(items: &[T]) -> String {
+    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
+    if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
