@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! Dev::start ─► watchdog dev … ─► `ready` ─► D/endpoints ─► ctl(…), status()
-//! Drop       ─► SIGTERM ─► (grace) ─► SIGKILL to the group
+//! Drop       ─► SIGTERM ─► (grace) ─► SIGKILL to the group, and to whoever was told of D
 //! ```
 
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -12,9 +12,9 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use rustix::process::{Pid, Signal};
+use rustix::process::{Pid, Signal, pidfd_send_signal};
 
-use crate::process::{Guarded, append, wait_for};
+use crate::process::{Guarded, append, told_of, wait_for};
 use crate::reaper::Directory;
 
 const READY_PATIENCE: Duration = Duration::from_secs(90);
@@ -195,16 +195,25 @@ impl Dev {
         rustix::process::kill_process(number, signal).with_context(|| format!("signal process {pid}"))
     }
 
-    /// Ends it with SIGTERM and says whether it obeyed within the grace; drop does the same, silently.
+    /// Ends it with SIGTERM and says whether it obeyed within the grace.
     pub fn stop(&mut self) -> bool {
         self.process.stop(Signal::TERM, STOP_GRACE)
+    }
+
+    /// The processes that were told of its directory and still run; after [`Dev::stop`] there should be none.
+    pub fn survivors(&self) -> Vec<u32> {
+        told_of(self.directory.path()).into_iter().map(|(pid, _)| pid).collect()
     }
 }
 
 impl Drop for Dev {
     fn drop(&mut self) {
         if !self.stop() {
-            eprintln!("watchdog dev ignored SIGTERM for {STOP_GRACE:?}; what it started may still run");
+            eprintln!("watchdog dev ignored SIGTERM for {STOP_GRACE:?}");
+        }
+        for (pid, handle) in told_of(self.directory.path()) {
+            eprintln!("process {pid} outlived watchdog dev and is killed");
+            let _ = pidfd_send_signal(&handle, Signal::KILL);
         }
     }
 }

@@ -15,10 +15,10 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use rustix::process::{Signal, pidfd_send_signal};
 
 use crate::ports;
-use crate::process::{Guarded, children_of, is_program, wait_for};
+use crate::process::{Guarded, children_of, handle_of, is_program, wait_for};
 use crate::reaper::Directory;
 
 const START_PATIENCE: Duration = Duration::from_mins(1);
@@ -137,7 +137,8 @@ impl Postgres {
     pub fn kill(&self) {
         let Some(mut postmaster) = self.process().take() else { return };
         // Its backends lead groups of their own, and the next start waits for the last of them.
-        let backends: Vec<OwnedFd> = children_of(postmaster.pid()).into_iter().filter_map(open).collect();
+        let backends: Vec<OwnedFd> =
+            children_of(postmaster.pid()).into_iter().filter_map(handle_of).collect();
         postmaster.kill();
         for backend in &backends {
             let _ = pidfd_send_signal(backend, Signal::KILL);
@@ -154,7 +155,7 @@ impl Postgres {
         let Some(postmaster) = process.as_ref() else { return };
         // The postmaster first, so that no new backend appears behind our back.
         postmaster.signal(Signal::STOP);
-        for backend in children_of(postmaster.pid()).into_iter().filter_map(open) {
+        for backend in children_of(postmaster.pid()).into_iter().filter_map(handle_of) {
             let _ = pidfd_send_signal(&backend, Signal::STOP);
         }
     }
@@ -163,7 +164,7 @@ impl Postgres {
     pub fn thaw(&self) {
         let process = self.process();
         let Some(postmaster) = process.as_ref() else { return };
-        for backend in children_of(postmaster.pid()).into_iter().filter_map(open) {
+        for backend in children_of(postmaster.pid()).into_iter().filter_map(handle_of) {
             let _ = pidfd_send_signal(&backend, Signal::CONT);
         }
         postmaster.signal(Signal::CONT);
@@ -252,10 +253,6 @@ pub fn shared_server() -> anyhow::Result<&'static Postgres> {
     static SHARED: LazyLock<Result<Postgres, String>> =
         LazyLock::new(|| Postgres::start(Durability::Unsynced).map_err(|error| format!("{error:#}")));
     SHARED.as_ref().map_err(|error| anyhow::anyhow!("the shared postgres: {error}"))
-}
-
-fn open(pid: u32) -> Option<OwnedFd> {
-    pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()
 }
 
 /// The newest server that Debian has installed.

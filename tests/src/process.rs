@@ -187,6 +187,32 @@ pub fn children_of(pid: u32) -> Vec<u32> {
     pids.filter(|child| parent_of(*child) == Some(pid)).collect()
 }
 
+/// Handles of all processes whose command line or environment names `path`, except this one.
+///
+/// Finds the descendants of a rig that have left its process group, by the rig's own fresh directory. The handle is
+/// opened before the look, so that a number that is reused meanwhile is not mistaken.
+pub(crate) fn told_of(path: &Path) -> Vec<(u32, OwnedFd)> {
+    let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
+    let needle = path.as_os_str().as_encoded_bytes();
+    let names = |file: PathBuf| std::fs::read(file).is_ok_and(|bytes| contains(&bytes, needle));
+    let told = |entry: std::fs::DirEntry| {
+        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+        let handle = handle_of(pid)?;
+        let told = names(entry.path().join("cmdline")) || names(entry.path().join("environ"));
+        (told && pid != std::process::id()).then_some((pid, handle))
+    };
+    entries.flatten().filter_map(told).collect()
+}
+
+/// A handle of the process `pid`, unless it is gone.
+pub(crate) fn handle_of(pid: u32) -> Option<OwnedFd> {
+    pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()
+}
+
+fn contains(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
+
 fn parent_of(pid: u32) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The command's name stands in parentheses and may hold anything; the state and the parent follow the last one.
@@ -222,6 +248,11 @@ mod tests {
             .unwrap()
     }
 
+    fn is_session_leader(pid: u32) -> bool {
+        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+        pid.is_some_and(|pid| rustix::process::getsid(Some(pid)) == Ok(pid))
+    }
+
     #[test]
     fn output_is_kept_and_the_end_is_an_event() {
         let directory = Directory::fresh("process-").unwrap();
@@ -247,6 +278,19 @@ mod tests {
             Ok(1),
             "it should be dead"
         );
+    }
+
+    #[test]
+    fn who_left_the_group_is_found_by_the_directory() {
+        let directory = Directory::fresh("process-").unwrap();
+        let home = directory.path().display();
+        let child = shell(&format!("TOLD={home} setsid sleep 600 & wait"), &directory);
+        let away = || told_of(directory.path()).into_iter().find(|(pid, _)| is_session_leader(*pid));
+        wait_for("the runaway", Duration::from_secs(10), away).unwrap();
+        drop(child);
+        let found = told_of(directory.path());
+        assert_eq!(found.len(), 1, "{found:?}");
+        rustix::process::pidfd_send_signal(&found[0].1, Signal::KILL).unwrap();
     }
 
     #[test]

@@ -12,8 +12,9 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 
 use anyhow::Context as _;
 
-/// Terminates what is still registered, kills what is left after five seconds with its direct children (a
-/// PostgreSQL backend leaves the group of its postmaster), then removes the directories.
+/// Terminates what is still registered, and kills what is left after a grace: the groups, their direct children (a
+/// PostgreSQL backend leaves the group of its postmaster), and whoever was told of one of the directories, which are
+/// ours alone (a replica has a session of its own). Then removes the directories.
 const SCRIPT: &str = r#"
 groups= dirs=
 while read -r verb arg; do
@@ -25,7 +26,7 @@ while read -r verb arg; do
     esac
 done
 for g in $groups; do kill -s TERM -- "-$g" 2>/dev/null; done
-tries=50
+tries=150
 for g in $groups; do
     while [ $tries -gt 0 ] && kill -s 0 -- "-$g" 2>/dev/null; do tries=$((tries - 1)); sleep 0.1; done
 done
@@ -35,6 +36,10 @@ for g in $groups; do
 done
 tries=20
 for d in $dirs; do
+    for file in $(grep -lsF -- "$d" /proc/[0-9]*/cmdline /proc/[0-9]*/environ); do
+        pid=${file#/proc/}
+        kill -s KILL "${pid%%/*}" 2>/dev/null
+    done
     until rm -rf "$d" 2>/dev/null || [ $tries -eq 0 ]; do tries=$((tries - 1)); sleep 0.1; done
 done
 "#;

@@ -5,13 +5,16 @@
 //! shared()           ─► one ensemble per test process, a fresh and existing chroot per call
 //! ```
 
+mod shared;
+
+pub use shared::{Chroot, shared};
+
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -242,67 +245,6 @@ impl Node {
 
     fn process(&self) -> MutexGuard<'_, Option<Guarded>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// A directory of its own in the ensemble that a whole test process shares.
-#[derive(Debug)]
-pub struct Chroot {
-    /// The ensemble; whoever kills its nodes disturbs other tests, and so starts one of its own instead.
-    pub ensemble: &'static Ensemble,
-    path: String,
-}
-
-impl Chroot {
-    /// The path, which starts with a slash and exists.
-    pub fn path(&self) -> &str {
-        &self.path
-    }
-
-    /// All addresses and the path, as `host:port,host:port/path`.
-    pub fn connect_string(&self) -> String {
-        format!("{}{}", self.ensemble.connect_string(), self.path)
-    }
-
-    /// The same as an address of coordination: `zookeeper://host:port,host:port/path`.
-    pub fn url(&self) -> String {
-        format!("zookeeper://{}", self.connect_string())
-    }
-}
-
-/// Returns a fresh, empty chroot in an ensemble of three that all tests of this process share.
-///
-/// # Errors
-///
-/// If the ensemble does not come up; each later call reports that too.
-pub fn shared() -> anyhow::Result<Chroot> {
-    static SHARED: LazyLock<Result<Ensemble, String>> =
-        LazyLock::new(|| Ensemble::start(3).map_err(|error| format!("{error:#}")));
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    let ensemble = SHARED.as_ref().map_err(|error| anyhow::anyhow!("the shared ensemble: {error}"))?;
-    let path = format!("/test-{}", NEXT.fetch_add(1, Ordering::Relaxed));
-    create(&ensemble.connect_string(), &path)?;
-    Ok(Chroot { ensemble, path })
-}
-
-/// Creates `path`. On a thread of its own, so that callers may be inside an async runtime.
-fn create(addresses: &str, path: &str) -> anyhow::Result<()> {
-    let created = std::thread::scope(|scope| {
-        let work = scope.spawn(|| {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(async {
-                let client = zookeeper_client::Client::connect(addresses).await?;
-                let options =
-                    zookeeper_client::CreateMode::Persistent.with_acls(zookeeper_client::Acls::anyone_all());
-                client.create(path, &[], &options).await?;
-                anyhow::Ok(())
-            })
-        });
-        work.join()
-    });
-    match created {
-        Ok(result) => result.with_context(|| format!("create {path}")),
-        Err(panic) => std::panic::resume_unwind(panic),
     }
 }
 
