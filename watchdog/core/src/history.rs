@@ -134,6 +134,8 @@ pub struct PastHeal {
     pub plan: PlanId,
     /// Which rung.
     pub remedy: Remedy,
+    /// When the fault that it answered was first seen ([`crate::plan::Heal::since`]); the quiet before it is counted up to here.
+    pub since: Time,
     /// On which host, when it was a start.
     pub host: Option<HostId>,
     /// When the plan was recorded.

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::finding::Conviction;
 use crate::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, StepId, Time, Version};
 use crate::policy::Remedy;
+use crate::state::Hash;
 
 /// What will be done, and why.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +36,8 @@ pub struct Heal {
     pub replica: ReplicaId,
     /// Which rung.
     pub remedy: Remedy,
+    /// When the fault that it answers was first seen; the quiet after the last heal ended here.
+    pub since: Time,
     /// Whether it served when it was touched: counts against `max_disturbed`.
     pub disturbs: bool,
 }
@@ -107,6 +110,8 @@ pub enum Act {
         incarnation: Incarnation,
         /// On which version.
         version: Version,
+        /// What it must hold in memory; any version that hashes to this will do.
+        state_hash: Hash,
     },
     /// Mark a version stable.
     MarkStable {

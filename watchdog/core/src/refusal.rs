@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Subject;
+use crate::finding::{FaultKind, Subject};
 use crate::ids::{HostId, PlanId, ReplicaId, Time, Version};
 use crate::policy::Remedy;
 
@@ -90,6 +90,28 @@ pub enum Reason {
         total: usize,
         /// What is still awaited.
         awaiting: StormAwaits,
+    },
+    /// What it is convicted of is no longer what is seen.
+    Outdated {
+        /// The fault.
+        fault: FaultKind,
+    },
+    /// It dies again and again, but runs now and has tries left.
+    Flapping {
+        /// Tries since the last quiet.
+        tries: u32,
+        /// Tries before it is quarantined.
+        max: u32,
+    },
+    /// Nothing that a watchdog can do heals this.
+    NoRemedy {
+        /// The fault.
+        fault: FaultKind,
+    },
+    /// It must be killed first, and the agent that could do so is not there.
+    Unreachable {
+        /// The host of that agent.
+        host: HostId,
     },
     /// A lease may still run on the silent host.
     LeaseRunning {
@@ -191,6 +213,16 @@ impl fmt::Display for Reason {
                     f,
                     "{vanished} of {total} vanished together without proof of death; held until {awaited}, or `storm release`"
                 )
+            }
+            Self::Outdated { fault } => {
+                write!(f, "convicted as {fault}, but that is not what is seen now; looking again")
+            }
+            Self::Flapping { tries, max } => {
+                write!(f, "it dies again and again; it runs now, after {tries} of {max} tries")
+            }
+            Self::NoRemedy { fault } => write!(f, "{fault} can't be healed from here"),
+            Self::Unreachable { host } => {
+                write!(f, "it must be killed first, and the agent of {host} is not there to do it")
             }
             Self::LeaseRunning { host, .. } => {
                 write!(f, "it may still run on {host}, whose lease has not run out")
