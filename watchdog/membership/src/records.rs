@@ -32,6 +32,12 @@ pub enum RecordError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// It speaks of another thing than its path.
+    #[error("{path} holds the record of something else")]
+    Misplaced {
+        /// Where it stands.
+        path: String,
+    },
     /// Written by a newer program.
     #[error("{path} has format {found}; this build reads up to {FORMAT}")]
     NewerFormat {

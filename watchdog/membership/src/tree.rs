@@ -10,6 +10,10 @@
 //!
 //! *On connection loss.* Writes of unknown fate answer [`TreeError::Unknown`];
 //! they may still happen, so every write that matters is fenced by a check.
+//!
+//! *Cancellation safety.* Dropping the future of a commit leaves its fate
+//! unknown; every other future may be dropped. Dropping the last handle of a
+//! tree ends its session as [`Tree::close`] does, if a runtime still runs.
 
 use async_trait::async_trait;
 use tokio::sync::{mpsc, watch};
@@ -75,6 +79,18 @@ pub enum Operation {
         /// In which version it must be.
         version: Option<i32>,
     },
+}
+
+impl Operation {
+    /// The node that it names.
+    pub fn path(&self) -> &str {
+        match self {
+            Self::Check { path, .. }
+            | Self::Create { path, .. }
+            | Self::Set { path, .. }
+            | Self::Delete { path, .. } => path,
+        }
+    }
 }
 
 /// How sure we are that our session lives.
@@ -154,6 +170,21 @@ pub enum Refused {
     NotEmpty,
 }
 
+impl TreeError {
+    /// Which precondition of which operation of a commit does not hold, if that is what went wrong.
+    pub fn refused(&self) -> Option<(usize, Refused)> {
+        match self {
+            Self::Refused { index, reason, .. } => Some((*index, *reason)),
+            _ => None,
+        }
+    }
+
+    /// Whether the same may succeed a moment later, in the same session.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Unknown { .. } | Self::Unavailable { .. })
+    }
+}
+
 /// Any error, as a cause.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
@@ -178,7 +209,12 @@ pub trait Tree: Send + Sync {
     /// All paths below `prefix` (not the prefix itself), in order.
     async fn list(&self, prefix: &str) -> Result<Vec<String>, TreeError>;
 
-    /// Watches every path at or below `prefix`; stands when this returns. Dropping the receiver ends it.
+    /// Waits until reads of this tree see every commit that was acknowledged, to anybody, before this was called, and
+    /// every watch has told of them.
+    async fn sync(&self) -> Result<(), TreeError>;
+
+    /// Watches every path at or below `prefix`; stands when this returns. Dropping the receiver ends it, and the
+    /// channel ends with the session.
     async fn watch(&self, prefix: &str) -> Result<mpsc::UnboundedReceiver<Change>, TreeError>;
 
     /// Ends the session at once, so that its ephemeral nodes go now.

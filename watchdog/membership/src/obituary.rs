@@ -1,0 +1,76 @@
+//! Obituary: the proof that an incarnation is dead, which no late registration outlives.
+//!
+//! ```text
+//! declare_dead: create obituary ──► delete member, delete process       a join that comes later is refused by the
+//! prune:        fenced delete, once the leader has it in its record     obituary; one that came before is deleted
+//! ```
+//!
+//! Not one commit, because it would fail for a process that died before it
+//! registered, and let its late create leave a ghost.
+
+use watchdog_core::ids::Incarnation;
+
+use crate::records::{ObituaryRecord, Paths, encode};
+use crate::term::{Term, TermError, is_missing};
+use crate::tree::{Mode, Operation, Refused, Tree, TreeError};
+
+/// How many obituaries one commit removes.
+const PRUNE_MAX: usize = 200;
+
+/// Declares an incarnation dead. May be repeated; the first obituary stands.
+///
+/// # Errors
+///
+/// If the tree does not say that all of it is done; repeat it until it does.
+pub async fn declare_dead(tree: &dyn Tree, paths: &Paths, record: &ObituaryRecord) -> Result<(), TreeError> {
+    let create = Operation::Create {
+        path: paths.obituary(record.incarnation),
+        data: encode(record),
+        mode: Mode::Persistent,
+    };
+    match tree.commit(vec![create]).await {
+        Ok(_) | Err(TreeError::Refused { reason: Refused::Exists, .. }) => {}
+        Err(error) => return Err(error),
+    }
+    let (member, process) = tokio::join!(
+        remove(tree, paths.member(&record.replica, record.incarnation)),
+        remove(tree, paths.process(&record.replica, record.incarnation)),
+    );
+    member.and(process)
+}
+
+/// Removes obituaries that the leader has in its record. Those that are gone already are fine.
+///
+/// # Errors
+///
+/// If we lead no more, or the tree failed.
+pub async fn prune(term: &Term, paths: &Paths, incarnations: &[Incarnation]) -> Result<(), TermError> {
+    for batch in incarnations.chunks(PRUNE_MAX) {
+        let delete = |incarnation: &Incarnation| Operation::Delete {
+            path: paths.obituary(*incarnation),
+            version: None,
+        };
+        match term.commit(batch.iter().map(delete).collect()).await {
+            Ok(_) => continue,
+            Err(TermError::Tree { source, .. }) if is_missing(&source) => {}
+            Err(error) => return Err(error),
+        }
+        for incarnation in batch {
+            match term.commit(vec![delete(incarnation)]).await {
+                Ok(_) => {}
+                Err(TermError::Tree { source, .. }) if is_missing(&source) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Deletes a node that may be gone already.
+pub(crate) async fn remove(tree: &dyn Tree, path: String) -> Result<(), TreeError> {
+    match tree.commit(vec![Operation::Delete { path, version: None }]).await {
+        Ok(_) => Ok(()),
+        Err(error) if is_missing(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
+}
