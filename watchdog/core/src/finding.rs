@@ -90,6 +90,14 @@ pub struct Finding {
     pub evidence: Evidence,
 }
 
+impl Finding {
+    /// The same, about one life of its subject.
+    #[must_use]
+    pub(crate) fn of_life(self, incarnation: Incarnation) -> Self {
+        Self { incarnation: Some(incarnation), ..self }
+    }
+}
+
 /// How we know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Evidence {
@@ -104,7 +112,7 @@ pub struct Evidence {
 }
 
 /// Who said so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Source {
     /// The group in the coordination service.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::Conviction;
+use crate::finding::{Conviction, FaultKind, Subject};
 use crate::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, Version};
 use crate::observation::Obituary;
 use crate::plan::{Agent, Outcome, Plan, PlanStatus};
@@ -41,13 +41,19 @@ pub struct History {
     pub open_plans: BTreeMap<PlanId, OpenPlan>,
     /// Steps that were sent, or are about to be, and whose fate is not recorded.
     pub open_intents: BTreeMap<StepId, Intent>,
+    /// Starts among them, whose life may or may not have begun.
+    #[serde(default)]
+    pub open_starts: BTreeMap<StepId, (ReplicaId, Incarnation)>,
     /// Replicas of which an order's fate stayed unknown; disturbed until seen healthy or replaced.
     pub unsettled: BTreeSet<ReplicaId>,
     /// What was tried on each replica, oldest first, at most an hour back or [`HEALS_KEPT`].
     pub heals: BTreeMap<ReplicaId, VecDeque<PastHeal>>,
-    /// The last lives of each replica that we ordered, newest last, at most [`LIVES_KEPT`].
+    /// When a human last released a replica from quarantine: what was before is forgiven.
+    #[serde(default)]
+    pub released: BTreeMap<ReplicaId, Time>,
+    /// The last lives of each replica that we ordered or know to have died, newest last, at most [`LIVES_KEPT`].
     pub lives: BTreeMap<ReplicaId, VecDeque<PastLife>>,
-    /// Convictions that stand.
+    /// Convictions that stand, by [`History::conviction_key`].
     pub convictions: BTreeMap<String, Conviction>,
     /// Hosts that were ever seen.
     pub hosts: BTreeMap<HostId, PastHost>,
@@ -55,7 +61,14 @@ pub struct History {
     pub sealed: BTreeSet<Agent>,
 }
 
-/// How many heals of a replica are remembered.
+impl History {
+    /// Under what a conviction stands: `scoring-b/exited`, `host h1/host_gone`.
+    pub fn conviction_key(subject: &Subject, fault: FaultKind) -> String {
+        format!("{subject}/{fault}")
+    }
+}
+
+/// How many heals of a replica are remembered, and all of the last hour.
 pub const HEALS_KEPT: usize = 64;
 
 /// How many lives of a replica are remembered.

@@ -8,8 +8,12 @@
 //!                  ▲           history ──┘ └── policy, declarations
 //! ```
 
+pub mod assess;
 pub mod change;
+pub mod condition;
+mod fate;
 pub mod finding;
+mod fold;
 pub mod history;
 pub mod ids;
 pub mod input;
@@ -19,4 +23,6 @@ pub mod policy;
 pub mod record;
 pub mod refusal;
 pub mod replica;
+mod scene;
 pub mod state;
+pub mod strikes;

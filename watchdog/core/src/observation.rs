@@ -84,8 +84,27 @@ pub struct ReplicaSeen {
     pub look: u64,
     /// Since when no life of it is seen alive, by this observer's own first sight of that.
     pub absent_since: Option<Time>,
+    /// Whether a life of it was ever a member, so that one that runs without being one is a zombie.
+    #[serde(default)]
+    pub embeds: bool,
+    /// Since when no life of it is a member, by this observer's own first sight of that.
+    #[serde(default)]
+    pub memberless_since: Option<Time>,
     /// Its lives, oldest first.
     pub lives: BTreeMap<Incarnation, Life>,
+}
+
+impl ReplicaSeen {
+    /// Fills in what only time tells, from what was seen `before`: whoever observes calls it with each new look.
+    pub fn carry_over(&mut self, before: Option<&ReplicaSeen>, at: Time) {
+        let member = self.lives.values().any(|life| life.is_alive() && life.member.is_some());
+        let alive = self.lives.values().any(Life::is_alive);
+        let since = |when: Option<Time>| Some(when.unwrap_or(at));
+        self.embeds = member || before.is_some_and(|before| before.embeds);
+        self.absent_since = if alive { None } else { since(before.and_then(|before| before.absent_since)) };
+        self.memberless_since =
+            if member { None } else { since(before.and_then(|before| before.memberless_since)) };
+    }
 }
 
 /// One incarnation, from up to three sources.

@@ -32,10 +32,6 @@ pub struct Entry {
 /// What an entry says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-#[expect(
-    clippy::large_enum_variant,
-    reason = "entries are read one at a time and dropped; plans are the rare, large ones"
-)]
 pub enum Body {
     /// A leader's term began.
     TermOpened {

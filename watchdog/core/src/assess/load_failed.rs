@@ -1,0 +1,27 @@
+//! Load failed: the last load that a plan tried on the life that runs did not help.
+
+use crate::finding::{FaultKind, Finding, Source};
+use crate::history::PastHeal;
+use crate::ids::Incarnation;
+use crate::observation::Life;
+use crate::plan::PlanStatus;
+use crate::policy::Remedy;
+use crate::scene::Case;
+
+/// A finding while it still holds something else than it should.
+pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> Option<Finding> {
+    let loaded = life.loaded()?;
+    if loaded.state_hash == case.scene.target.state_hash {
+        return None;
+    }
+    let loads = |heal: &&PastHeal| heal.remedy == Remedy::Load;
+    let last = case.heals?.iter().rev().find(loads)?;
+    let started_at =
+        case.past.into_iter().flatten().find(|past| past.incarnation == incarnation).map(|past| past.at);
+    let on_this_life = started_at.is_none_or(|started_at| started_at <= last.at);
+    if last.status != PlanStatus::Failed || !on_this_life {
+        return None;
+    }
+    let detail = format!("plan {} failed to load what it should hold", last.plan);
+    Some(case.finding(FaultKind::LoadFailed, detail, case.proven(Source::Record)).of_life(incarnation))
+}

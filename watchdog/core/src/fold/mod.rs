@@ -1,0 +1,106 @@
+//! Fold: the record, entry by entry, into history.
+//!
+//! *Guarantees.* Folding all at once and folding bit by bit come to the same. An entry that was folded
+//! in already changes nothing. Nothing here asks for the time: it is that of the entries.
+
+mod lives;
+mod plans;
+
+use crate::history::{History, Pause};
+use crate::ids::{ReplicaId, Time, Version};
+use crate::record::{Body, Entry, Mark};
+
+impl History {
+    /// The history of these entries, oldest first.
+    pub fn replay<'a>(entries: impl IntoIterator<Item = &'a Entry>) -> Self {
+        let mut history = Self::default();
+        for entry in entries {
+            history.apply(entry);
+        }
+        history
+    }
+
+    /// Folds in the next entry.
+    pub fn apply(&mut self, entry: &Entry) {
+        if entry.sequence <= self.through {
+            return;
+        }
+        self.through = entry.sequence;
+        self.last_at = self.last_at.max(entry.at);
+        match &entry.body {
+            Body::TermOpened { .. } => self.open_term(entry),
+            Body::Convicted { conviction } => {
+                let key = Self::conviction_key(&conviction.finding.subject, conviction.finding.kind);
+                self.convictions.insert(key, conviction.clone());
+            }
+            Body::Cleared { subject, fault } => {
+                self.convictions.remove(&Self::conviction_key(subject, *fault));
+            }
+            Body::PlanRecorded { plan, status } => self.record_plan(plan, *status, entry.at),
+            Body::PlanStatus { plan, status, .. } => self.move_plan(plan, *status, entry.at),
+            Body::Intended { .. } => self.intend(entry),
+            Body::Closed { .. } => self.close_step(entry),
+            Body::Died { obituary } => self.bury(obituary),
+            Body::HostSeen { .. } => self.see_host(entry),
+            Body::Sealed { agent } => {
+                if entry.epoch == self.epoch {
+                    self.sealed.insert(agent.clone());
+                }
+            }
+            Body::Marked { version, mark, .. } => self.mark(*version, *mark),
+            Body::Quarantined { replica, why } => {
+                self.quarantined.insert(replica.clone(), why.clone());
+            }
+            Body::Paused { reason, until } => self.pause = Some(pause(entry, reason, *until)),
+            Body::Resumed => self.pause = None,
+            Body::Held { target, reason, until } => {
+                self.holds.insert(target.clone(), pause(entry, reason, *until));
+            }
+            Body::Released { target } => self.release(target, entry.at),
+            Body::StormReleased { .. } => self.storm_released_at = Some(entry.at),
+            // Told to people; no decision depends on them.
+            Body::Resigned { .. }
+            | Body::SnapshotFiled { .. }
+            | Body::Refused { .. }
+            | Body::Escalated { .. }
+            | Body::Appended { .. } => {}
+        }
+    }
+
+    /// Open intents stay: the new leader seals their agents, and their own entries say what became of them.
+    fn open_term(&mut self, entry: &Entry) {
+        self.epoch = self.epoch.max(entry.epoch);
+        self.plans_in_term = 0;
+        self.sealed.clear();
+    }
+
+    /// A stable version that is doubted gives way to the newest one that still stands.
+    fn mark(&mut self, version: Version, mark: Mark) {
+        self.marks.insert(version, mark);
+        match mark {
+            Mark::Stable => self.stable = Some(version),
+            Mark::Candidate | Mark::Rejected if self.stable == Some(version) => {
+                let standing = self.marks.iter().rev().find(|(_, mark)| **mark == Mark::Stable);
+                self.stable = standing.map(|(version, _)| *version);
+            }
+            Mark::Candidate | Mark::Rejected => {}
+        }
+    }
+
+    /// Ends a hold and a quarantine; after the latter a human has looked, so what was tried before is forgiven.
+    fn release(&mut self, target: &str, at: Time) {
+        self.holds.remove(target);
+        let Ok(replica) = ReplicaId::new(target) else {
+            return;
+        };
+        if self.quarantined.remove(&replica).is_some() {
+            self.heals.remove(&replica);
+            self.unsettled.remove(&replica);
+            self.released.insert(replica, at);
+        }
+    }
+}
+
+fn pause(entry: &Entry, reason: &str, until: Option<Time>) -> Pause {
+    Pause { by: entry.by.clone(), reason: reason.to_owned(), until }
+}

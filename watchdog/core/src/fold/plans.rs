@@ -1,0 +1,148 @@
+//! Plans: what the record says of plans and their steps, folded into what may still act and what was tried.
+
+use std::collections::BTreeSet;
+
+use crate::history::{HEALS_KEPT, History, Intent, OpenPlan, PastHeal, PastLife, Progress, StepProgress};
+use crate::ids::{HostId, PlanId, ReplicaId, StepId, Time};
+use crate::observation::Obituary;
+use crate::plan::{Act, Agent, Outcome, Plan, PlanStatus, Step};
+use crate::record::{Body, Entry};
+
+/// Heals are kept for at least this long, because budgets are per hour.
+const HOUR_MS: u64 = 3_600_000;
+
+impl History {
+    pub(super) fn record_plan(&mut self, plan: &Plan, status: PlanStatus, at: Time) {
+        if plan.epoch == self.epoch {
+            self.plans_in_term += 1;
+        }
+        for heal in &plan.heals {
+            let past = PastHeal {
+                plan: plan.id.clone(),
+                remedy: heal.remedy,
+                since: heal.since,
+                host: start_host(plan, &heal.replica),
+                at,
+                ended_at: (!status.is_open()).then_some(at),
+                status,
+            };
+            let heals = self.heals.entry(heal.replica.clone()).or_default();
+            heals.push_back(past);
+            let is_old = |heal: &PastHeal| !heal.status.is_open() && at.since_ms(heal.at) > HOUR_MS;
+            while heals.len() > HEALS_KEPT && heals.front().is_some_and(is_old) {
+                heals.pop_front();
+            }
+        }
+        if status.is_open() {
+            let open = OpenPlan { plan: plan.clone(), status, progress: Progress::default() };
+            self.open_plans.insert(plan.id.clone(), open);
+        }
+    }
+
+    /// Intents of a plan that ends stay open until their own fate is recorded.
+    pub(super) fn move_plan(&mut self, plan: &PlanId, status: PlanStatus, at: Time) {
+        for heal in self.heals.values_mut().flatten().filter(|heal| heal.plan == *plan) {
+            heal.status = status;
+            heal.ended_at = (!status.is_open()).then_some(at);
+        }
+        if status.is_open() {
+            if let Some(open) = self.open_plans.get_mut(plan) {
+                open.status = status;
+            }
+            return;
+        }
+        // Done means that each of its replicas was seen without its symptom.
+        if let Some(open) = self.open_plans.remove(plan).filter(|_| status == PlanStatus::Done) {
+            for replica in touched(&open.plan) {
+                self.unsettled.remove(&replica);
+            }
+        }
+    }
+
+    pub(super) fn intend(&mut self, entry: &Entry) {
+        let Body::Intended { plan, step, replica, agent, instance } = &entry.body else {
+            return;
+        };
+        let planned = self.open_plans.get_mut(plan).and_then(|open| {
+            let fresh = StepProgress { started_at: entry.at, finished_at: None, outcome: None, error: None };
+            open.progress.steps.entry(step.clone()).or_insert(fresh);
+            find_step(&open.plan, step).cloned()
+        });
+        // What the leader does itself touches nobody, so that no successor need wonder about it.
+        if *agent != Agent::Leader {
+            let intent = Intent {
+                plan: plan.clone(),
+                epoch: entry.epoch,
+                replica: replica.clone(),
+                agent: agent.clone(),
+                instance: instance.clone(),
+                at: entry.at,
+            };
+            self.open_intents.insert(step.clone(), intent);
+        }
+        if let Some(Step { replica: Some(replica), act: Act::Start { host, incarnation, .. }, .. }) = planned
+        {
+            self.expect_life(&replica, PastLife { incarnation, host, at: entry.at, obituary: None });
+            self.prune_lives(&replica);
+            self.open_starts.insert(step.clone(), (replica, incarnation));
+        }
+    }
+
+    pub(super) fn close_step(&mut self, entry: &Entry) {
+        let Body::Closed { plan, step, outcome, error } = &entry.body else {
+            return;
+        };
+        let intent = self.open_intents.remove(step);
+        let planned = self.open_plans.get_mut(plan).and_then(|open| {
+            let unsent = StepProgress { started_at: entry.at, finished_at: None, outcome: None, error: None };
+            let progress = open.progress.steps.entry(step.clone()).or_insert(unsent);
+            progress.finished_at = Some(entry.at);
+            progress.outcome = Some(*outcome);
+            progress.error.clone_from(error);
+            find_step(&open.plan, step).cloned()
+        });
+        let replica = intent.and_then(|intent| intent.replica);
+        let replica = replica.or_else(|| planned.as_ref().and_then(|step| step.replica.clone()));
+        let start = self.open_starts.remove(step);
+        match outcome {
+            Outcome::Unknown => self.unsettled.extend(replica),
+            Outcome::Never => {
+                if let Some((replica, incarnation)) = start {
+                    self.forget_life(&replica, incarnation);
+                }
+            }
+            Outcome::Done => {
+                if let (Some(replica), Some(Act::Kill { host, incarnation, .. })) =
+                    (replica, planned.map(|step| step.act))
+                {
+                    self.confirm_kill(Obituary {
+                        replica,
+                        incarnation,
+                        host,
+                        status: "killed".to_owned(),
+                        tree_gone: false,
+                        at: entry.at,
+                    });
+                }
+            }
+            Outcome::Failed => {}
+        }
+    }
+}
+
+fn find_step<'a>(plan: &'a Plan, id: &StepId) -> Option<&'a Step> {
+    plan.steps.iter().find(|step| step.id == *id)
+}
+
+fn start_host(plan: &Plan, replica: &ReplicaId) -> Option<HostId> {
+    let mut steps = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+    steps.find_map(|step| match &step.act {
+        Act::Start { host, .. } => Some(host.clone()),
+        _ => None,
+    })
+}
+
+fn touched(plan: &Plan) -> BTreeSet<ReplicaId> {
+    let of_steps = plan.steps.iter().filter_map(|step| step.replica.clone());
+    plan.heals.iter().map(|heal| heal.replica.clone()).chain(of_steps).collect()
+}
