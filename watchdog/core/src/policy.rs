@@ -209,6 +209,21 @@ pub enum Remedy {
     Quarantine,
 }
 
+impl Remedy {
+    /// The word for it, as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Load => "load",
+            Self::Restart => "restart",
+            Self::Kill => "kill",
+            Self::Relocate => "relocate",
+            Self::MarkStable => "mark_stable",
+            Self::Quarantine => "quarantine",
+        }
+    }
+}
+
 /// What may be done without asking.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

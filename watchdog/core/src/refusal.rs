@@ -240,10 +240,10 @@ impl fmt::Display for Reason {
             Self::NotDeclared => f.write_str("it runs, but the log does not declare it"),
             Self::BadDeclaration { why } => write!(f, "its declaration can't be read: {why}"),
             Self::Autonomy { remedy, approvable: true } => {
-                write!(f, "{remedy:?} awaits approval, as policy says")
+                write!(f, "{} awaits approval, as policy says", remedy.word())
             }
             Self::Autonomy { remedy, approvable: false } => {
-                write!(f, "{remedy:?} is only observed, as policy says")
+                write!(f, "{} is only observed, as policy says", remedy.word())
             }
             Self::JournalBehind { journal, expected } => write!(
                 f,
@@ -257,4 +257,34 @@ impl fmt::Display for Reason {
 fn list<T: fmt::Display>(items: &[T]) -> String {
     let words: Vec<String> = items.iter().map(ToString::to_string).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
+}
+
+impl Reason {
+    /// What stands in the way, when it has a name: a host, a plan, an agent, an operator.
+    pub fn culprit(&self) -> Option<String> {
+        match self {
+            Self::Paused { by, .. } | Self::Held { by, .. } => Some(by.clone()),
+            Self::WouldDisturb { disturbed, .. } => Some(list(disturbed)),
+            Self::PlanOpen { plan } => Some(plan.to_string()),
+            Self::Unsealed { agent } => Some(agent.clone()),
+            Self::LeaseRunning { host, .. } | Self::NotFenced { host } | Self::Unreachable { host } => {
+                Some(host.to_string())
+            }
+            Self::NoHost { allowed } => Some(list(allowed)),
+            Self::Blind { .. }
+            | Self::Quarantined { .. }
+            | Self::Busy { .. }
+            | Self::BackingOff { .. }
+            | Self::Storm { .. }
+            | Self::Outdated { .. }
+            | Self::Flapping { .. }
+            | Self::NoRemedy { .. }
+            | Self::NoStableVersion
+            | Self::NotDeclared
+            | Self::BadDeclaration { .. }
+            | Self::Autonomy { .. }
+            | Self::JournalBehind { .. }
+            | Self::Vetoed { .. } => None,
+        }
+    }
 }

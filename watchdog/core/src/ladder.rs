@@ -1,0 +1,189 @@
+//! Ladder: which remedy a replica's own past calls for, and whether the next try is due.
+//!
+//! ```text
+//! load again ──► restart in place ──► another allowed host ──► a human
+//!      (tries, with growing delays, counted since the last quiet)
+//! ```
+//!
+//! Everything is read from the record, so that a change of leader resets nothing.
+
+use std::collections::BTreeMap;
+
+use crate::finding::FaultKind;
+use crate::history::PastHeal;
+use crate::ids::{HostId, Time};
+use crate::plan::PlanStatus;
+use crate::planner::case::Case;
+use crate::planner::hosts;
+use crate::policy::Remedy;
+use crate::refusal::Reason;
+
+/// The budget of heals is counted over this much time.
+const HOUR_MS: u64 = 3_600_000;
+
+/// Where on the ladder a replica stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rung {
+    /// Load the right version again.
+    Load,
+    /// Kill what still runs of it and start it on this host.
+    Restart {
+        /// The host that it is on, or, when it never ran, the first that may run it.
+        on: HostId,
+    },
+    /// Start it on another host that may run it.
+    Relocate {
+        /// Which.
+        to: HostId,
+    },
+    /// End the lives that it has too many.
+    Kill,
+    /// Leave it to a human.
+    Quarantine {
+        /// Why.
+        why: String,
+    },
+}
+
+/// The rung for a fault of `case`.
+///
+/// # Errors
+///
+/// That the next try is not due, or that there is no host for it.
+pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
+    let tried = Tried::count(case);
+    if tried.within_hour >= case.input.policy.heals_per_hour {
+        let why = format!("{} heals within an hour did not keep it healthy", tried.within_hour);
+        return Ok(Rung::Quarantine { why });
+    }
+    let limits = case.input.policy.tries;
+    match fault {
+        FaultKind::HostGone => Err(Reason::NoRemedy { fault }),
+        FaultKind::Duplicate if tried.kill >= limits.restart.max(1) => Ok(exhausted(case, fault, &tried)),
+        FaultKind::Duplicate => tried.due(case, tried.kill).map(|()| Rung::Kill),
+        FaultKind::Flapping if tried.restart >= limits.restart => Ok(exhausted(case, fault, &tried)),
+        FaultKind::Flapping => Err(Reason::Flapping { tries: tried.restart, max: limits.restart }),
+        FaultKind::LoadFailed | FaultKind::WrongVersion | FaultKind::StateMismatch
+            if tried.load < limits.load =>
+        {
+            tried.due(case, tried.load).map(|()| Rung::Load)
+        }
+        FaultKind::LoadFailed
+        | FaultKind::WrongVersion
+        | FaultKind::StateMismatch
+        | FaultKind::Exited
+        | FaultKind::Missing
+        | FaultKind::Unresponsive
+        | FaultKind::Unhealthy => start_somewhere(case, fault, &tried),
+    }
+}
+
+fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung, Reason> {
+    let limits = case.input.policy.tries;
+    let usable = hosts::usable(case);
+    let Some(first) = usable.first() else { return Err(hosts::why_none(case)) };
+    let home = case.home().filter(|home| case.spec.hosts.contains(home));
+    // A replica that never ran, or whose host may run it no longer, is at home on the first that may.
+    let in_place = match home {
+        Some(home) => usable.contains(&home).then_some(home),
+        None => Some(*first),
+    };
+    if let Some(on) = in_place.filter(|_| tried.restart < limits.restart) {
+        return tried.due(case, tried.restart).map(|()| Rung::Restart { on: on.clone() });
+    }
+    for to in usable.into_iter().filter(|host| Some(*host) != home.or(in_place)) {
+        let tries = tried.relocate.get(to).copied().unwrap_or_default();
+        if tries < limits.relocate {
+            return tried.due(case, tries).map(|()| Rung::Relocate { to: to.clone() });
+        }
+    }
+    if in_place.is_none() && tried.total() == 0 {
+        return Err(hosts::why_none(case));
+    }
+    Ok(exhausted(case, fault, tried))
+}
+
+fn exhausted(case: &Case, fault: FaultKind, tried: &Tried) -> Rung {
+    let times = if tried.total() == 1 { "try" } else { "tries" };
+    let why =
+        format!("{fault} after {} {times}, and every way to heal {} is used up", tried.total(), case.replica);
+    Rung::Quarantine { why }
+}
+
+/// What was tried since the last quiet.
+#[derive(Debug, Clone, Default)]
+struct Tried {
+    load: u32,
+    restart: u32,
+    kill: u32,
+    relocate: BTreeMap<HostId, u32>,
+    within_hour: u32,
+    last_ended_at: Time,
+}
+
+impl Tried {
+    fn count(case: &Case) -> Self {
+        let heals = since_release(case);
+        let mut tried = Self::default();
+        let recent = |heal: &&PastHeal| case.input.now.since_ms(heal.at) < HOUR_MS;
+        tried.within_hour = count(heals.iter().copied().filter(recent).count());
+        for heal in since_quiet(case, &heals) {
+            match heal.remedy {
+                Remedy::Load => tried.load += 1,
+                Remedy::Start | Remedy::Restart => tried.restart += 1,
+                Remedy::Kill => tried.kill += 1,
+                Remedy::Relocate => {
+                    if let Some(host) = &heal.host {
+                        *tried.relocate.entry(host.clone()).or_default() += 1;
+                    }
+                }
+                Remedy::MarkStable | Remedy::Quarantine => {}
+            }
+            tried.last_ended_at = tried.last_ended_at.max(heal.ended_at.unwrap_or(heal.at));
+        }
+        tried
+    }
+
+    fn total(&self) -> u32 {
+        self.load + self.restart + self.kill + self.relocate.values().sum::<u32>()
+    }
+
+    /// Whether the try after `tries` tries of a rung is due.
+    fn due(&self, case: &Case, tries: u32) -> Result<(), Reason> {
+        let Some(before) = tries.checked_sub(1) else { return Ok(()) };
+        let delays = &case.input.delays_ms;
+        let delay = delays.get(before as usize).or(delays.last()).copied().unwrap_or_default();
+        let until = self.last_ended_at.plus_ms(delay);
+        if case.input.now < until {
+            return Err(Reason::BackingOff { until, tries });
+        }
+        Ok(())
+    }
+}
+
+/// Heals after the last quarantine: whoever released it from there has given it a fresh start.
+fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
+    let heals: Vec<&PastHeal> = case.input.history.heals.get(case.replica).into_iter().flatten().collect();
+    let quarantined = heals.iter().rposition(|heal| heal.remedy == Remedy::Quarantine);
+    heals[quarantined.map_or(0, |at| at + 1)..].to_vec()
+}
+
+/// Heals after the last one that worked and was followed by quiet.
+///
+/// A heal that a newer leader superseded, or an operator stopped, was no try. A flapping replica never had quiet.
+fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
+    let was_tried = |heal: &&&PastHeal| matches!(heal.status, PlanStatus::Done | PlanStatus::Failed);
+    let tries: Vec<&PastHeal> = heals.iter().filter(was_tried).copied().collect();
+    let flaps = case.is_convicted_of(FaultKind::Flapping);
+    let quiet_after = |at: &usize| {
+        let next = tries.get(at + 1).map_or_else(|| case.since(), |heal| heal.since);
+        let worked = tries[*at].status == PlanStatus::Done;
+        worked && next.since_ms(tries[*at].ended_at.unwrap_or(next)) >= case.input.policy.quiet_ms
+    };
+    let forgotten = (0..tries.len()).filter(|_| !flaps).rfind(quiet_after).map_or(0, |at| at + 1);
+    tries[forgotten..].to_vec()
+}
+
+fn count(number: usize) -> u32 {
+    u32::try_from(number).unwrap_or(u32::MAX)
+}

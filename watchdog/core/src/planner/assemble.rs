@@ -1,0 +1,87 @@
+//! Assemble: makes one plan of the treatments that were chosen.
+
+use crate::finding::Conviction;
+use crate::ids::{PlanId, ReplicaId};
+use crate::input::PlanInput;
+use crate::plan::{Heal, Plan, PlanStatus};
+use crate::policy::{Autonomy, Policy, Remedy};
+
+use super::case::Case;
+use super::draft::Draft;
+
+/// What one replica gets.
+#[derive(Debug, Clone)]
+pub struct Treatment<'a> {
+    /// Who, and why.
+    pub case: Case<'a>,
+    /// Which rung.
+    pub remedy: Remedy,
+    /// What is done.
+    pub steps: Vec<Draft>,
+    /// Whether it serves, so that it costs budget to touch it.
+    pub serving: bool,
+}
+
+impl Treatment<'_> {
+    fn heal(&self) -> Heal {
+        let disturbs = self.serving && self.remedy != Remedy::Quarantine;
+        Heal { replica: self.case.replica.clone(), remedy: self.remedy, since: self.case.since(), disturbs }
+    }
+
+    fn sentence(&self) -> String {
+        let fault = self.case.fault().map_or("fault", crate::finding::FaultKind::word);
+        format!("{} {fault}: {}", self.case.replica, self.remedy.word())
+    }
+}
+
+/// More treatments than these are only counted in a plan's sentence.
+const SENTENCES_MAX: usize = 5;
+
+/// The plan that carries out `treatments`; `None` when there are none.
+pub fn of_treatments(input: &PlanInput, treatments: Vec<Treatment>) -> Option<Plan> {
+    if treatments.is_empty() {
+        return None;
+    }
+    let mut sentences: Vec<String> = treatments.iter().take(SENTENCES_MAX).map(Treatment::sentence).collect();
+    if treatments.len() > SENTENCES_MAX {
+        sentences.push(format!("and {} more", treatments.len() - SENTENCES_MAX));
+    }
+    let convictions: Vec<Conviction> =
+        treatments.iter().flat_map(|treatment| &treatment.case.convictions).map(|c| (*c).clone()).collect();
+    let heals = treatments.iter().map(Treatment::heal).collect();
+    let steps = treatments.into_iter().flat_map(|treatment| {
+        let replica = treatment.case.replica.clone();
+        treatment.steps.into_iter().map(move |step| (Some(replica.clone()), step))
+    });
+    Some(Plan { reason: sentences.join("; "), convictions, heals, ..of_steps(input, steps.collect()) })
+}
+
+/// The plan that marks a version stable.
+pub fn of_mark(input: &PlanInput, mark: Draft) -> Plan {
+    let reason = format!("found the cluster on version {}: {}", input.target.version, mark.why);
+    Plan { reason, ..of_steps(input, vec![(None, mark)]) }
+}
+
+fn of_steps(input: &PlanInput, drafts: Vec<(Option<ReplicaId>, Draft)>) -> Plan {
+    let id = PlanId::numbered(input.epoch, input.history.plans_in_term + 1);
+    let numbered = drafts.into_iter().enumerate();
+    let steps =
+        numbered.map(|(index, (replica, step))| step.numbered(&id, index, replica.as_ref())).collect();
+    Plan {
+        steps,
+        id,
+        epoch: input.epoch,
+        created_at: input.now,
+        reason: String::new(),
+        convictions: Vec::new(),
+        heals: Vec::new(),
+    }
+}
+
+/// The status under which a plan is recorded: whether a human must say yes first.
+pub fn status_of(plan: &Plan, policy: &Policy) -> PlanStatus {
+    let remedies = plan.heals.iter().map(|heal| heal.remedy);
+    let marks = plan.heals.is_empty().then_some(Remedy::MarkStable);
+    let asks = |remedy| policy.autonomy_for(remedy) != Autonomy::Auto;
+    if remedies.chain(marks).any(asks) { PlanStatus::AwaitingApproval } else { PlanStatus::Running }
+}

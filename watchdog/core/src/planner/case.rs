@@ -1,0 +1,118 @@
+//! Case: one convicted replica with everything that its remedy depends on.
+
+use std::collections::BTreeMap;
+
+use crate::condition::is_serving;
+use crate::finding::{Conviction, FaultKind, Subject};
+use crate::ids::{HostId, Incarnation, ReplicaId, Time};
+use crate::input::PlanInput;
+use crate::observation::{HostSeen, Life};
+use crate::replica::ReplicaSpec;
+
+/// See the module.
+#[derive(Debug, Clone)]
+pub struct Case<'a> {
+    /// Which replica.
+    pub replica: &'a ReplicaId,
+    /// What the log declares of it.
+    pub spec: &'a ReplicaSpec,
+    /// What it is convicted of, in the order in which faults are dealt with.
+    pub convictions: Vec<&'a Conviction>,
+    /// Everything else.
+    pub input: &'a PlanInput,
+    /// The incarnation that it gets if it is started; `None` when they have run out.
+    pub fresh: Option<Incarnation>,
+}
+
+impl<'a> Case<'a> {
+    /// The fault that is dealt with: the first of its convictions that is still what is seen.
+    pub fn fault(&self) -> Option<FaultKind> {
+        let alive = self.alive().count();
+        let stands = |fault: FaultKind| match fault {
+            FaultKind::HostGone => false,
+            FaultKind::Duplicate => alive > 1,
+            FaultKind::Exited | FaultKind::Missing => alive == 0,
+            FaultKind::Unresponsive
+            | FaultKind::Unhealthy
+            | FaultKind::LoadFailed
+            | FaultKind::WrongVersion
+            | FaultKind::StateMismatch => alive > 0,
+            FaultKind::Flapping => true,
+        };
+        self.convictions.iter().map(|conviction| conviction.finding.kind).find(|fault| stands(*fault))
+    }
+
+    /// Whether it is convicted of `fault`, whatever is dealt with first.
+    pub fn is_convicted_of(&self, fault: FaultKind) -> bool {
+        self.convictions.iter().any(|conviction| conviction.finding.kind == fault)
+    }
+
+    /// When its faults were first seen, by this leader or, as long as they were not cleared, by one before.
+    pub fn since(&self) -> Time {
+        let subject = Subject::Replica(self.replica.clone());
+        let recorded = self.input.history.convictions.values();
+        let same = recorded.filter(|past| past.finding.subject == subject);
+        let all = same.chain(self.convictions.iter().copied());
+        all.map(|conviction| conviction.since).min().unwrap_or(self.input.now)
+    }
+
+    /// Its lives that may still run, oldest first.
+    pub fn alive(&self) -> impl Iterator<Item = (Incarnation, &'a Life)> {
+        lives(self.input, self.replica).filter(|(_, life)| life.is_alive())
+    }
+
+    /// The life that a remedy acts on: the newest that may still run.
+    pub fn life(&self) -> Option<(Incarnation, &'a Life)> {
+        self.alive().last()
+    }
+
+    /// Whether a life of it serves.
+    pub fn is_serving(&self) -> bool {
+        serves(self.input, self.replica)
+    }
+
+    /// Where it runs or ran last; `None` when it was never started.
+    pub fn home(&self) -> Option<&'a HostId> {
+        home(self.input, self.replica)
+    }
+
+    /// Every life of it that is seen or was ordered, and where.
+    pub fn known_lives(&self) -> BTreeMap<Incarnation, &'a HostId> {
+        let ordered = self.input.history.lives.get(self.replica).into_iter().flatten();
+        let seen = lives(self.input, self.replica);
+        ordered
+            .map(|past| (past.incarnation, &past.host))
+            .chain(seen.map(|(id, life)| (id, &life.host)))
+            .collect()
+    }
+
+    /// A host, when its agent is there.
+    pub fn present(&self, host: &HostId) -> Option<&'a HostSeen> {
+        self.input.observation.hosts.get(host).filter(|seen| seen.is_present())
+    }
+}
+
+/// The lives of `replica` that are seen, oldest first.
+pub fn lives<'a>(
+    input: &'a PlanInput,
+    replica: &ReplicaId,
+) -> impl Iterator<Item = (Incarnation, &'a Life)> + use<'a> {
+    let seen = input.observation.replicas.get(replica);
+    seen.into_iter().flat_map(|seen| &seen.lives).map(|(incarnation, life)| (*incarnation, life))
+}
+
+/// Whether a life of `replica` serves.
+pub fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
+    lives(input, replica).any(|(_, life)| is_serving(life))
+}
+
+/// Where `replica` runs, or ran last; `None` when it was never started.
+pub fn home<'a>(input: &'a PlanInput, replica: &ReplicaId) -> Option<&'a HostId> {
+    let running = lives(input, replica).filter(|(_, life)| life.is_alive()).last();
+    let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
+    let seen = lives(input, replica).last();
+    running
+        .map(|(_, life)| &life.host)
+        .or_else(|| ordered.map(|past| &past.host))
+        .or_else(|| seen.map(|(_, life)| &life.host))
+}

@@ -1,0 +1,194 @@
+//! Planner: what is done about convicted faults, and why not.
+//!
+//! ```text
+//! convictions ──► cases ──► may it be touched? ──► which rung? ──► its steps ──► does the budget allow it?
+//!                   │             │                    │              │                  │
+//!                   └─────────────┴──── Refusal ◄──────┴──────────────┘             yes ─┴─ no ──► Refusal
+//!                                                                                    ▼
+//!                                                                                 one plan
+//! ```
+//!
+//! A plan holds all that may be healed at once; several plans may be open for disjoint replicas.
+
+pub mod again;
+pub mod assemble;
+pub mod case;
+pub mod death;
+pub mod draft;
+pub mod hosts;
+pub mod kill;
+pub mod load;
+pub mod mark_stable;
+pub mod quarantine;
+pub mod relocate;
+pub mod restart;
+pub mod start;
+
+use std::collections::BTreeMap;
+
+use crate::finding::{Conviction, FaultKind, Subject};
+use crate::ids::ReplicaId;
+use crate::input::{Decision, PlanInput};
+use crate::ladder::{Rung, rung};
+use crate::plan::{Act, Plan};
+use crate::policy::{Autonomy, Remedy};
+use crate::refusal::{Reason, Refusal};
+use crate::safety::{self, Budget};
+use crate::storm::{Storm, storm};
+
+use self::assemble::Treatment;
+use self::case::Case;
+use self::mark_stable::Founding;
+
+/// Plans what to do about everything that is convicted.
+pub fn plan(input: &PlanInput) -> Decision {
+    let barred = safety::cluster_refusals(input);
+    if !barred.is_empty() {
+        return Decision { plan: None, again_at: again::again_at(&barred, input), refusals: barred };
+    }
+    let mut refusals = Vec::new();
+    let treatments = treatments(input, &mut refusals);
+    let chosen = choose(input, treatments, &mut refusals);
+    let mut again_at = again::again_at(&refusals, input);
+    let mut plan = assemble::of_treatments(input, chosen);
+    if plan.is_none() {
+        let (mark, soaked_at) = found(input, &mut refusals);
+        plan = mark;
+        again_at = again_at.into_iter().chain(soaked_at).min();
+    }
+    Decision { plan, refusals, again_at }
+}
+
+/// What each convicted replica would get, in the order of their names.
+fn treatments<'a>(input: &'a PlanInput, refusals: &mut Vec<Refusal>) -> Vec<Treatment<'a>> {
+    let mut by_replica: BTreeMap<&ReplicaId, Vec<&Conviction>> = BTreeMap::new();
+    for conviction in &input.convictions {
+        match &conviction.finding.subject {
+            Subject::Replica(replica) => by_replica.entry(replica).or_default().push(conviction),
+            // What can be done about a host is done for each replica on it.
+            subject @ Subject::Host(_) => {
+                let reason = Reason::NoRemedy { fault: conviction.finding.kind };
+                refusals.push(Refusal { subject: Some(subject.clone()), reason });
+            }
+        }
+    }
+    let storm = storm(input);
+    let mut fresh = input.fresh.iter().copied();
+    let mut next = fresh.next();
+    let mut treatments = Vec::new();
+    for (replica, mut convictions) in by_replica {
+        convictions.sort_by_key(|conviction| conviction.finding.kind);
+        let case =
+            declared(replica, input).map(|spec| Case { replica, spec, convictions, input, fresh: next });
+        match case.and_then(|case| treat(case, storm.as_ref())) {
+            Ok(treatment) => {
+                if treatment.steps.iter().any(|step| matches!(step.act, Act::Start { .. })) {
+                    next = fresh.next();
+                }
+                treatments.push(treatment);
+            }
+            Err(reason) => refusals.push(refusal(replica, reason)),
+        }
+    }
+    treatments
+}
+
+fn refusal(replica: &ReplicaId, reason: Reason) -> Refusal {
+    Refusal { subject: Some(Subject::Replica(replica.clone())), reason }
+}
+
+fn declared<'a>(
+    replica: &ReplicaId,
+    input: &'a PlanInput,
+) -> Result<&'a crate::replica::ReplicaSpec, Reason> {
+    match input.replicas.get(replica) {
+        Some(Ok(spec)) => Ok(spec),
+        Some(Err(why)) => Err(Reason::BadDeclaration { why: why.clone() }),
+        None => Err(Reason::NotDeclared),
+    }
+}
+
+/// The treatment of one case, whatever the budget says.
+fn treat<'a>(case: Case<'a>, storm: Option<&Storm>) -> Result<Treatment<'a>, Reason> {
+    safety::may_touch(case.replica, case.input)?;
+    if let Some(reason) = storm.and_then(|storm| storm.holds(case.replica)) {
+        return Err(reason);
+    }
+    let outdated = || {
+        let convicted = case.convictions.first().map(|conviction| conviction.finding.kind);
+        Reason::Outdated { fault: convicted.unwrap_or(FaultKind::Missing) }
+    };
+    let fault = case.fault().ok_or_else(outdated)?;
+    let (remedy, steps) = match rung(&case, fault)? {
+        Rung::Load => (Remedy::Load, load::load(&case)?),
+        Rung::Restart { on } if case.life().is_some() => (Remedy::Restart, restart::restart(&case, &on)?),
+        Rung::Restart { on } => (Remedy::Start, start::start(&case, &on)?),
+        Rung::Relocate { to } => (Remedy::Relocate, relocate::relocate(&case, &to)?),
+        Rung::Kill => (Remedy::Kill, kill::kill(&case)?),
+        Rung::Quarantine { why } => (Remedy::Quarantine, quarantine::quarantine(&case, &why)),
+    };
+    if case.input.policy.autonomy_for(remedy) == Autonomy::Observe {
+        return Err(Reason::Autonomy { remedy, approvable: false });
+    }
+    let serving = case.is_serving();
+    Ok(Treatment { case, remedy, steps, serving })
+}
+
+/// The treatments that may be carried out together, those of replicas that are down first.
+///
+/// What may be done without asking goes before what a human must approve, because one plan has one status.
+fn choose<'a>(
+    input: &'a PlanInput,
+    mut treatments: Vec<Treatment<'a>>,
+    refusals: &mut Vec<Refusal>,
+) -> Vec<Treatment<'a>> {
+    treatments.sort_by_key(|treatment| treatment.serving);
+    let mut budget = Budget::of(input);
+    let asks = |treatment: &Treatment| input.policy.autonomy_for(treatment.remedy) == Autonomy::Approve;
+    let (approvable, automatic): (Vec<_>, Vec<_>) = treatments.into_iter().partition(asks);
+    let chosen = admit(automatic, &mut budget, refusals);
+    if chosen.is_empty() {
+        return admit(approvable, &mut budget, refusals);
+    }
+    refusals.extend(approvable.iter().map(|treatment| {
+        let reason = Reason::Autonomy { remedy: treatment.remedy, approvable: true };
+        refusal(treatment.case.replica, reason)
+    }));
+    chosen
+}
+
+fn admit<'a>(
+    treatments: Vec<Treatment<'a>>,
+    budget: &mut Budget,
+    refusals: &mut Vec<Refusal>,
+) -> Vec<Treatment<'a>> {
+    let mut admitted = Vec::new();
+    for treatment in treatments {
+        let replica = treatment.case.replica;
+        // To leave a replica alone costs nothing.
+        let free = treatment.remedy == Remedy::Quarantine;
+        match if free { Ok(()) } else { budget.admit(replica, treatment.serving) } {
+            Ok(()) => admitted.push(treatment),
+            Err(reason) => refusals.push(refusal(replica, reason)),
+        }
+    }
+    admitted
+}
+
+/// The founding of the cluster, when no replica is convicted of anything; else when its soak ends.
+fn found(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>, Option<crate::ids::Time>) {
+    let is_replica = |conviction: &Conviction| matches!(conviction.finding.subject, Subject::Replica(_));
+    if input.convictions.iter().any(is_replica) {
+        return (None, None);
+    }
+    match mark_stable::founding(input) {
+        Founding::NotNow => (None, None),
+        Founding::Soaking { until } => (None, Some(until)),
+        Founding::Mark(_) if input.policy.autonomy_for(Remedy::MarkStable) == Autonomy::Observe => {
+            let reason = Reason::Autonomy { remedy: Remedy::MarkStable, approvable: false };
+            refusals.push(Refusal { subject: None, reason });
+            (None, None)
+        }
+        Founding::Mark(mark) => (Some(assemble::of_mark(input, mark)), None),
+    }
+}

@@ -1,0 +1,229 @@
+//! Safety: whom nobody may touch now, and how many may be disturbed at once.
+//!
+//! ```text
+//! the cluster: obstacle, blind, paused ──► nothing is done
+//! a replica:   quarantined, held, touched by another plan, agent unsealed ──► Refusal
+//! the budget:  serving ──► |disturbed ∪ it| ≤ max_disturbed     down ──► heals under way < heals_parallel
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use crate::finding::Subject;
+use crate::history::Intent;
+use crate::ids::{HostId, PlanId, ReplicaId};
+use crate::input::PlanInput;
+use crate::observation::Sight;
+use crate::plan::Agent;
+use crate::planner::case::{home, serves};
+use crate::policy::Remedy;
+use crate::refusal::{Reason, Refusal};
+
+/// Why nothing may be done in the whole cluster; empty when something may.
+pub fn cluster_refusals(input: &PlanInput) -> Vec<Refusal> {
+    let whole = |reason| Refusal { subject: None, reason };
+    let mut refusals: Vec<Refusal> =
+        input.obstacles.iter().filter(|refusal| refusal.subject.is_none()).cloned().collect();
+    if let Sight::Blind { since, why } = &input.observation.sight {
+        refusals.push(whole(Reason::Blind { since: *since, why: why.clone() }));
+    }
+    if let Some(pause) = input.history.pause.as_ref().filter(|pause| pause.stands(input.now)) {
+        let (by, why, until) = (pause.by.clone(), pause.reason.clone(), pause.until);
+        refusals.push(whole(Reason::Paused { by, why, until }));
+    }
+    refusals
+}
+
+/// Whether the replica may be touched at all, whatever the budget says.
+///
+/// # Errors
+///
+/// Who or what forbids it.
+pub fn may_touch(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
+    if let Some(why) = input.history.quarantined.get(replica) {
+        return Err(Reason::Quarantined { why: why.clone() });
+    }
+    hold_on(replica.as_str(), input)?;
+    if let Some(host) = home(input, replica) {
+        hold_on(host.as_str(), input)?;
+    }
+    if let Some(obstacle) = obstacle_to(replica, input) {
+        return Err(obstacle.clone());
+    }
+    if let Some(plan) = open_plan_of(replica, input) {
+        return Err(Reason::PlanOpen { plan: plan.clone() });
+    }
+    is_sealed(replica, input)?;
+    match open_intents(input).find(|intent| intent.replica.as_ref() == Some(replica)) {
+        Some(intent) => Err(Reason::PlanOpen { plan: intent.plan.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// Whether a replica or host is held.
+///
+/// # Errors
+///
+/// Who holds it, and why.
+pub fn hold_on(name: &str, input: &PlanInput) -> Result<(), Reason> {
+    match input.history.holds.get(name).filter(|hold| hold.stands(input.now)) {
+        Some(hold) => {
+            Err(Reason::Held { target: name.to_owned(), by: hold.by.clone(), why: hold.reason.clone() })
+        }
+        None => Ok(()),
+    }
+}
+
+fn obstacle_to<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<&'a Reason> {
+    let subject = Some(Subject::Replica(replica.clone()));
+    input.obstacles.iter().find(|refusal| refusal.subject == subject).map(|refusal| &refusal.reason)
+}
+
+fn open_plan_of<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<&'a PlanId> {
+    let mut open = input.history.open_plans.values();
+    let plan = open.find(|open| open.plan.heals.iter().any(|heal| heal.replica == *replica));
+    plan.map(|open| &open.plan.id)
+}
+
+/// Intents of others than the leader itself, whose own steps (looking, marking, telling) touch nobody.
+fn open_intents(input: &PlanInput) -> impl Iterator<Item = &Intent> {
+    input.history.open_intents.values().filter(|intent| intent.agent != Agent::Leader)
+}
+
+/// Agents that may still carry out an earlier leader's order, because they have not taken our epoch.
+pub fn unsealed(input: &PlanInput) -> BTreeSet<&Agent> {
+    let older = open_intents(input).filter(|intent| intent.epoch < input.epoch);
+    older.map(|intent| &intent.agent).filter(|agent| !input.history.sealed.contains(*agent)).collect()
+}
+
+/// Whether the agent of `host` has taken our epoch, as far as it must have.
+///
+/// # Errors
+///
+/// [`Reason::Unsealed`].
+pub fn host_is_sealed(host: &HostId, input: &PlanInput) -> Result<(), Reason> {
+    refuse_unsealed(input, |agent| matches!(agent, Agent::Host(other) if other == host))
+}
+
+fn is_sealed(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
+    refuse_unsealed(input, |agent| match agent {
+        Agent::Host(host) => home(input, replica) == Some(host),
+        Agent::Replica(other, _) => other == replica,
+        Agent::Leader => false,
+    })?;
+    let theirs = |intent: &&Intent| intent.replica.as_ref() == Some(replica);
+    let agents: BTreeSet<&Agent> = open_intents(input).filter(theirs).map(|intent| &intent.agent).collect();
+    refuse_unsealed(input, |agent| agents.contains(agent))
+}
+
+fn refuse_unsealed(input: &PlanInput, concerns: impl Fn(&Agent) -> bool) -> Result<(), Reason> {
+    match unsealed(input).into_iter().find(|agent| concerns(agent)) {
+        Some(agent) => Err(Reason::Unsealed { agent: agent.to_string() }),
+        None => Ok(()),
+    }
+}
+
+/// Why a replica counts as disturbed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Disturbance {
+    /// No life of it serves.
+    Down,
+    /// A plan is, or will be, touching it.
+    Healing(PlanId),
+    /// An order whose fate is not recorded may be touching it.
+    Ordered(PlanId),
+    /// The fate of an order stayed unknown, and it was not seen healthy since.
+    Unsettled,
+}
+
+impl fmt::Display for Disturbance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down => f.write_str("it does not serve"),
+            Self::Healing(plan) => write!(f, "plan {plan} is dealing with it"),
+            Self::Ordered(plan) => write!(f, "an order of plan {plan} may be under way"),
+            Self::Unsettled => f.write_str("what became of an order to it is not known"),
+        }
+    }
+}
+
+/// The declared replicas that are down or may be being touched, and why.
+pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
+    let declared = input.replicas.keys();
+    let why = |replica: &ReplicaId| why_disturbed(replica, input).map(|why| (replica.clone(), why));
+    declared.filter_map(why).collect()
+}
+
+fn why_disturbed(replica: &ReplicaId, input: &PlanInput) -> Option<Disturbance> {
+    if !serves(input, replica) {
+        return Some(Disturbance::Down);
+    }
+    let touches = |heal: &crate::plan::Heal| heal.replica == *replica && heal.remedy != Remedy::Quarantine;
+    let mut open = input.history.open_plans.values();
+    if let Some(open) = open.find(|open| open.plan.heals.iter().any(touches)) {
+        return Some(Disturbance::Healing(open.plan.id.clone()));
+    }
+    let ordered = |intent: &&Intent| {
+        intent.replica.as_ref() == Some(replica)
+            || matches!(&intent.agent, Agent::Replica(other, _) if other == replica)
+    };
+    if let Some(intent) = open_intents(input).find(ordered) {
+        return Some(Disturbance::Ordered(intent.plan.clone()));
+    }
+    input.history.unsettled.contains(replica).then_some(Disturbance::Unsettled)
+}
+
+/// What may still be touched, as one plan grows.
+#[derive(Debug, Clone)]
+pub struct Budget {
+    disturbed: BTreeSet<ReplicaId>,
+    disturbed_max: usize,
+    healing: usize,
+    parallel: usize,
+}
+
+impl Budget {
+    /// What may be touched beside everything that is under way.
+    pub fn of(input: &PlanInput) -> Self {
+        let heals = input.history.open_plans.values().flat_map(|open| &open.plan.heals);
+        let healing = heals.filter(|heal| !heal.disturbs && heal.remedy != Remedy::Quarantine).count();
+        Self {
+            disturbed: disturbed(input).into_keys().collect(),
+            disturbed_max: input.policy.max_disturbed.of(input.replicas.len()),
+            healing,
+            parallel: input.policy.heals_parallel as usize,
+        }
+    }
+
+    /// Takes one heal out of the budget.
+    ///
+    /// # Errors
+    ///
+    /// A serving replica may not be touched when too many would be disturbed with it; a replica that is down
+    /// costs nothing, but must wait while as many as allowed are being healed.
+    pub fn admit(&mut self, replica: &ReplicaId, serving: bool) -> Result<(), Reason> {
+        if !serving {
+            if self.healing >= self.parallel {
+                return Err(Reason::Busy { healing: self.healing, max: self.parallel });
+            }
+            self.healing += 1;
+            return Ok(());
+        }
+        let others = self.disturbed.iter().filter(|other| *other != replica);
+        let disturbed: Vec<ReplicaId> = others.cloned().collect();
+        if disturbed.len() + 1 > self.disturbed_max {
+            return Err(Reason::WouldDisturb { disturbed, max: self.disturbed_max });
+        }
+        self.disturbed.insert(replica.clone());
+        Ok(())
+    }
+}
+
+/// Whether the replica, which serves, may be touched now.
+///
+/// # Errors
+///
+/// [`Reason::WouldDisturb`].
+pub fn may_disturb(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
+    Budget::of(input).admit(replica, true)
+}

@@ -1,0 +1,83 @@
+//! Budget: no more replicas are disturbed or healed at once, or healed within an hour, than policy allows.
+
+use std::collections::BTreeSet;
+
+use crate::ids::ReplicaId;
+use crate::input::PlanInput;
+use crate::plan::{Agent, Plan};
+use crate::policy::Remedy;
+
+use super::Objection;
+use super::facts::{serves, touched};
+
+const HOUR_MS: u64 = 3_600_000;
+
+pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
+    let touched = touched(plan);
+    let mut objections = uncounted(plan, input);
+    let serving: BTreeSet<&ReplicaId> = touched.iter().copied().filter(|it| serves(input, it)).collect();
+    let max = input.policy.max_disturbed.of(input.replicas.len());
+    let disturbed: BTreeSet<&ReplicaId> = already_disturbed(plan, input).union(&serving).copied().collect();
+    if !serving.is_empty() && disturbed.len() > max {
+        let disturbed = disturbed.into_iter().cloned().collect();
+        objections.push(Objection::TooManyDisturbed { disturbed, max });
+    }
+    let max = input.policy.heals_parallel as usize;
+    let down = touched.len() - serving.len();
+    let healing = down + open_heals_of_down(plan, input);
+    if down > 0 && healing > max {
+        objections.push(Objection::TooManyHeals { healing, max });
+    }
+    objections.extend(touched.into_iter().filter_map(|replica| too_often(replica, input)));
+    objections
+}
+
+fn uncounted(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
+    let counted = |replica: &ReplicaId| {
+        let mut heals = plan.heals.iter().filter(|heal| heal.replica == *replica);
+        let only = heals.next().filter(|_| heals.next().is_none());
+        only.is_some_and(|heal| heal.disturbs == serves(input, replica) && heal.remedy != Remedy::Quarantine)
+    };
+    let uncounted = touched(plan).into_iter().filter(|replica| !counted(replica));
+    uncounted.map(|replica| Objection::Uncounted { replica: replica.clone() }).collect()
+}
+
+fn already_disturbed<'a>(plan: &Plan, input: &'a PlanInput) -> BTreeSet<&'a ReplicaId> {
+    let mut disturbed: BTreeSet<&ReplicaId> =
+        input.replicas.keys().filter(|replica| !serves(input, replica)).collect();
+    for open in input.history.open_plans.values().filter(|open| open.plan.id != plan.id) {
+        let heals = open.plan.heals.iter().filter(|heal| heal.remedy != Remedy::Quarantine);
+        disturbed.extend(heals.map(|heal| &heal.replica));
+    }
+    for intent in input.history.open_intents.values() {
+        match &intent.agent {
+            Agent::Host(_) => disturbed.extend(intent.replica.as_ref()),
+            Agent::Replica(replica, _) => drop(disturbed.insert(replica)),
+            Agent::Leader => {}
+        }
+    }
+    disturbed.extend(&input.history.unsettled);
+    // The bound is on declared replicas; what else runs is nobody's to count.
+    disturbed.retain(|replica| input.replicas.contains_key(*replica));
+    disturbed
+}
+
+fn open_heals_of_down(plan: &Plan, input: &PlanInput) -> usize {
+    let others = input.history.open_plans.values().filter(|open| open.plan.id != plan.id);
+    let heals = others.flat_map(|open| &open.plan.heals);
+    heals.filter(|heal| !heal.disturbs && heal.remedy != Remedy::Quarantine).count()
+}
+
+fn too_often(replica: &ReplicaId, input: &PlanInput) -> Option<Objection> {
+    let mut heals = 0;
+    for heal in input.history.heals.get(replica).into_iter().flatten() {
+        match heal.remedy {
+            // Whoever released it from quarantine allowed as many again.
+            Remedy::Quarantine => heals = 0,
+            _ if input.now.since_ms(heal.at) < HOUR_MS => heals += 1,
+            _ => {}
+        }
+    }
+    let max = input.policy.heals_per_hour;
+    (heals >= max as usize).then(|| Objection::TooOften { replica: replica.clone(), heals, max })
+}

@@ -1,0 +1,54 @@
+//! Facts: what the invariants ask of a plan and of what is seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::condition::is_serving;
+use crate::ids::{HostId, Incarnation, ReplicaId};
+use crate::input::PlanInput;
+use crate::observation::Life;
+use crate::plan::{Act, Plan, Step};
+
+/// Whether a step changes something at a replica.
+pub(super) fn touches(step: &Step) -> bool {
+    match step.act {
+        Act::Drain { .. } | Act::Kill { .. } | Act::Start { .. } | Act::Load { .. } => true,
+        Act::Snapshot { .. } | Act::Probe { .. } | Act::MarkStable { .. } | Act::Notify { .. } => false,
+    }
+}
+
+/// The replicas at which the plan changes something.
+pub(super) fn touched(plan: &Plan) -> BTreeSet<&ReplicaId> {
+    plan.steps.iter().filter(|step| touches(step)).filter_map(|step| step.replica.as_ref()).collect()
+}
+
+/// The lives of a replica that are seen.
+pub(super) fn seen<'a>(input: &'a PlanInput, replica: &ReplicaId) -> Option<&'a BTreeMap<Incarnation, Life>> {
+    input.observation.replicas.get(replica).map(|seen| &seen.lives)
+}
+
+/// One life, if it is seen.
+pub(super) fn life<'a>(input: &'a PlanInput, replica: &ReplicaId, it: Incarnation) -> Option<&'a Life> {
+    seen(input, replica)?.get(&it)
+}
+
+/// Where each life of a replica that is seen or on record was.
+pub(super) fn places<'a>(input: &'a PlanInput, replica: &ReplicaId) -> BTreeMap<Incarnation, &'a HostId> {
+    let mut places = BTreeMap::new();
+    for past in input.history.lives.get(replica).into_iter().flatten() {
+        places.insert(past.incarnation, &past.host);
+    }
+    for (incarnation, life) in seen(input, replica).into_iter().flatten() {
+        places.insert(*incarnation, &life.host);
+    }
+    places
+}
+
+/// Whether a life of the replica takes work.
+pub(super) fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
+    seen(input, replica).is_some_and(|lives| lives.values().any(is_serving))
+}
+
+/// Whether the agent of a host is there.
+pub(super) fn is_present(input: &PlanInput, host: &HostId) -> bool {
+    input.observation.hosts.get(host).is_some_and(crate::observation::HostSeen::is_present)
+}

@@ -1,0 +1,47 @@
+//! Vet: an independent linter of plans, one invariant a file.
+//!
+//! It is written from the invariants and shares no code with the planner, so
+//! that one mistake does not pass both. Any objection blocks the plan and pages.
+
+mod budget;
+mod death;
+mod facts;
+mod fence;
+mod forbidden;
+mod hosts;
+mod identity;
+mod known;
+mod objection;
+mod overlap;
+mod snapshot;
+mod stable;
+mod standing;
+mod storm;
+mod verified;
+mod version;
+
+pub use self::objection::Objection;
+
+use crate::input::PlanInput;
+use crate::plan::Plan;
+
+/// Everything that is wrong with `plan`; empty when it may be recorded and carried out.
+pub fn vet(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
+    let invariants = [
+        identity::check,
+        forbidden::check,
+        standing::check,
+        overlap::check,
+        fence::check,
+        budget::check,
+        hosts::check,
+        known::check,
+        death::check,
+        storm::check,
+        snapshot::check,
+        version::check,
+        verified::check,
+        stable::check,
+    ];
+    invariants.iter().flat_map(|check| check(plan, input)).collect()
+}

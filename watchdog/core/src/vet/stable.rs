@@ -1,0 +1,26 @@
+//! Stable: a version is marked stable only when every declared replica held it, healthy, for the whole soak.
+
+use crate::condition::is_healthy_on;
+use crate::ids::ReplicaId;
+use crate::input::PlanInput;
+use crate::plan::{Act, Plan};
+
+use super::Objection;
+use super::facts::seen;
+
+pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
+    if !plan.steps.iter().any(|step| matches!(step.act, Act::MarkStable { .. })) {
+        return Vec::new();
+    }
+    let restless = input.replicas.keys().filter(|replica| !has_soaked(replica, input));
+    restless.map(|replica| Objection::NotSoaked { replica: replica.clone() }).collect()
+}
+
+fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
+    let (Some((_, life)), None) = (alive.next(), alive.next()) else { return false };
+    let settled = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
+    let long_enough =
+        settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= input.policy.soak_ms);
+    is_healthy_on(life, &input.target) && long_enough
+}

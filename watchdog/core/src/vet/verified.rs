@@ -1,0 +1,27 @@
+//! Verified: every heal ends by looking whether it helped, at a life that it left alive.
+
+use crate::input::PlanInput;
+use crate::plan::{Act, Plan};
+
+use super::Objection;
+use super::facts::touched;
+
+pub(super) fn check(plan: &Plan, _input: &PlanInput) -> Vec<Objection> {
+    let mut objections = Vec::new();
+    for replica in touched(plan) {
+        let steps: Vec<_> = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica)).collect();
+        let looked_at = steps.last().filter(|step| !step.optional).and_then(|step| match step.act {
+            Act::Probe { incarnation, .. } => Some(incarnation),
+            _ => None,
+        });
+        let killed = |incarnation| {
+            steps
+                .iter()
+                .any(|step| matches!(step.act, Act::Kill { incarnation: it, .. } if it == incarnation))
+        };
+        if looked_at.is_none_or(killed) {
+            objections.push(Objection::NotVerified { replica: replica.clone() });
+        }
+    }
+    objections
+}
