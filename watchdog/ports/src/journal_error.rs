@@ -73,12 +73,36 @@ pub enum JournalError {
         /// Where the log ends.
         head: Version,
     },
+    /// The journal can't hold this; asking again will not help.
+    #[error("the journal can't hold {what}")]
+    Unstorable {
+        /// What, and why not.
+        what: String,
+    },
+    /// What was given does not say where a journal is.
+    #[error("not a journal's address: {what}")]
+    Address {
+        /// What is wrong with it; never the address itself, which may hold a password.
+        what: String,
+    },
     /// The database holds a schema that this build does not know.
     #[error("the journal's schema is not ours: {what}")]
     Schema {
         /// What is wrong with it.
         what: String,
     },
+}
+
+/// Refuses a text that not every database can hold: PostgreSQL has no NUL.
+///
+/// # Errors
+///
+/// [`JournalError::Unstorable`], which names the field.
+pub fn storable(field: &'static str, text: &str) -> Result<(), JournalError> {
+    if text.contains('\0') {
+        return Err(JournalError::Unstorable { what: format!("a NUL character in {field}") });
+    }
+    Ok(())
 }
 
 /// What a caller does next.
@@ -99,9 +123,15 @@ impl JournalError {
     pub fn remedy(&self) -> Remedy {
         match self {
             Self::Fenced { .. } => Remedy::StepDown,
-            Self::HeadMoved { .. } | Self::Misfit { .. } | Self::NoSuchVersion { .. } => Remedy::LookAgain,
+            Self::HeadMoved { .. }
+            | Self::Misfit { .. }
+            | Self::NoSuchVersion { .. }
+            | Self::Unstorable { .. } => Remedy::LookAgain,
             Self::Unavailable { .. } | Self::Full { .. } => Remedy::Retry,
-            Self::CorruptLog { .. } | Self::CorruptRecord { .. } | Self::Schema { .. } => Remedy::Page,
+            Self::CorruptLog { .. }
+            | Self::CorruptRecord { .. }
+            | Self::Address { .. }
+            | Self::Schema { .. } => Remedy::Page,
         }
     }
 }

@@ -1,0 +1,180 @@
+//! Session: one lent connection, with a time-out around every statement.
+//!
+//! A connection goes back to its pool only after a statement and a transaction that
+//! ended. Otherwise it is closed: a pool would wait for an answer that may never come.
+
+use std::time::Duration;
+
+use futures_util::TryStreamExt as _;
+use sqlx::pool::PoolConnection;
+use sqlx::{Postgres, SqlSafeStr, Sqlite};
+use tokio::time::timeout;
+use watchdog_ports::journal_error::JournalError;
+
+use crate::failure::Failure;
+use crate::rows::Cells;
+
+/// A value in a statement.
+#[derive(Debug)]
+pub(crate) enum Bind {
+    Int(i64),
+    Text(String),
+    Null,
+}
+
+impl Bind {
+    pub(crate) fn text(text: impl ToString) -> Self {
+        Self::Text(text.to_string())
+    }
+
+    /// Numbers above 2^63 wrap, and come back as they were; nothing compares them but epochs, which then fail closed.
+    pub(crate) fn number(number: u64) -> Self {
+        Self::Int(number.cast_signed())
+    }
+
+    pub(crate) fn maybe(text: Option<String>) -> Self {
+        text.map_or(Self::Null, Self::Text)
+    }
+}
+
+pub(crate) enum Link {
+    Sqlite(PoolConnection<Sqlite>),
+    Postgres(PoolConnection<Postgres>),
+}
+
+/// See the module.
+pub(crate) struct Session {
+    /// Always there until the drop.
+    link: Option<Link>,
+    timeout: Duration,
+    /// Nothing sent is without its answer.
+    settled: bool,
+    in_transaction: bool,
+}
+
+/// Runs the same code on the connection of either database.
+macro_rules! on_link {
+    ($session:ident, $connection:ident => $work:expr) => {
+        match $session.link.as_mut() {
+            Some(Link::Sqlite($connection)) => $work,
+            Some(Link::Postgres($connection)) => $work,
+            None => Err(Failure::Unavailable("the connection is gone".into())),
+        }
+    };
+}
+
+/// A query of either database with its values.
+macro_rules! bound {
+    ($sql:expr, $binds:expr) => {{
+        let mut query = sqlx::query($sql);
+        for bind in $binds {
+            query = match bind {
+                Bind::Int(number) => query.bind(number),
+                Bind::Text(text) => query.bind(text),
+                Bind::Null => query.bind(None::<String>),
+            };
+        }
+        query
+    }};
+}
+
+impl Session {
+    pub(crate) fn new(link: Link, timeout: Duration) -> Self {
+        Self { link: Some(link), timeout, settled: true, in_transaction: false }
+    }
+
+    /// Begins a transaction; on SQLite as its only writer.
+    pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
+        let sql = match self.link {
+            Some(Link::Sqlite(_)) => "BEGIN IMMEDIATE",
+            _ => "BEGIN",
+        };
+        self.in_transaction = true;
+        self.control(sql).await
+    }
+
+    /// Commits; after an error nobody knows whether it did.
+    pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
+        self.control("COMMIT").await?;
+        self.in_transaction = false;
+        Ok(())
+    }
+
+    /// Gives the transaction up; if that fails, the connection goes with it.
+    pub(crate) async fn rollback(&mut self) {
+        self.in_transaction = self.control("ROLLBACK").await.is_err();
+    }
+
+    async fn control(&mut self, sql: &'static str) -> Result<(), Failure> {
+        self.settled = false;
+        let work = async {
+            on_link!(self, connection => {
+                sqlx::raw_sql(sql).execute(&mut **connection).await.map(drop).map_err(Failure::of)
+            })
+        };
+        let done = timeout(self.timeout, work).await;
+        self.settle(done)
+    }
+
+    /// Runs a statement; answers how many rows it touched.
+    pub(crate) async fn execute(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        binds: Vec<Bind>,
+    ) -> Result<u64, Failure> {
+        self.settled = false;
+        let work = async {
+            on_link!(self, connection => {
+                let done = bound!(sql, binds).execute(&mut **connection).await;
+                done.map(|done| done.rows_affected()).map_err(Failure::of)
+            })
+        };
+        let done = timeout(self.timeout, work).await;
+        self.settle(done)
+    }
+
+    /// Runs a query and makes a value of each row, as they come.
+    pub(crate) async fn fetch<T: Send>(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        binds: Vec<Bind>,
+        mut each: impl FnMut(&dyn Cells) -> Result<T, JournalError> + Send,
+    ) -> Result<Vec<T>, Failure> {
+        self.settled = false;
+        let work = async {
+            on_link!(self, connection => {
+                let mut rows = bound!(sql, binds).fetch(&mut **connection);
+                let mut values = Vec::new();
+                while let Some(row) = rows.try_next().await.map_err(Failure::of)? {
+                    values.push(each(&row).map_err(Failure::Known)?);
+                }
+                Ok(values)
+            })
+        };
+        let done = timeout(self.timeout, work).await;
+        self.settle(done)
+    }
+
+    /// A refusal by the database is an answer; silence and half-read rows are not.
+    fn settle<T>(
+        &mut self,
+        done: Result<Result<T, Failure>, tokio::time::error::Elapsed>,
+    ) -> Result<T, Failure> {
+        let done = done.unwrap_or_else(|elapsed| Err(Failure::Unavailable(elapsed.into())));
+        self.settled = matches!(done, Ok(_) | Err(Failure::Duplicate(_)));
+        done
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        if self.settled && !self.in_transaction {
+            return;
+        }
+        match self.link.take() {
+            Some(Link::Sqlite(connection)) => drop(connection.detach()),
+            Some(Link::Postgres(connection)) => drop(connection.detach()),
+            None => {}
+        }
+    }
+}
