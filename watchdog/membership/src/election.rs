@@ -127,6 +127,18 @@ impl Contender {
         }
     }
 
+    /// Says something new about ourselves; our place in the row stays.
+    ///
+    /// # Errors
+    ///
+    /// If the tree does not take it; [`Contender::won`] says whether our place is lost.
+    pub async fn update(&mut self, record: ContenderRecord) -> Result<(), TreeError> {
+        let set = Operation::Set { path: self.path.clone(), data: encode(&record), version: None };
+        self.tree.commit(vec![set]).await?;
+        self.record = record;
+        Ok(())
+    }
+
     /// Leaves the row, so that the next one leads at once.
     ///
     /// # Errors

@@ -101,6 +101,9 @@ pub struct ContenderRecord {
     pub address: String,
     /// Its process.
     pub pid: u32,
+    /// Whether it reaches the journal; a leader that does not resigns when another does.
+    #[serde(default)]
+    pub reaches_journal: bool,
 }
 
 /// A host agent that is there.
