@@ -1,0 +1,102 @@
+//! Events: the record as a stream that can be followed.
+
+use std::pin::Pin;
+
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+use watchdog_core::ids::{ClusterId, Sequence, Time};
+use watchdog_core::record::Entry;
+use watchdog_core::tell::tell;
+use watchdog_proto::admin as wire;
+
+use super::{invalid, log};
+use crate::clock::{self, rfc3339};
+use crate::cluster::Handle;
+use crate::cluster::books::Batches as _;
+
+/// A stream of events.
+pub(crate) type EventStream =
+    Pin<Box<dyn tokio_stream::Stream<Item = Result<wire::Event, Status>> + Send + 'static>>;
+
+/// Events that wait for a slow reader; beyond it the reader is waited for, and the leader is not.
+const BUFFERED: usize = 256;
+
+/// The record from where the request says, and on, when it follows.
+pub(crate) async fn stream(handle: Handle, request: &wire::EventsRequest) -> Result<EventStream, Status> {
+    let since = request.since.as_deref().map(clock::parse).transpose();
+    let since = since.map_err(|error| invalid("since", &error))?.unwrap_or_default();
+    let cluster = handle.world.lock().cluster.clone();
+    let (events, stream) = mpsc::channel(BUFFERED);
+    let tail = Tail { handle, cluster, after: Sequence(request.since_sequence), since, events };
+    let follow = request.follow;
+    tokio::spawn(async move {
+        // An error means that the reader has gone, or has been told.
+        let _ = tail.run(follow).await;
+    });
+    Ok(Box::pin(ReceiverStream::new(stream)))
+}
+
+struct Tail {
+    handle: Handle,
+    cluster: ClusterId,
+    after: Sequence,
+    since: Time,
+    events: mpsc::Sender<Result<wire::Event, Status>>,
+}
+
+/// The reader has gone.
+struct Gone;
+
+impl Tail {
+    async fn run(mut self, follow: bool) -> Result<(), Gone> {
+        let mut recorded = self.handle.world.recorded();
+        loop {
+            recorded.mark_unchanged();
+            self.drain().await?;
+            if !follow {
+                return Ok(());
+            }
+            tokio::select! {
+                changed = recorded.changed() => changed.map_err(|_| Gone)?,
+                () = self.events.closed() => return Err(Gone),
+            }
+        }
+    }
+
+    async fn drain(&mut self) -> Result<(), Gone> {
+        loop {
+            let entries = match self.handle.journal.entries_after(&self.cluster, self.after).await {
+                Ok(entries) => entries,
+                Err(error) => {
+                    self.send(Err(log::journal(error))).await?;
+                    return Err(Gone);
+                }
+            };
+            let Some(last) = entries.last() else { return Ok(()) };
+            self.after = last.sequence;
+            for entry in entries.iter().filter(|entry| entry.at >= self.since) {
+                self.send(Ok(view(entry))).await?;
+            }
+        }
+    }
+
+    async fn send(&self, event: Result<wire::Event, Status>) -> Result<(), Gone> {
+        self.events.send(event).await.map_err(|_| Gone)
+    }
+}
+
+fn view(entry: &Entry) -> wire::Event {
+    let told = tell(&entry.body);
+    wire::Event {
+        sequence: entry.sequence.0,
+        at: rfc3339(entry.at),
+        epoch: entry.epoch.0,
+        by: entry.by.clone(),
+        kind: told.kind.to_owned(),
+        replica: told.replica.map(|replica| replica.to_string()),
+        plan: told.plan.map(|plan| plan.to_string()),
+        message: told.message,
+        detail_json: serde_json::to_string(&entry.body).unwrap_or_default(),
+    }
+}

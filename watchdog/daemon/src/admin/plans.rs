@@ -1,0 +1,77 @@
+//! Plans: what is, was and would be done.
+
+use tonic::Status;
+use watchdog_core::ids::{Incarnation, PlanId, Sequence, Time};
+use watchdog_core::input::PlanInput;
+use watchdog_core::planner::plan;
+use watchdog_core::record::Body;
+use watchdog_proto::admin as wire;
+
+use super::{parse, views};
+use crate::clock::rfc3339;
+use crate::cluster::Handle;
+use crate::cluster::books::Batches as _;
+use crate::cluster::world::World;
+
+/// Plans in a list when the asker says no number.
+const PLANS_DEFAULT: u32 = 20;
+
+/// The newest plans, newest first.
+pub(crate) fn list(world: &World, limit: u32) -> wire::PlanListReply {
+    let limit = if limit == 0 { PLANS_DEFAULT } else { limit };
+    let plans = world.plans.newest().take(limit as usize).map(views::plan_view).collect();
+    wire::PlanListReply { plans }
+}
+
+/// One plan.
+pub(crate) fn show(world: &World, id: &str) -> Result<wire::PlanView, Status> {
+    let id: PlanId = parse("id", id)?;
+    let story =
+        world.plans.get(&id).ok_or_else(|| Status::not_found(format!("id: there is no plan {id}")))?;
+    let mut view = views::plan_view(story);
+    if story.status.is_open() {
+        view.refusals = world.refusals.iter().map(views::refusal_view).collect();
+    }
+    Ok(view)
+}
+
+/// What would be done now, and what not, and why.
+pub(crate) fn preview(world: &World, now: Time) -> wire::PlanView {
+    let now = now.max(world.history.last_at);
+    let mut input: PlanInput = world.plan_input(world.history.epoch, now);
+    // Nothing is started from a preview, so these need not be fresh; they only stand in the text.
+    let starts = world.log.replicas.len() as u128 + 1;
+    input.fresh = (0..starts).map(Incarnation::from_u128).collect();
+    views::preview(plan(&input), world, now)
+}
+
+/// The pictures that were taken for one plan.
+pub(crate) async fn snapshots(handle: &Handle, id: &str) -> Result<wire::SnapshotsReply, Status> {
+    let id: PlanId = parse("id", id)?;
+    let cluster = {
+        let world = handle.world.lock();
+        world.plans.get(&id).ok_or_else(|| Status::not_found(format!("id: there is no plan {id}")))?;
+        world.cluster.clone()
+    };
+    let mut snapshots = Vec::new();
+    let mut after = Sequence(0);
+    loop {
+        let entries = handle.journal.entries_after(&cluster, after).await.map_err(super::log::journal)?;
+        let Some(last) = entries.last() else { break };
+        after = last.sequence;
+        for entry in entries {
+            if let Body::SnapshotFiled { plan, step, replica, incarnation, snapshot } = entry.body
+                && plan == id
+            {
+                snapshots.push(wire::SnapshotView {
+                    step: step.to_string(),
+                    replica: replica.to_string(),
+                    incarnation: incarnation.to_string(),
+                    at: rfc3339(entry.at),
+                    snapshot_json: snapshot.to_string(),
+                });
+            }
+        }
+    }
+    Ok(wire::SnapshotsReply { snapshots })
+}

@@ -1,0 +1,196 @@
+//! Views: a world, in the shapes that operators and their tools rely on.
+
+use watchdog_core::condition::{Condition, condition};
+use watchdog_core::finding::Subject;
+use watchdog_core::history::Pause;
+use watchdog_core::ids::{HostId, ReplicaId, Time};
+use watchdog_core::input::Decision;
+use watchdog_core::observation::{HostSeen, Presence, Sight};
+use watchdog_core::plan::{PlanStatus, Step};
+use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_membership::records::ContenderRecord;
+use watchdog_proto::admin::{
+    ClusterStatus, HoldView, HostView, LeaderView, PauseView, PlanView, RefusalView, ReplicaView, StepView,
+    WatchdogView,
+};
+
+use crate::clock::rfc3339;
+use crate::cluster::plan_book::{PlanStory, status_word};
+use crate::cluster::world::World;
+
+/// The whole cluster.
+pub(crate) fn status(world: &World, now: Time) -> ClusterStatus {
+    let history = &world.history;
+    let names = world.log.replicas.keys().chain(world.observation.replicas.iter().filter_map(alive));
+    let names: std::collections::BTreeSet<_> = names.collect();
+    ClusterStatus {
+        cluster: world.cluster.to_string(),
+        leader: leader(world),
+        head: world.log.head.version.0,
+        stable: world.log.target.stable.map(|_| world.log.target.version.0),
+        paused: history.pause.as_ref().filter(|pause| pause.stands(now)).map(pause_view),
+        plan: history.open_plans.keys().next_back().map(ToString::to_string),
+        watchdogs: world.contenders.iter().map(|contender| watchdog(world, contender)).collect(),
+        hosts: world.observation.hosts.iter().map(|(host, seen)| host_view(world, host, seen)).collect(),
+        replicas: names.into_iter().map(|replica| replica_view(world, replica)).collect(),
+        holds: history.holds.iter().filter(|(_, hold)| hold.stands(now)).map(hold_view).collect(),
+        refusals: world.refusals.iter().chain(&world.obstacles).map(refusal_view).collect(),
+        blind: blind(world),
+    }
+}
+
+fn alive<'a>(
+    (replica, seen): (&'a ReplicaId, &'a watchdog_core::observation::ReplicaSeen),
+) -> Option<&'a ReplicaId> {
+    seen.lives.values().any(watchdog_core::observation::Life::is_alive).then_some(replica)
+}
+
+fn blind(world: &World) -> Option<String> {
+    let sight = match &world.observation.sight {
+        Sight::Clear => None,
+        Sight::Blind { since, why } => Some(format!("since {}: {why}", rfc3339(*since))),
+    };
+    let journal = world.journal_fault.as_ref();
+    let journal = journal.map(|(since, why)| format!("since {}: the journal: {why}", rfc3339(*since)));
+    let policy = world.log.policy_fault.as_ref();
+    let policy =
+        policy.map(|why| format!("the policy in the log can't be read, the last good one stands: {why}"));
+    let all: Vec<String> = [sight, journal, policy].into_iter().flatten().collect();
+    (!all.is_empty()).then(|| all.join("; "))
+}
+
+/// Who leads, as far as is known here.
+pub(crate) fn leader(world: &World) -> Option<LeaderView> {
+    let fence = world.epoch.as_ref()?;
+    // The epoch outlives its leader; only a contender that is still there and in front leads.
+    let first = world.contenders.first().filter(|first| first.watchdog == fence.leader)?;
+    Some(LeaderView { id: first.watchdog.to_string(), address: first.address.clone(), epoch: fence.epoch.0 })
+}
+
+fn watchdog(world: &World, contender: &ContenderRecord) -> WatchdogView {
+    let leads = leader(world).is_some_and(|leader| leader.id == contender.watchdog.as_str());
+    WatchdogView {
+        id: contender.watchdog.to_string(),
+        address: contender.address.clone(),
+        pid: contender.pid,
+        role: if leads { "leader" } else { "follower" }.to_owned(),
+    }
+}
+
+fn host_view(world: &World, host: &HostId, seen: &HostSeen) -> HostView {
+    let state = match (&world.observation.sight, seen.presence) {
+        (Sight::Blind { .. }, _) => "unknown",
+        (Sight::Clear, Presence::Present) => "up",
+        (Sight::Clear, Presence::Gone { .. }) => "gone",
+    };
+    HostView { host: host.to_string(), address: seen.address.clone(), pid: seen.pid, state: state.to_owned() }
+}
+
+/// One replica's row.
+pub(crate) fn replica_view(world: &World, replica: &ReplicaId) -> ReplicaView {
+    let Condition { state, since, life, .. } = condition(replica, &world.scene());
+    let seen = world.observation.replicas.get(replica);
+    let lived = life.and_then(|incarnation| seen.and_then(|seen| seen.lives.get(&incarnation)));
+    let member = lived.and_then(|lived| lived.member.as_ref());
+    let process = lived.and_then(|lived| lived.process.as_ref());
+    let loaded = lived.and_then(watchdog_core::observation::Life::loaded);
+    let address = member.map(|member| member.service.clone().unwrap_or_else(|| member.address.clone()));
+    ReplicaView {
+        replica: replica.to_string(),
+        host: lived.map(|lived| lived.host.to_string()),
+        pid: process.map(|process| process.pid).or(member.map(|member| member.pid)),
+        incarnation: life.map(|incarnation| incarnation.to_string()),
+        address,
+        state: state.to_string(),
+        version: loaded.map(|loaded| loaded.version.0),
+        expected: (world.log.target.version.0 > 0).then_some(world.log.target.version.0),
+        state_hash: loaded.map(|loaded| loaded.state_hash.to_string()),
+        since: since.map(rfc3339),
+    }
+}
+
+fn pause_view(pause: &Pause) -> PauseView {
+    PauseView { reason: pause.reason.clone(), by: pause.by.clone(), until: pause.until.map(rfc3339) }
+}
+
+fn hold_view((target, hold): (&String, &Pause)) -> HoldView {
+    HoldView {
+        target: target.clone(),
+        reason: hold.reason.clone(),
+        by: hold.by.clone(),
+        until: hold.until.map(rfc3339),
+    }
+}
+
+/// A refusal with its sentence.
+pub(crate) fn refusal_view(refusal: &Refusal) -> RefusalView {
+    let replica = match &refusal.subject {
+        Some(Subject::Replica(replica)) => Some(replica.to_string()),
+        Some(Subject::Host(_)) | None => None,
+    };
+    RefusalView {
+        kind: kind_of(&refusal.reason),
+        replica,
+        culprit: refusal.reason.culprit(),
+        sentence: refusal.to_string(),
+    }
+}
+
+fn kind_of(reason: &Reason) -> String {
+    let value = serde_json::to_value(reason).unwrap_or_default();
+    value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()
+}
+
+/// A plan with what became of it.
+pub(crate) fn plan_view(story: &PlanStory) -> PlanView {
+    let steps = story.plan.steps.iter().map(|step| step_view(story, step)).collect();
+    let reason = if story.why.is_empty() || story.status == PlanStatus::Done {
+        story.plan.reason.clone()
+    } else {
+        format!("{} ({})", story.plan.reason, story.why)
+    };
+    PlanView {
+        id: story.plan.id.to_string(),
+        epoch: story.plan.epoch.0,
+        status: story.status.word().to_owned(),
+        reason,
+        created_at: rfc3339(story.plan.created_at),
+        steps,
+        refusals: Vec::new(),
+    }
+}
+
+fn step_view(story: &PlanStory, step: &Step) -> StepView {
+    let progress = story.progress.steps.get(&step.id);
+    StepView {
+        id: step.id.to_string(),
+        kind: step.act.word().to_owned(),
+        replica: step.replica.as_ref().map(ToString::to_string),
+        status: status_word(progress, story.status).to_owned(),
+        why: step.why.clone(),
+        started_at: progress.map(|progress| rfc3339(progress.started_at)),
+        finished_at: progress.and_then(|progress| progress.finished_at).map(rfc3339),
+        error: progress.and_then(|progress| progress.error.clone()),
+    }
+}
+
+/// What would be done now.
+pub(crate) fn preview(decision: Decision, world: &World, now: Time) -> PlanView {
+    let refusals = decision.refusals.iter().map(refusal_view).collect();
+    match decision.plan {
+        Some(plan) => {
+            let status = PlanStatus::Running;
+            let story = PlanStory { plan, status, why: String::new(), progress: Default::default() };
+            PlanView { status: "preview".to_owned(), refusals, ..plan_view(&story) }
+        }
+        None => PlanView {
+            id: String::new(),
+            epoch: world.history.epoch.0,
+            status: "preview".to_owned(),
+            reason: "nothing to do".to_owned(),
+            created_at: rfc3339(now),
+            steps: Vec::new(),
+            refusals,
+        },
+    }
+}

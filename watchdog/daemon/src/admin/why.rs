@@ -1,0 +1,110 @@
+//! Why: the verdict on one replica: what is seen, how it is known, what is done or refused, and for what reason.
+
+use tonic::Status;
+use watchdog_core::finding::{Evidence, Finding, Subject};
+use watchdog_core::ids::{ReplicaId, Time};
+use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_core::tell;
+use watchdog_proto::admin as wire;
+
+use super::views;
+use crate::clock::rfc3339;
+use crate::cluster::world::World;
+
+/// How many past heals are told.
+const HEALS_TOLD: usize = 5;
+
+/// The verdict on `replica`.
+///
+/// # Errors
+///
+/// When it is neither declared nor seen.
+pub(crate) fn verdict(world: &World, replica: &ReplicaId, now: Time) -> Result<wire::Verdict, Status> {
+    let declared = world.log.replicas.contains_key(replica);
+    if !declared && !world.observation.replicas.contains_key(replica) {
+        return Err(Status::not_found(format!("replica: {replica} is neither declared nor seen")));
+    }
+    let view = views::replica_view(world, replica);
+    let refusals = refusals(world, replica, now);
+    let findings = world.findings.get(replica).map(Vec::as_slice).unwrap_or_default();
+    let open = world
+        .history
+        .open_plans
+        .values()
+        .find(|open| open.plan.heals.iter().any(|heal| heal.replica == *replica));
+    let doing = open.map(|open| {
+        let steps = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+        steps.map(|step| format!("{}: {}", step.act.word(), step.why)).collect()
+    });
+    Ok(wire::Verdict {
+        replica: replica.to_string(),
+        verdict: sentence(&view, findings, open.is_some(), &refusals),
+        state: view.state,
+        findings: findings.iter().map(|finding| finding_view(world, finding)).collect(),
+        refusals: refusals.iter().map(views::refusal_view).collect(),
+        plan: open.map(|open| open.plan.id.to_string()),
+        doing: doing.unwrap_or_default(),
+        history: past(world, replica),
+    })
+}
+
+fn refusals(world: &World, replica: &ReplicaId, now: Time) -> Vec<Refusal> {
+    let about = |refusal: &&Refusal| match &refusal.subject {
+        None => true,
+        Some(Subject::Replica(id)) => id == replica,
+        Some(Subject::Host(_)) => false,
+    };
+    let mut all: Vec<Refusal> =
+        world.refusals.iter().chain(&world.obstacles).filter(about).cloned().collect();
+    // A hold is worth telling also while nothing is wrong.
+    let hold = world.history.holds.get(replica.as_str()).filter(|hold| hold.stands(now));
+    if let (Some(hold), false) =
+        (hold, all.iter().any(|refusal| matches!(refusal.reason, Reason::Held { .. })))
+    {
+        let (target, by, why) = (replica.to_string(), hold.by.clone(), hold.reason.clone());
+        let subject = Some(Subject::Replica(replica.clone()));
+        all.push(Refusal { subject, reason: Reason::Held { target, by, why } });
+    }
+    all
+}
+
+fn sentence(view: &wire::ReplicaView, findings: &[Finding], healing: bool, refusals: &[Refusal]) -> String {
+    let state = match (view.version, view.expected) {
+        (Some(version), Some(expected)) if version != expected => {
+            format!("{} is {} on version {version}, expected {expected}", view.replica, view.state)
+        }
+        (Some(version), _) => format!("{} is {} on version {version}", view.replica, view.state),
+        (None, _) => format!("{} is {}", view.replica, view.state),
+    };
+    let act = match (findings.is_empty(), healing, refusals.first()) {
+        (_, true, _) => "it is being healed".to_owned(),
+        (_, false, Some(refusal)) => format!("not touched: {}", refusal.reason),
+        (true, false, None) => "nothing is wrong with it".to_owned(),
+        (false, false, None) => "watched: not enough bad checks in a row yet".to_owned(),
+    };
+    format!("{state}; {act}")
+}
+
+fn finding_view(world: &World, finding: &Finding) -> wire::FindingView {
+    let (strikes, convicted) = world.strikes.count(&finding.subject, finding.kind);
+    let Evidence { source, at, .. } = &finding.evidence;
+    wire::FindingView {
+        fault: finding.kind.word().to_owned(),
+        detail: finding.detail.clone(),
+        source: tell::source(*source).to_owned(),
+        at: rfc3339(*at),
+        strikes,
+        needed: world.log.policy.strikes_for(finding.kind),
+        convicted,
+    }
+}
+
+fn past(world: &World, replica: &ReplicaId) -> Vec<String> {
+    let heals = world.history.heals.get(replica);
+    let newest = heals.into_iter().flatten().rev().take(HEALS_TOLD);
+    newest
+        .map(|heal| {
+            format!("{} plan {}: {:?} {}", rfc3339(heal.at), heal.plan, heal.remedy, heal.status.word())
+        })
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! Writes: what operators order; each is checked here, written by the leader, and answered when it is durable.
+
+use serde_json::Value;
+use tokio::sync::oneshot;
+use tonic::metadata::MetadataValue;
+use tonic::{Code, Response, Status};
+use watchdog_core::ids::{HostId, PlanId, ReplicaId, Time, Version};
+use watchdog_core::plan::PlanStatus;
+use watchdog_core::record::Body;
+use watchdog_core::state::Key;
+use watchdog_proto::admin as wire;
+
+use super::views;
+use super::{invalid, parse};
+use crate::clock;
+use crate::cluster::Handle;
+use crate::cluster::operator::{Act, Denial, Wish};
+use crate::cluster::world::Role;
+
+/// The longest reason or name of an operator, in bytes.
+const TEXT_BYTES_MAX: usize = 1_000;
+
+type Answer<T> = Result<Response<T>, Status>;
+
+/// Pauses the cluster.
+pub(crate) async fn pause(handle: &Handle, request: wire::PauseRequest) -> Answer<wire::Done> {
+    let reason = text("reason", request.reason)?;
+    let body = Body::Paused { reason, until: until(request.for_ms) };
+    write(handle, request.by, body, "paused: nothing is healed until `resume`").await
+}
+
+/// Ends the pause.
+pub(crate) async fn resume(handle: &Handle, by: String) -> Answer<wire::Done> {
+    if handle.world.lock().history.pause.is_none() {
+        return Err(Status::failed_precondition("the cluster is not paused"));
+    }
+    write(handle, by, Body::Resumed, "resumed").await
+}
+
+/// Holds a replica or host.
+pub(crate) async fn hold(handle: &Handle, request: wire::HoldRequest) -> Answer<wire::Done> {
+    let reason = text("reason", request.reason)?;
+    known(handle, &request.target)?;
+    let body = Body::Held { target: request.target, reason, until: until(request.for_ms) };
+    write(handle, request.by, body, "held: seen, not touched, until `release`").await
+}
+
+/// Ends a hold or a quarantine.
+pub(crate) async fn release(handle: &Handle, request: wire::ReleaseRequest) -> Answer<wire::Done> {
+    let target = request.target;
+    let stands = {
+        let world = handle.world.lock();
+        let quarantined = world.history.quarantined.keys().any(|replica| replica.as_str() == target);
+        quarantined || world.history.holds.contains_key(&target)
+    };
+    if !stands {
+        known(handle, &target)?;
+        return Err(Status::failed_precondition(format!("{target} is neither held nor quarantined")));
+    }
+    write(handle, request.by, Body::Released { target }, "released").await
+}
+
+/// Overrules the storm guard.
+pub(crate) async fn storm_release(handle: &Handle, request: wire::StormReleaseRequest) -> Answer<wire::Done> {
+    let reason = text("reason", request.reason)?;
+    let done = "storm released: what vanished until now is healed under the budget";
+    write(handle, request.by, Body::StormReleased { reason }, done).await
+}
+
+/// Stops an open plan before its next step.
+pub(crate) async fn plan_cancel(handle: &Handle, request: wire::PlanCancelRequest) -> Answer<wire::Done> {
+    let plan: PlanId = parse("id", &request.id)?;
+    {
+        let world = handle.world.lock();
+        let story = world.plans.get(&plan);
+        let story = story.ok_or_else(|| Status::not_found(format!("id: there is no plan {plan}")))?;
+        if !story.status.is_open() {
+            let status = story.status.word();
+            return Err(Status::failed_precondition(format!("plan {plan} is {status} already")));
+        }
+    }
+    let why = format!("cancelled by {}", request.by);
+    let body = Body::PlanStatus { plan, status: PlanStatus::Cancelled, why };
+    write(handle, request.by, body, "cancelled: steps that were sent go on to their end, none follows").await
+}
+
+/// Appends changes to the metadata log.
+pub(crate) async fn log_append(
+    handle: &Handle,
+    request: wire::LogAppendRequest,
+) -> Answer<wire::LogAppendReply> {
+    if request.changes.is_empty() {
+        return Err(invalid("changes", &"there are none"));
+    }
+    let mut edits = Vec::with_capacity(request.changes.len());
+    for change in request.changes {
+        let key: Key = parse("changes.key", &change.key)?;
+        let read = |text: String| serde_json::from_str::<Value>(&text);
+        let value = change.value_json.map(read).transpose().map_err(|error| invalid(key.as_str(), &error))?;
+        edits.push((key, value));
+    }
+    let wish = Wish::Append { expected: Version(request.expected_head), edits };
+    ask(handle, request.author, wish).await?;
+    let head = handle.world.lock().log.head.version.0;
+    Ok(Response::new(wire::LogAppendReply { head }))
+}
+
+/// Makes the leader stop leading.
+pub(crate) async fn resign(handle: &Handle, by: String) -> Answer<wire::Done> {
+    let message = ask(handle, by, Wish::Resign).await?;
+    Ok(Response::new(wire::Done { message }))
+}
+
+async fn write(handle: &Handle, by: String, body: Body, done: &str) -> Answer<wire::Done> {
+    let wish = Wish::Write { bodies: vec![body], done: done.to_owned() };
+    let message = ask(handle, by, wish).await?;
+    Ok(Response::new(wire::Done { message }))
+}
+
+async fn ask(handle: &Handle, by: String, wish: Wish) -> Result<String, Status> {
+    let by = text("by", by)?;
+    if handle.world.lock().role == Role::Follower {
+        return Err(denied(handle, &Denial::NotLeader));
+    }
+    let (answer, answered) = oneshot::channel();
+    let act = Act { by, wish, answer };
+    handle.acts.send(act).await.map_err(|_| Status::unavailable("this watchdog is shutting down"))?;
+    match answered.await {
+        Ok(Ok(message)) => Ok(message),
+        Ok(Err(denial)) => Err(denied(handle, &denial)),
+        Err(_) => Err(denied(handle, &Denial::NotLeader)),
+    }
+}
+
+fn denied(handle: &Handle, denial: &Denial) -> Status {
+    let mut status = match denial {
+        Denial::NotLeader => Status::new(Code::FailedPrecondition, denial.to_string()),
+        Denial::HeadMoved { .. } => Status::aborted(denial.to_string()),
+        Denial::Invalid { .. } => Status::invalid_argument(denial.to_string()),
+        Denial::Unconfirmed(_) => Status::unavailable(denial.to_string()),
+    };
+    let leader = views::leader(&handle.world.lock());
+    let address = leader.and_then(|leader| MetadataValue::try_from(leader.address).ok());
+    if let (Denial::NotLeader, Some(address)) = (denial, address) {
+        status.metadata_mut().insert("watchdog-leader", address);
+    }
+    status
+}
+
+fn known(handle: &Handle, target: &str) -> Result<(), Status> {
+    let world = handle.world.lock();
+    let replica: Option<ReplicaId> = target.parse().ok();
+    let host: Option<HostId> = target.parse().ok();
+    let declared = replica.is_some_and(|replica| world.log.replicas.contains_key(&replica));
+    let seen = host.is_some_and(|host| {
+        world.history.hosts.contains_key(&host) || world.observation.hosts.contains_key(&host)
+    });
+    if declared || seen {
+        return Ok(());
+    }
+    Err(Status::not_found(format!("target: {target:?} is neither a replica nor a host of this cluster")))
+}
+
+fn text(field: &str, text: String) -> Result<String, Status> {
+    let trimmed = text.trim();
+    if trimmed.is_empty() {
+        return Err(invalid(field, &"must not be empty"));
+    }
+    if trimmed.len() > TEXT_BYTES_MAX {
+        return Err(invalid(
+            field,
+            &format!("is {} bytes long; at most {TEXT_BYTES_MAX} are allowed", trimmed.len()),
+        ));
+    }
+    if trimmed.chars().any(|c| c.is_control() && c != '\n') {
+        return Err(invalid(field, &"holds a control character"));
+    }
+    Ok(trimmed.to_owned())
+}
+
+fn until(for_ms: u64) -> Option<Time> {
+    (for_ms > 0).then(|| clock::now().plus_ms(for_ms))
+}

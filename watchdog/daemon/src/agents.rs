@@ -1,0 +1,201 @@
+//! Agents: how a leader talks to host agents and embedded agents.
+//!
+//! *Guarantees.* A step is asked again, with its id, until the agent has said
+//! what became of it or its time is over; agents answer a repeated step with its
+//! first result, so asking again never does anything twice.
+//!
+//! *On connection loss.* The fate of a step is then `Unknown`, never a guess.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+use watchdog_core::plan::Outcome;
+use watchdog_ports::delays::Delays;
+use watchdog_proto::agent::act_event::Event;
+use watchdog_proto::agent::agent_client::AgentClient;
+use watchdog_proto::agent::{
+    ActRequest, LookReply, LookRequest, Obituary, SealReply, SealRequest, StepResult,
+};
+
+/// How long a connection may take; an agent answers on the same network in far less.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// A connection on which nothing comes back for this long is given up.
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The largest answer: a snapshot and what is around it.
+const ANSWER_BYTES_MAX: usize = 1024 * 1024;
+
+/// What became of a step.
+#[derive(Debug, Clone)]
+pub(crate) struct Report {
+    /// Its fate.
+    pub(crate) outcome: Outcome,
+    /// What the agent said, when it did not work.
+    pub(crate) error: Option<String>,
+    /// The picture that it took.
+    pub(crate) snapshot: Option<Value>,
+    /// The proof of death that it brought.
+    pub(crate) obituary: Option<Obituary>,
+}
+
+impl Report {
+    /// A step that did not work, or of which nobody knows.
+    pub(crate) fn of(outcome: Outcome, error: impl Into<String>) -> Self {
+        Self { outcome, error: Some(printable(&error.into())), snapshot: None, obituary: None }
+    }
+
+    /// What an agent's own result means.
+    pub(crate) fn from_result(result: StepResult) -> Self {
+        let failed = !result.error.is_empty();
+        let snapshot = result.snapshot_json.map(|text| {
+            // A picture that is not JSON is still worth keeping.
+            serde_json::from_str(&text).unwrap_or_else(|_| Value::String(printable(&text)))
+        });
+        Self {
+            outcome: if failed { Outcome::Failed } else { Outcome::Done },
+            error: failed.then(|| printable(&result.error)),
+            snapshot,
+            obituary: result.obituary,
+        }
+    }
+}
+
+/// Connections to agents, kept open by address.
+#[derive(Debug, Default)]
+pub(crate) struct Agents {
+    channels: Mutex<HashMap<String, Channel>>,
+}
+
+impl Agents {
+    /// Carries out a step to its end. `may_act` is asked before each sending: false when we no longer surely lead.
+    pub(crate) async fn act(
+        &self,
+        address: &str,
+        request: ActRequest,
+        may_act: impl Fn() -> bool + Send,
+    ) -> Report {
+        let timeout = Duration::from_millis(request.order.as_ref().map_or(0, |order| order.timeout_ms));
+        let mut delays = Delays::reconnecting();
+        let mut progress_at = Instant::now();
+        let mut sent = false;
+        loop {
+            if !may_act() {
+                let fate = if sent { Outcome::Unknown } else { Outcome::Never };
+                return Report::of(fate, "this watchdog stopped leading before the agent answered");
+            }
+            let failure = match self.try_act(address, request.clone(), timeout, &mut progress_at).await {
+                Ok(result) => return Report::from_result(result),
+                Err(status) if is_final(&status) => {
+                    return Report::of(Outcome::Failed, status.message());
+                }
+                Err(status) => status,
+            };
+            // Also a connection that could not be made may have carried the order before it broke.
+            sent = true;
+            let delay = delays.next_delay();
+            if progress_at.elapsed() + delay > timeout {
+                let why = format!(
+                    "{address} did not answer within {} ms: {}",
+                    timeout.as_millis(),
+                    failure.message()
+                );
+                return Report::of(Outcome::Unknown, why);
+            }
+            tokio::time::sleep(delay).await;
+        }
+    }
+
+    async fn try_act(
+        &self,
+        address: &str,
+        request: ActRequest,
+        timeout: Duration,
+        progress_at: &mut Instant,
+    ) -> Result<StepResult, Status> {
+        let mut client = self.client(address)?;
+        // The agent itself gives up after the time-out and says so; we wait a little longer for its word.
+        let patience = timeout + Duration::from_millis(500);
+        let silent = |_| Status::deadline_exceeded("no word from the agent");
+        let mut events =
+            tokio::time::timeout(patience, client.act(request)).await.map_err(silent)??.into_inner();
+        loop {
+            let message = tokio::time::timeout(patience, events.message()).await.map_err(silent)??;
+            match message.and_then(|event| event.event) {
+                Some(Event::Result(result)) => return Ok(result),
+                Some(Event::Progress(_)) => *progress_at = Instant::now(),
+                None => return Err(Status::aborted("the agent ended the stream without a result")),
+            }
+        }
+    }
+
+    /// Takes our epoch to an agent.
+    pub(crate) async fn seal(
+        &self,
+        address: &str,
+        request: SealRequest,
+        patience: Duration,
+    ) -> Result<SealReply, Status> {
+        let mut client = self.client(address)?;
+        let answer = tokio::time::timeout(patience, client.seal(request)).await;
+        Ok(answer.map_err(|_| Status::deadline_exceeded("the agent did not answer"))??.into_inner())
+    }
+
+    /// Looks at an agent's replicas now.
+    pub(crate) async fn look(
+        &self,
+        address: &str,
+        request: LookRequest,
+        patience: Duration,
+    ) -> Result<LookReply, Status> {
+        let mut client = self.client(address)?;
+        let answer = tokio::time::timeout(patience, client.look(request)).await;
+        Ok(answer.map_err(|_| Status::deadline_exceeded("the agent did not answer"))??.into_inner())
+    }
+
+    fn client(&self, address: &str) -> Result<AgentClient<Channel>, Status> {
+        let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
+        if !channels.contains_key(address) {
+            // Replicas come and go with their ports; the few hundred newest are enough.
+            if channels.len() >= 512 {
+                channels.clear();
+            }
+            channels.insert(address.to_owned(), connect(address)?);
+        }
+        let channel = channels.get(address).cloned().ok_or_else(|| Status::internal("no channel"))?;
+        Ok(AgentClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+    }
+}
+
+fn connect(address: &str) -> Result<Channel, Status> {
+    let endpoint = Endpoint::from_shared(address.to_owned())
+        .map_err(|error| Status::invalid_argument(format!("{address} is not an agent's address: {error}")))?;
+    Ok(endpoint
+        .connect_timeout(CONNECT_TIMEOUT)
+        .tcp_nodelay(true)
+        .http2_keep_alive_interval(KEEPALIVE_TIMEOUT)
+        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        .connect_lazy())
+}
+
+/// What an agent says goes into the record, which holds no NUL and no novel.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').take(4_000).collect()
+}
+
+/// Whether asking again can't change the answer.
+fn is_final(status: &Status) -> bool {
+    matches!(
+        status.code(),
+        Code::FailedPrecondition
+            | Code::InvalidArgument
+            | Code::NotFound
+            | Code::Unimplemented
+            | Code::PermissionDenied
+            | Code::Unauthenticated
+            | Code::OutOfRange
+            | Code::ResourceExhausted
+    )
+}

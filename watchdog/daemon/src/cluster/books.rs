@@ -1,0 +1,228 @@
+//! Books: the journal as one cluster's task reads and writes it.
+//!
+//! *On an answer that never came.* A write whose fate is unknown is kept and
+//! asked again with its request id before anything else is written, so that
+//! nothing is written twice and nothing is skipped.
+
+use std::sync::Arc;
+
+use uuid::Uuid;
+use watchdog_core::change::{Head, LogEntry};
+use watchdog_core::ids::{ClusterId, Epoch, Sequence, Version};
+use watchdog_core::record::{Body, Entry};
+use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_membership::records::EpochRecord;
+use watchdog_ports::healing_log::{HealingLog, Write};
+use watchdog_ports::journal_error::JournalError;
+use watchdog_ports::metadata_log::MetadataLog;
+
+use crate::clock;
+use crate::cluster::log_view::LogView;
+use crate::cluster::world::SharedWorld;
+
+/// How many entries are read at once.
+const BATCH: u32 = 1_000;
+
+/// Both halves of the journal, as one thing to hold.
+pub(crate) trait Journal: MetadataLog + HealingLog {}
+impl<T: MetadataLog + HealingLog> Journal for T {}
+
+/// See the module.
+pub(crate) struct Books {
+    cluster: ClusterId,
+    journal: Arc<dyn Journal>,
+    world: SharedWorld,
+    log_begun: bool,
+    pending: Option<Write>,
+}
+
+impl Books {
+    /// The books of one cluster.
+    pub(crate) fn new(cluster: ClusterId, journal: Arc<dyn Journal>, world: SharedWorld) -> Self {
+        Self { cluster, journal, world, log_begun: false, pending: None }
+    }
+
+    /// The journal itself.
+    pub(crate) fn journal(&self) -> &Arc<dyn Journal> {
+        &self.journal
+    }
+
+    /// Reads what is new in the record and in the log, told of it or not.
+    pub(crate) async fn catch_up(&mut self) -> Result<(), JournalError> {
+        let outcome = self.read_all().await;
+        let mut world = self.world.lock();
+        match &outcome {
+            Ok(()) => world.journal_fault = None,
+            Err(error) => {
+                let since = world.journal_fault.as_ref().map_or_else(clock::now, |(since, _)| *since);
+                world.journal_fault = Some((since, error.to_string()));
+            }
+        }
+        outcome
+    }
+
+    async fn read_all(&mut self) -> Result<(), JournalError> {
+        let (after, known) = {
+            let world = self.world.lock();
+            (world.history.through, world.log.head)
+        };
+        if self.log_begun {
+            // The two reads don't wait for each other: both are on the way of every heal.
+            let (record, log) = tokio::join!(
+                self.journal.entries_after(&self.cluster, after),
+                self.journal.log_from(&self.cluster, known.version.next()),
+            );
+            self.take_record(record?).await?;
+            self.take_log(&log?).await?;
+        } else {
+            let record = self.journal.entries_after(&self.cluster, after).await?;
+            self.take_record(record).await?;
+            self.begin_log().await?;
+        }
+        self.aim();
+        Ok(())
+    }
+
+    async fn take_record(&self, mut entries: Vec<Entry>) -> Result<(), JournalError> {
+        loop {
+            let full = entries.len() >= BATCH as usize;
+            let through = {
+                let mut world = self.world.lock();
+                world.apply(&entries);
+                world.history.through
+            };
+            self.world.announce(through);
+            if !full {
+                return Ok(());
+            }
+            entries = self.journal.entries_after(&self.cluster, through).await?;
+        }
+    }
+
+    async fn take_log(&self, entries: &[LogEntry]) -> Result<(), JournalError> {
+        let mut full = entries.len() >= BATCH as usize;
+        self.world.lock().log.extend(entries);
+        while full {
+            let from = self.world.lock().log.head.version.next();
+            let more = self.journal.log_from(&self.cluster, from).await?;
+            full = more.len() >= BATCH as usize;
+            self.world.lock().log.extend(&more);
+        }
+        Ok(())
+    }
+
+    /// Reads the log from the stable version on; what lies before it can't be asked of anybody any more.
+    async fn begin_log(&mut self) -> Result<(), JournalError> {
+        let stable = self.world.lock().history.stable;
+        if let Some(version) = stable {
+            let state = self.journal.state(&self.cluster, version).await?;
+            let at = self.journal.log_from(&self.cluster, version).await?;
+            let hash = at.first().map(|entry| entry.hash).unwrap_or_default();
+            self.world.lock().log = LogView::starting_at(Head { version, hash }, state);
+            self.take_log(at.get(1..).unwrap_or_default()).await?;
+        }
+        let from = self.world.lock().log.head.version.next();
+        let entries = self.journal.log_from(&self.cluster, from).await?;
+        self.take_log(&entries).await?;
+        self.log_begun = true;
+        Ok(())
+    }
+
+    /// Derives from marks and log what replicas should hold.
+    fn aim(&self) {
+        let mut guard = self.world.lock();
+        let world = &mut *guard;
+        let stable = world.history.stable;
+        let (version, state_hash) = world.log.wanted(stable);
+        let target = &mut world.log.target;
+        (target.head, target.stable) = (world.log.head.version, stable);
+        (target.version, target.state_hash) = (version, state_hash);
+    }
+
+    /// What the coordination service says that the journal must hold, and it does not.
+    pub(crate) async fn missing(&self, must: &EpochRecord) -> Result<Option<Refusal>, JournalError> {
+        let head = self.journal.head(&self.cluster).await?;
+        let term = self.journal.highest_term(&self.cluster).await?;
+        let same_entry = if must.head == Version(0) {
+            true
+        } else {
+            let at = self.journal.log_entry(&self.cluster, must.head).await?;
+            at.is_some_and(|entry| entry.hash == must.hash)
+        };
+        if same_entry && term >= must.term {
+            return Ok(None);
+        }
+        let reason = Reason::JournalBehind { journal: head.version, expected: must.head };
+        Ok(Some(Refusal { subject: None, reason }))
+    }
+
+    /// Writes entries under `epoch`, after whatever is still of unknown fate.
+    pub(crate) async fn write(
+        &mut self,
+        epoch: Epoch,
+        by: &str,
+        bodies: Vec<Body>,
+    ) -> Result<Vec<Entry>, JournalError> {
+        self.settle().await?;
+        let request = Uuid::now_v7();
+        let cluster = self.cluster.clone();
+        self.pending = Some(Write { cluster, epoch, request, at: self.now(), by: by.to_owned(), bodies });
+        self.settle().await
+    }
+
+    /// Asks again what was never answered; answers its entries.
+    pub(crate) async fn settle(&mut self) -> Result<Vec<Entry>, JournalError> {
+        let Some(write) = self.pending.clone() else {
+            return Ok(Vec::new());
+        };
+        let outcome = self.journal.write(write).await;
+        match &outcome {
+            // Its fate is unknown, or there was no room: it stays, to be asked again.
+            Err(JournalError::Unavailable { .. } | JournalError::Full { .. }) => {}
+            Ok(_) | Err(_) => self.pending = None,
+        }
+        let entries = outcome?;
+        let through = {
+            let mut world = self.world.lock();
+            world.apply(&entries);
+            world.history.through
+        };
+        self.world.announce(through);
+        self.aim();
+        Ok(entries)
+    }
+
+    /// Whether a write waits for the journal.
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Now, as decisions see it: never before the newest entry of the record.
+    pub(crate) fn now(&self) -> watchdog_core::ids::Time {
+        clock::now().max(self.world.lock().history.last_at)
+    }
+}
+
+/// Reads with our batch size.
+pub(crate) trait Batches: Journal {
+    /// Entries of the record after `after`, at most a batch.
+    async fn entries_after(&self, cluster: &ClusterId, after: Sequence) -> Result<Vec<Entry>, JournalError> {
+        HealingLog::entries(self, cluster, after, BATCH).await
+    }
+
+    /// Entries of the log from `from` on, at most a batch.
+    async fn log_from(&self, cluster: &ClusterId, from: Version) -> Result<Vec<LogEntry>, JournalError> {
+        MetadataLog::entries(self, cluster, from, BATCH).await
+    }
+
+    /// One entry of the log.
+    async fn log_entry(
+        &self,
+        cluster: &ClusterId,
+        version: Version,
+    ) -> Result<Option<LogEntry>, JournalError> {
+        let entries = MetadataLog::entries(self, cluster, version, 1).await?;
+        Ok(entries.into_iter().find(|entry| entry.version == version))
+    }
+}
+impl<T: Journal + ?Sized> Batches for T {}

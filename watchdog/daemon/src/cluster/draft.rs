@@ -1,0 +1,148 @@
+//! Draft: what one check wants to write, tried out on a copy of the history before it is written.
+//!
+//! ```text
+//! reports of agents ─┐
+//! new plan ──────────┼─► bodies ─► history as it will be ─► next() ─► more bodies … until nothing follows
+//! operator's acts ───┘
+//! ```
+//!
+//! So a plan and its first intents, or a result and the intent that follows
+//! from it, are one transaction: one fsync between a conviction and the act.
+
+use std::borrow::Cow;
+
+use watchdog_core::history::{History, OpenPlan};
+use watchdog_core::ids::{Epoch, StepId, Time, Version};
+use watchdog_core::next::{Command, next};
+use watchdog_core::observation::Observation;
+use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
+use watchdog_core::record::{Body, Entry, Mark};
+
+use crate::cluster::orders;
+
+/// A chain of follow-ups longer than this is a mistake in `next`, not a plan.
+const ROUNDS_MAX: usize = 64;
+
+/// See the module.
+pub(crate) struct Draft<'a> {
+    history: Cow<'a, History>,
+    observation: &'a Observation,
+    epoch: Epoch,
+    now: Time,
+    /// What is to be written, in order.
+    pub(crate) bodies: Vec<Body>,
+    /// When an open plan wants to be looked at again.
+    pub(crate) again_at: Option<Time>,
+}
+
+impl<'a> Draft<'a> {
+    /// Nothing yet.
+    pub(crate) fn new(history: &'a History, observation: &'a Observation, epoch: Epoch, now: Time) -> Self {
+        let history = Cow::Borrowed(history);
+        Self { history, observation, epoch, now, bodies: Vec::new(), again_at: None }
+    }
+
+    /// The history as it will be.
+    pub(crate) fn history(&self) -> &History {
+        &self.history
+    }
+
+    /// Adds an entry.
+    pub(crate) fn push(&mut self, body: Body) {
+        let entry = Entry {
+            sequence: self.history.through.next(),
+            at: self.now,
+            epoch: self.epoch,
+            by: String::new(),
+            body: body.clone(),
+        };
+        self.history.to_mut().apply(&entry);
+        self.bodies.push(body);
+    }
+
+    /// Adds whatever follows for the open plans, until nothing does.
+    pub(crate) fn follow_up(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            let before = self.bodies.len();
+            self.again_at = None;
+            for id in self.history.open_plans.keys().cloned().collect::<Vec<_>>() {
+                let Some(open) = self.history.open_plans.get(&id).cloned() else { continue };
+                if open.status == PlanStatus::Running {
+                    for command in next(&open, self.observation, self.now) {
+                        self.obey(&open, command);
+                    }
+                }
+            }
+            if self.bodies.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self, open: &OpenPlan, command: Command) {
+        let plan = open.plan.id.clone();
+        match command {
+            Command::Send(step) => {
+                if let Some(step) = open.plan.steps.iter().find(|candidate| candidate.id == step) {
+                    self.intend(open, step);
+                }
+            }
+            Command::Close { step, outcome, error } => {
+                self.push(Body::Closed { plan, step, outcome, error });
+            }
+            Command::Sleep { until } => {
+                self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
+            }
+            Command::Finish { status, why } => self.push(Body::PlanStatus { plan, status, why }),
+        }
+    }
+
+    fn intend(&mut self, open: &OpenPlan, step: &Step) {
+        let plan = open.plan.id.clone();
+        let agent = step.agent();
+        let destination = match &agent {
+            Agent::Leader => Ok(None),
+            Agent::Host(_) | Agent::Replica(..) => orders::destination(&agent, self.observation).map(Some),
+        };
+        let instance = match destination {
+            Ok(destination) => destination.map(|destination| destination.target),
+            Err(absent) => {
+                let (outcome, error) = (Outcome::Failed, Some(absent.to_string()));
+                return self.push(Body::Closed { plan, step: step.id.clone(), outcome, error });
+            }
+        };
+        let replica = step.replica.clone();
+        self.push(Body::Intended { plan: plan.clone(), step: step.id.clone(), replica, agent, instance });
+        self.do_own(open, step);
+    }
+
+    /// The leader's own acts are entries of the record, so writing them is doing them.
+    fn do_own(&mut self, open: &OpenPlan, step: &Step) {
+        match &step.act {
+            Act::MarkStable { version } => self.mark_stable(open, *version),
+            Act::Notify { message, quarantine } => {
+                if let (true, Some(replica)) = (quarantine, &step.replica) {
+                    self.push(Body::Quarantined { replica: replica.clone(), why: message.clone() });
+                }
+                let subject = step.replica.clone().map(watchdog_core::finding::Subject::Replica);
+                self.push(Body::Escalated { subject, message: message.clone() });
+            }
+            Act::Snapshot { .. }
+            | Act::Drain { .. }
+            | Act::Kill { .. }
+            | Act::Start { .. }
+            | Act::Load { .. }
+            | Act::Probe { .. } => return,
+        }
+        self.close(open, &step.id);
+    }
+
+    fn mark_stable(&mut self, open: &OpenPlan, version: Version) {
+        self.push(Body::Marked { version, mark: Mark::Stable, why: open.plan.reason.clone() });
+    }
+
+    fn close(&mut self, open: &OpenPlan, step: &StepId) {
+        let (plan, step) = (open.plan.id.clone(), step.clone());
+        self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None });
+    }
+}

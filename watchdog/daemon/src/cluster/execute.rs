@@ -1,0 +1,139 @@
+//! Execute: sends the steps whose intents are written, and brings their results back.
+
+use std::sync::Arc;
+
+use tokio::sync::mpsc;
+use watchdog_core::ids::{ClusterId, PlanId, StepId};
+use watchdog_core::plan::{Agent, Outcome, Plan, Step};
+use watchdog_core::record::{Body, Entry};
+use watchdog_core::state::State;
+use watchdog_membership::term::Term;
+use watchdog_ports::journal_error::JournalError;
+use watchdog_proto::agent::ActRequest;
+
+use crate::agents::{Agents, Report};
+use crate::cluster::books::Journal;
+use crate::cluster::orders::{self, Destination, States};
+use crate::cluster::sighting;
+use crate::cluster::world::SharedWorld;
+
+/// A result on its way to the record.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    plan: PlanId,
+    step: Step,
+    report: Report,
+}
+
+impl Finished {
+    /// What is written about it.
+    pub(crate) fn into_bodies(self) -> Vec<Body> {
+        let Self { plan, step, report } = self;
+        let mut bodies = Vec::new();
+        if let Some(obituary) = report.obituary.as_ref().and_then(sighting::brought) {
+            bodies.push(Body::Died { obituary });
+        }
+        if let (Some(snapshot), Some(replica), Some(incarnation)) =
+            (report.snapshot, &step.replica, step.act.incarnation())
+        {
+            let (plan, replica) = (plan.clone(), replica.clone());
+            bodies.push(Body::SnapshotFiled { plan, step: step.id.clone(), replica, incarnation, snapshot });
+        }
+        bodies.push(Body::Closed { plan, step: step.id, outcome: report.outcome, error: report.error });
+        bodies
+    }
+}
+
+/// See the module.
+pub(crate) struct Executor {
+    /// Whose steps they are.
+    pub(crate) cluster: ClusterId,
+    /// What is known.
+    pub(crate) world: SharedWorld,
+    /// Where states are read.
+    pub(crate) journal: Arc<dyn Journal>,
+    /// How agents are reached.
+    pub(crate) agents: Arc<Agents>,
+    /// Under which term.
+    pub(crate) term: Arc<Term>,
+    /// Where results go.
+    pub(crate) finished: mpsc::UnboundedSender<Finished>,
+}
+
+impl Executor {
+    /// Sends every step that `entries` intend; each runs by itself.
+    pub(crate) fn execute(self: &Arc<Self>, entries: &[Entry]) {
+        for entry in entries {
+            let Body::Intended { plan, step, agent, instance: Some(instance), .. } = &entry.body else {
+                continue;
+            };
+            let Some((plan, step)) = self.find(plan, step) else { continue };
+            let (executor, agent, instance) = (Arc::clone(self), agent.clone(), instance.clone());
+            tokio::spawn(async move {
+                let report = executor.carry_out(&plan, &step, (&agent, &instance)).await;
+                tracing::info!(
+                    plan = %plan.id, step = %step.id, act = step.act.word(), outcome = ?report.outcome,
+                    error = report.error, "step ended"
+                );
+                // Nobody listens any more when the term is over; the next leader seals the step.
+                let _ = executor.finished.send(Finished { plan: plan.id.clone(), step, report });
+            });
+        }
+    }
+
+    fn find(&self, plan: &PlanId, step: &StepId) -> Option<(Plan, Step)> {
+        let world = self.world.lock();
+        let open = world.history.open_plans.get(plan)?;
+        let step = open.plan.steps.iter().find(|candidate| candidate.id == *step)?;
+        Some((open.plan.clone(), step.clone()))
+    }
+
+    async fn carry_out(&self, plan: &Plan, step: &Step, (agent, instance): (&Agent, &str)) -> Report {
+        let never = |why: String| Report::of(Outcome::Never, why);
+        let states = match self.states(step).await {
+            Ok(states) => states,
+            Err(error) => return never(format!("the state to load can't be read: {error}")),
+        };
+        let (destination, request) = match self.order(plan, step, (agent, &states)) {
+            Ok(order) => order,
+            Err(error) => return never(error.to_string()),
+        };
+        if destination.target != instance {
+            return never(format!("{agent} is not the one any more that the step was planned for"));
+        }
+        let term = Arc::clone(&self.term);
+        self.agents.act(&destination.address, request, move || term.surely_alive()).await
+    }
+
+    fn order(
+        &self,
+        plan: &Plan,
+        step: &Step,
+        (agent, states): (&Agent, &States),
+    ) -> Result<(Destination, ActRequest), orders::OrderError> {
+        let world = self.world.lock();
+        let destination = orders::destination(agent, &world.observation)?;
+        let request = orders::request(plan, step, &destination, (&world, states))?;
+        Ok((destination, request))
+    }
+
+    async fn states(&self, step: &Step) -> Result<States, JournalError> {
+        let (from, to) = orders::versions(&step.act, self.world.lock().log.head.version);
+        let from = match from {
+            Some(version) => Some(self.application(version).await?),
+            None => None,
+        };
+        let to = match to {
+            Some(version) => self.application(version).await?,
+            None => State::default(),
+        };
+        Ok(States { from, to })
+    }
+
+    async fn application(&self, version: watchdog_core::ids::Version) -> Result<State, JournalError> {
+        if let Some(state) = self.world.lock().log.application_at(version) {
+            return Ok(state);
+        }
+        Ok(self.journal.state(&self.cluster, version).await?.application())
+    }
+}

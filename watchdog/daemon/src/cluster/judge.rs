@@ -1,0 +1,195 @@
+//! Judge: assess → strikes → plan → vet, as one step without IO on what is known now.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
+use watchdog_core::finding::{Finding, Subject};
+use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Time};
+use watchdog_core::input::{Decision, PlanInput};
+use watchdog_core::observation::ReplicaSeen;
+use watchdog_core::plan::{Plan, PlanStatus};
+use watchdog_core::planner::plan;
+use watchdog_core::policy::Autonomy;
+use watchdog_core::record::Body;
+use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_core::vet::vet;
+
+use crate::cluster::draft::Draft;
+use crate::cluster::observe::Looked;
+use crate::cluster::world::World;
+
+/// What this check brought, besides what is seen.
+pub(crate) struct News {
+    /// Under which leader.
+    pub(crate) epoch: Epoch,
+    /// Now, never before the newest entry of the record.
+    pub(crate) now: Time,
+    /// What was looked at again in this check.
+    pub(crate) looked: Looked,
+    /// Results of steps, seals and operators' acts.
+    pub(crate) bodies: Vec<Body>,
+    /// Unused incarnations.
+    pub(crate) fresh: Vec<Incarnation>,
+}
+
+/// What is to be written, and when to look again because of time alone.
+#[derive(Debug, Default)]
+pub(crate) struct Judged {
+    /// Entries for the record, in order.
+    pub(crate) bodies: Vec<Body>,
+    /// The end of a back-off, a time-out, the next strike.
+    pub(crate) again_at: Option<Time>,
+}
+
+/// Judges what is seen; changes nothing outside `world`.
+pub(crate) fn judge(world: &mut World, news: News) -> Judged {
+    let changes = convict(world, &news);
+    let strike_due = world.strikes.next_due(news.now, &world.log.policy);
+    let mut draft = Draft::new(&world.history, &world.observation, news.epoch, news.now);
+    first_sights(world, &news.looked, &mut draft);
+    news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
+    draft.follow_up();
+    let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
+    if wants_plan(world) {
+        let mut input = world.plan_input(news.epoch, news.now);
+        input.history = draft.history().clone();
+        input.fresh = news.fresh;
+        decided = decide(&input);
+        if let Some(plan) = decided.plan.take() {
+            let status = status_of(&plan, &input);
+            draft.push(Body::PlanRecorded { plan, status });
+            draft.follow_up();
+        }
+    }
+    if differ(&world.refusals, &decided.refusals) {
+        tell(&mut draft, &decided.refusals);
+    }
+    let again_at = [strike_due, decided.again_at, draft.again_at].into_iter().flatten().min();
+    let bodies = std::mem::take(&mut draft.bodies);
+    world.refusals = decided.refusals;
+    Judged { bodies, again_at }
+}
+
+/// Counts strikes; answers what became, or is no longer, convicted.
+fn convict(world: &mut World, news: &News) -> Vec<Body> {
+    let World { observation, log, history, strikes, findings, .. } = world;
+    let scene =
+        Scene { observation, replicas: &log.replicas, target: log.target, history, policy: &log.policy };
+    let checked = match &news.looked {
+        Looked::All => check(&scene, Scope::All),
+        Looked::Only(replicas) => check(&scene, Scope::Only(replicas)),
+        Looked::Nothing => Check { findings: Vec::new(), looked: Seen::blind() },
+    };
+    let verdicts = strikes.record(&checked, &log.policy, news.now);
+    file(findings, checked.findings, &news.looked);
+    verdicts.into_iter().map(Body::from).collect()
+}
+
+/// Keeps the newest findings by replica, for those who ask why.
+fn file(kept: &mut BTreeMap<ReplicaId, Vec<Finding>>, findings: Vec<Finding>, looked: &Looked) {
+    match looked {
+        Looked::All => kept.clear(),
+        Looked::Only(replicas) => kept.retain(|replica, _| !replicas.contains(replica)),
+        Looked::Nothing => return,
+    }
+    for finding in findings {
+        if let Subject::Replica(replica) = &finding.subject {
+            kept.entry(replica.clone()).or_default().push(finding);
+        }
+    }
+}
+
+/// Records hosts and deaths that the record does not hold yet.
+fn first_sights(world: &World, looked: &Looked, draft: &mut Draft<'_>) {
+    for (host, seen) in world.observation.hosts.iter().filter(|(_, seen)| seen.is_present()) {
+        let known = world.history.hosts.get(host);
+        let same = known.is_some_and(|known| {
+            (&known.instance, &known.boot_id, &known.address)
+                == (&seen.instance, &seen.boot_id, &seen.address)
+        });
+        if !same {
+            draft.push(Body::HostSeen {
+                host: host.clone(),
+                instance: seen.instance.clone(),
+                boot_id: seen.boot_id.clone(),
+                address: seen.address.clone(),
+            });
+        }
+    }
+    let replicas = &world.observation.replicas;
+    match looked {
+        Looked::All => replicas.iter().for_each(|(replica, seen)| deaths(world, (replica, seen), draft)),
+        Looked::Only(these) => {
+            for replica in these {
+                if let Some(seen) = replicas.get(replica) {
+                    deaths(world, (replica, seen), draft);
+                }
+            }
+        }
+        Looked::Nothing => {}
+    }
+}
+
+fn deaths(world: &World, (replica, seen): (&ReplicaId, &ReplicaSeen), draft: &mut Draft<'_>) {
+    for obituary in seen.lives.values().filter_map(|life| life.obituary.as_ref()) {
+        let known = world.history.lives.get(replica);
+        let recorded = known.is_some_and(|lives| {
+            lives.iter().any(|life| life.incarnation == obituary.incarnation && life.obituary.is_some())
+        });
+        if !recorded {
+            draft.push(Body::Died { obituary: obituary.clone() });
+        }
+    }
+}
+
+/// Whether planning could come to anything: something is wrong, or nothing is stable yet.
+fn wants_plan(world: &World) -> bool {
+    !world.strikes.convictions().is_empty()
+        || world.log.target.stable.is_none() && world.log.head.version.0 > 0
+}
+
+/// Plans, and has the plan checked by the linter that the planner knows nothing of.
+fn decide(input: &PlanInput) -> Decision {
+    let mut decision = plan(input);
+    if let Some(drawn) = &decision.plan {
+        let objections = vet(drawn, input);
+        if !objections.is_empty() {
+            tracing::error!(plan = %drawn.id, ?objections, "plan vetoed by the linter");
+            let vetoed = objections.iter().map(|objection| Refusal {
+                subject: None,
+                reason: Reason::Vetoed { objection: objection.to_string() },
+            });
+            decision.refusals.extend(vetoed);
+            decision.plan = None;
+        }
+    }
+    decision
+}
+
+/// A plan waits for a human when one of its remedies must be approved.
+fn status_of(plan: &Plan, input: &PlanInput) -> PlanStatus {
+    let asks = plan.heals.iter().any(|heal| input.policy.autonomy_for(heal.remedy) == Autonomy::Approve);
+    if asks { PlanStatus::AwaitingApproval } else { PlanStatus::Running }
+}
+
+/// Whether two sets of refusals say different things; times and counts within them may move.
+fn differ(old: &[Refusal], new: &[Refusal]) -> bool {
+    let gist = |refusals: &[Refusal]| -> BTreeSet<_> {
+        refusals
+            .iter()
+            .map(|refusal| (refusal.subject.clone(), std::mem::discriminant(&refusal.reason)))
+            .map(|(subject, reason)| (subject, format!("{reason:?}")))
+            .collect()
+    };
+    gist(old) != gist(new)
+}
+
+/// Writes refusals down; a veto also wakes a human.
+fn tell(draft: &mut Draft<'_>, refusals: &[Refusal]) {
+    for refusal in refusals {
+        if let Reason::Vetoed { .. } = &refusal.reason {
+            draft.push(Body::Escalated { subject: refusal.subject.clone(), message: refusal.to_string() });
+        }
+    }
+    draft.push(Body::Refused { refusals: refusals.to_vec() });
+}

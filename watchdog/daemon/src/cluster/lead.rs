@@ -1,0 +1,346 @@
+//! Lead: one term of one leader: what it holds, and how it waits between checks.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use uuid::Uuid;
+use watchdog_core::ids::{Incarnation, Time, WatchdogId};
+use watchdog_core::plan::PlanStatus;
+use watchdog_core::record::{Body, Entry};
+use watchdog_core::refusal::Refusal;
+use watchdog_membership::term::{Lost, Term, TermError};
+use watchdog_ports::journal_error::{JournalError, Remedy};
+use watchdog_ports::metadata_log::Append;
+
+use crate::agents::Agents;
+use crate::cluster::books::Books;
+use crate::cluster::execute::{Executor, Finished};
+use crate::cluster::judge::News;
+use crate::cluster::observe::{Looked, Observer};
+use crate::cluster::operator::{Act, Denial, Wish, changes};
+use crate::cluster::seal::{Sealed, Sealing};
+use crate::cluster::world::SharedWorld;
+use crate::{clock, cycle};
+
+/// How soon a journal that did not answer is asked again, in milliseconds.
+const RETRY_MS: u64 = 100;
+
+/// Why a term ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    /// The coordination service says that we don't lead any more.
+    #[error("deposed: {0}")]
+    Lost(Lost),
+    /// The journal says so.
+    #[error("a newer leader writes to the journal")]
+    Fenced(#[source] JournalError),
+    /// An operator asked for it.
+    #[error("resigned at the wish of {0}")]
+    Resigned(String),
+    /// The process is told to end.
+    #[error("shutting down")]
+    ShuttingDown,
+    /// The journal can't be reached from here, but from elsewhere.
+    #[error("the journal can't be reached from here, but another watchdog can reach it")]
+    CutOff,
+}
+
+/// See the module.
+pub(crate) struct Lead {
+    pub(crate) id: WatchdogId,
+    pub(crate) world: SharedWorld,
+    pub(crate) books: Books,
+    pub(crate) observer: Observer,
+    pub(crate) term: Arc<Term>,
+    pub(crate) agents: Arc<Agents>,
+    pub(crate) executor: Arc<Executor>,
+    pub(crate) sealing: Sealing,
+    pub(crate) finished: mpsc::UnboundedReceiver<Finished>,
+    pub(crate) sealed: mpsc::UnboundedReceiver<Sealed>,
+    pub(crate) unread: Unread,
+    pub(crate) resign_after: Duration,
+}
+
+/// What came between two checks and is not in the record yet.
+#[derive(Default)]
+pub(crate) struct Unread {
+    pub(crate) finished: Vec<Finished>,
+    pub(crate) sealed: Vec<Sealed>,
+    pub(crate) acts: Vec<Act>,
+}
+
+impl Lead {
+    /// Leads until it may not any more.
+    pub(crate) async fn reign(
+        &mut self,
+        acts: &mut mpsc::Receiver<Act>,
+        shutdown: &mut crate::shutdown::Shutdown,
+    ) -> Stop {
+        if let Err(stop) = self.begin().await {
+            return stop;
+        }
+        loop {
+            let next_at = match cycle::cycle(self).await {
+                Ok(next_at) => next_at,
+                Err(stop) => return stop,
+            };
+            let spacing = self.world.lock().log.policy.check_spacing_ms;
+            tokio::time::sleep(Duration::from_millis(spacing)).await;
+            if let Err(stop) = self.wait(next_at, acts, shutdown).await {
+                return stop;
+            }
+        }
+    }
+
+    /// Closes what older leaders left open: plans are made anew, never resumed.
+    async fn begin(&mut self) -> Result<(), Stop> {
+        let epoch = self.term.epoch();
+        let open: Vec<Body> = {
+            let world = self.world.lock();
+            let old = world.history.open_plans.values().filter(|open| open.plan.epoch < epoch);
+            let superseded = |open: &watchdog_core::history::OpenPlan| Body::PlanStatus {
+                plan: open.plan.id.clone(),
+                status: PlanStatus::Superseded,
+                why: format!("epoch {epoch} leads now and plans anew"),
+            };
+            old.map(superseded).collect()
+        };
+        self.record(open).await.map(drop)
+    }
+
+    /// Looks at the group, and again at whatever is suspect.
+    pub(crate) async fn observe(&mut self) -> Looked {
+        let suspects = self.world.lock().strikes.suspects();
+        self.observer.observe(&self.world, &suspects, &self.agents).await
+    }
+
+    /// Reads what is new in the journal and proves that we still lead; `None` when one of them does not answer.
+    pub(crate) async fn catch_up(&mut self) -> Result<Option<Time>, Stop> {
+        if let Err(error) = self.books.catch_up().await {
+            return self.journal_failed(error).map(|()| None);
+        }
+        if self.books.is_waiting() {
+            match self.books.settle().await {
+                // What was recorded before the answer was lost is carried out now.
+                Ok(entries) => self.executor.execute(&entries),
+                Err(error) => return self.journal_failed(error).map(|()| None),
+            }
+        }
+        self.check_journal().await?;
+        self.confirm().await
+    }
+
+    /// Everyone holds when the journal lacks what was committed.
+    async fn check_journal(&mut self) -> Result<(), Stop> {
+        let Some(must) = self.term.previous().filter(|_| self.world.lock().obstacles.is_empty()) else {
+            return Ok(());
+        };
+        // After our own first entry in this term the chain is checked as it is read.
+        let missing = self.books.missing(must).await;
+        match missing {
+            Ok(found) => self.hold(found.into_iter().collect()),
+            Err(error) => return self.journal_failed(error),
+        }
+        Ok(())
+    }
+
+    fn hold(&self, obstacles: Vec<Refusal>) {
+        let mut world = self.world.lock();
+        for obstacle in &obstacles {
+            tracing::error!(%obstacle, "holding");
+        }
+        world.obstacles = obstacles;
+    }
+
+    async fn confirm(&mut self) -> Result<Option<Time>, Stop> {
+        let (term, head) = {
+            let world = self.world.lock();
+            let previous = self.term.previous().filter(|_| !world.obstacles.is_empty());
+            match previous {
+                // What is missing must stay known to the next leader.
+                Some(must) => {
+                    (must.term, watchdog_core::change::Head { version: must.head, hash: must.hash })
+                }
+                None => (self.term.epoch(), world.log.head),
+            }
+        };
+        match self.term.confirm(term, head.version, head.hash).await {
+            Ok(()) if self.term.surely_alive() => {
+                let now = self.books.now();
+                self.world.lock().observation.fenced_write_at = Some(now);
+                Ok(Some(now))
+            }
+            Err(TermError::Deposed { .. }) => Err(Stop::Lost(Lost::Deposed)),
+            Ok(()) => Ok(None),
+            Err(error) => {
+                tracing::warn!(%error, "can't prove that we still lead; holding");
+                match self.term.reason_to_stop() {
+                    Some(lost) if lost.is_final() => Err(Stop::Lost(lost)),
+                    Some(_) | None => Ok(None),
+                }
+            }
+        }
+    }
+
+    /// Everything that this check brought.
+    pub(crate) async fn news(&mut self, looked: Looked, now: Time) -> Result<News, Stop> {
+        self.obey_operators().await?;
+        let mut bodies: Vec<Body> = Vec::new();
+        for finished in self.unread.finished.drain(..) {
+            bodies.extend(finished.into_bodies());
+        }
+        for sealed in self.unread.sealed.drain(..) {
+            bodies.extend(self.sealing.conclude(sealed));
+        }
+        let world = self.world.lock();
+        bodies.extend(self.sealing.advance(&world));
+        let starts = world.strikes.suspects().len() + world.log.replicas.len().min(1_000);
+        let fresh = (0..starts).map(|_| Incarnation::from_u128(Uuid::now_v7().as_u128())).collect();
+        Ok(News { epoch: self.term.epoch(), now, looked, bodies, fresh })
+    }
+
+    /// Writes to the record; `None` when the journal did not answer.
+    pub(crate) async fn record(&mut self, bodies: Vec<Body>) -> Result<Option<Vec<Entry>>, Stop> {
+        if bodies.is_empty() {
+            return Ok(Some(Vec::new()));
+        }
+        match self.books.write(self.term.epoch(), self.id.as_str(), bodies).await {
+            Ok(entries) => Ok(Some(entries)),
+            Err(error) => self.journal_failed(error).map(|()| None),
+        }
+    }
+
+    /// When to ask again what did not answer.
+    pub(crate) fn retry_at(&self) -> Time {
+        clock::now().plus_ms(RETRY_MS)
+    }
+
+    /// When to look again, at the latest.
+    pub(crate) fn again_at(&self, wanted: Option<Time>, now: Time) -> Time {
+        let interval = self.world.lock().log.policy.check_interval_ms;
+        // A term must be confirmed well before half of its session's time-out is over.
+        let longest = now.plus_ms(interval.min(self.term.tree().timeout_ms() / 5));
+        wanted.map_or(longest, |wanted| wanted.min(longest))
+    }
+
+    /// The one place that decides what a failure of the journal means for a leader.
+    fn journal_failed(&self, error: JournalError) -> Result<(), Stop> {
+        match error.remedy() {
+            Remedy::StepDown => return Err(Stop::Fenced(error)),
+            Remedy::Page => tracing::error!(%error, "journal refuses; holding"),
+            Remedy::Retry | Remedy::LookAgain => tracing::warn!(%error, "journal did not answer; holding"),
+        }
+        let mut world = self.world.lock();
+        let since = world.journal_fault.as_ref().map_or_else(clock::now, |(since, _)| *since);
+        world.journal_fault = Some((since, error.to_string()));
+        let long = u128::from(clock::now().since_ms(since)) > self.resign_after.as_millis();
+        let others_reach_it = world
+            .contenders
+            .iter()
+            .any(|contender| contender.watchdog != self.id && contender.reaches_journal);
+        if long && others_reach_it { Err(Stop::CutOff) } else { Ok(()) }
+    }
+
+    async fn obey_operators(&mut self) -> Result<(), Stop> {
+        for Act { by, wish, answer } in std::mem::take(&mut self.unread.acts) {
+            let done = match wish {
+                Wish::Write { bodies, done } => self.write_for(&by, bodies).await.map(|()| done),
+                Wish::Append { expected, edits } => self.append_for(&by, expected, edits).await,
+                Wish::Resign => {
+                    let why = format!("{by} asked for it");
+                    let written = self.write_for(&by, vec![Body::Resigned { why }]).await;
+                    // Who asked is told before we go; resigning needs no journal.
+                    let _ = answer.send(Ok(written.map_or_else(|d| d.to_string(), |()| "resigned".into())));
+                    return Err(Stop::Resigned(by));
+                }
+            };
+            // An operator who has gone will look.
+            let _ = answer.send(done);
+        }
+        Ok(())
+    }
+
+    async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
+        let written = self.books.write(self.term.epoch(), by, bodies).await;
+        written.map(drop).map_err(denied)
+    }
+
+    async fn append_for(
+        &mut self,
+        by: &str,
+        expected: watchdog_core::ids::Version,
+        edits: Vec<(watchdog_core::state::Key, Option<serde_json::Value>)>,
+    ) -> Result<String, Denial> {
+        let (cluster, head, changes) = {
+            let world = self.world.lock();
+            let found = world.log.head.version;
+            if found != expected {
+                return Err(Denial::HeadMoved { expected, found });
+            }
+            (world.cluster.clone(), found, changes(&world.log.state, edits)?)
+        };
+        if changes.is_empty() {
+            return Ok("nothing to change".to_owned());
+        }
+        let (epoch, at) = (self.term.epoch(), self.books.now());
+        let (request, author, goal) = (Uuid::now_v7(), by.to_owned(), None);
+        let append = Append { cluster, epoch, request, expected, at, author, goal, changes };
+        let appended = self.books.journal().append(append).await.map_err(denied)?;
+        self.books.catch_up().await.map_err(denied)?;
+        let (from, to) = (head.next(), appended.version);
+        self.write_for(by, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
+            .await?;
+        Ok(format!("appended versions {from} to {to}"))
+    }
+
+    async fn wait(
+        &mut self,
+        next_at: Time,
+        acts: &mut mpsc::Receiver<Act>,
+        shutdown: &mut crate::shutdown::Shutdown,
+    ) -> Result<(), Stop> {
+        let patience = Duration::from_millis(next_at.since_ms(clock::now()));
+        let alive = self.term.surely_alive();
+        let term = Arc::clone(&self.term);
+        tokio::select! {
+            () = tokio::time::sleep(patience) => {}
+            () = self.observer.changed() => {}
+            Some(finished) = self.finished.recv() => self.unread.finished.push(finished),
+            Some(sealed) = self.sealed.recv() => self.unread.sealed.push(sealed),
+            Some(act) = acts.recv() => self.unread.acts.push(act),
+            lost = term.lost(), if alive => {
+                if lost.is_final() {
+                    return Err(Stop::Lost(lost));
+                }
+            }
+            () = shutdown.asked() => return Err(Stop::ShuttingDown),
+        }
+        // What else came meanwhile is dealt with in the same check.
+        while let Ok(finished) = self.finished.try_recv() {
+            self.unread.finished.push(finished);
+        }
+        while let Ok(sealed) = self.sealed.try_recv() {
+            self.unread.sealed.push(sealed);
+        }
+        while let Ok(act) = acts.try_recv() {
+            self.unread.acts.push(act);
+        }
+        Ok(())
+    }
+}
+
+/// What a failure of the journal means to who asked for the write.
+fn denied(error: JournalError) -> Denial {
+    match error {
+        JournalError::HeadMoved { expected, found } => Denial::HeadMoved { expected, found },
+        JournalError::Fenced { .. } => Denial::NotLeader,
+        error => Denial::Unconfirmed(error.to_string()),
+    }
+}
+
+/// Nothing is suspect.
+pub(crate) fn nobody() -> BTreeSet<watchdog_core::ids::ReplicaId> {
+    BTreeSet::new()
+}

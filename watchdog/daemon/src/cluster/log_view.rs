@@ -1,0 +1,176 @@
+//! Log view: what the metadata log says now, kept up to date entry by entry.
+
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
+use watchdog_core::change::{Head, LogEntry};
+use watchdog_core::ids::{ReplicaId, Version};
+use watchdog_core::input::Target;
+use watchdog_core::policy::{POLICY_KEY, Policy};
+use watchdog_core::replica::ReplicaSpec;
+use watchdog_core::state::{Hash, Key, State};
+use watchdog_ports::delays::delays_ms;
+
+/// What the log says at its head, and what replicas should hold.
+#[derive(Debug, Clone)]
+pub(crate) struct LogView {
+    /// The newest entry.
+    pub(crate) head: Head,
+    /// The state at the head.
+    pub(crate) state: State,
+    /// What replicas should hold.
+    pub(crate) target: Target,
+    /// What is declared.
+    pub(crate) replicas: BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
+    /// The bounds.
+    pub(crate) policy: Policy,
+    /// Why the policy in the log is not used, when it can't be read.
+    pub(crate) policy_fault: Option<String>,
+    /// The delays that follow from the policy.
+    pub(crate) delays_ms: Vec<u64>,
+    /// The hash of the application's state after each version since the stable one (or since the first).
+    hashes: BTreeMap<Version, Hash>,
+}
+
+impl LogView {
+    /// An empty log.
+    pub(crate) fn empty() -> Self {
+        let policy = Policy::default();
+        let empty_hash = State::default().hash();
+        Self {
+            head: Head::default(),
+            state: State::default(),
+            target: Target {
+                head: Version(0),
+                stable: None,
+                version: Version(0),
+                state_hash: empty_hash,
+                empty_hash,
+            },
+            replicas: BTreeMap::new(),
+            delays_ms: delays_ms(policy.backoff),
+            policy,
+            policy_fault: None,
+            hashes: BTreeMap::new(),
+        }
+    }
+
+    /// A log that is first read at `head`, where its state is `state`; older entries are never looked at.
+    pub(crate) fn starting_at(head: Head, state: State) -> Self {
+        let mut view = Self::empty();
+        view.hashes.insert(head.version, state.hash());
+        (view.head, view.state) = (head, state);
+        view.read_declarations();
+        view
+    }
+
+    /// Takes in new entries, oldest first.
+    pub(crate) fn extend(&mut self, entries: &[LogEntry]) {
+        for entry in entries {
+            self.state.apply(&entry.change.key, entry.change.after.as_ref());
+            let ours = entry.change.key.is_ours();
+            // An entry of ours leaves the application's state as it was, so its hash need not be computed again.
+            let last = self.hashes.last_key_value().map_or(self.target.empty_hash, |(_, hash)| *hash);
+            self.hashes.insert(entry.version, if ours { last } else { self.state.hash() });
+            self.head = Head { version: entry.version, hash: entry.hash };
+        }
+        if entries.iter().any(|entry| entry.change.key.is_ours()) {
+            self.read_declarations();
+        }
+    }
+
+    /// The version that replicas should hold when `stable` was marked last: the newest with the same state.
+    pub(crate) fn wanted(&self, stable: Option<Version>) -> (Version, Hash) {
+        let hash_at = |version: Version| self.hashes.get(&version).copied().unwrap_or(self.target.empty_hash);
+        let Some(stable) = stable else {
+            return (self.head.version, hash_at(self.head.version));
+        };
+        let hash = hash_at(stable);
+        let same = self.hashes.range(stable..).rev().find(|(_, other)| **other == hash);
+        (same.map_or(stable, |(version, _)| *version), hash)
+    }
+
+    /// Whether the hash of the application's state at `version` is known.
+    pub(crate) fn hash_at(&self, version: Version) -> Option<Hash> {
+        self.hashes.get(&version).copied()
+    }
+
+    /// The application's state at `version`, when it is the head's; nothing needs to be read then.
+    pub(crate) fn application_at(&self, version: Version) -> Option<State> {
+        let hash = self.hash_at(version)?;
+        (Some(hash) == self.hash_at(self.head.version)).then(|| self.state.application())
+    }
+
+    fn read_declarations(&mut self) {
+        self.replicas = self
+            .state
+            .0
+            .iter()
+            .filter(|(key, _)| key.kind() == "replica")
+            .filter_map(|(key, value)| Some((ReplicaId::new(key.name()).ok()?, parse(value))))
+            .collect();
+        // The key is a constant that parses; without it the default stands.
+        let declared = Key::new(POLICY_KEY).ok().and_then(|key| self.state.get(&key).cloned());
+        match declared.map(|value| parse::<Policy>(&value)).transpose() {
+            Ok(policy) => {
+                self.policy = policy.unwrap_or_default();
+                self.policy_fault = None;
+            }
+            // The last policy that could be read goes on; a broken one must not loosen a bound.
+            Err(fault) => self.policy_fault = Some(fault),
+        }
+        self.delays_ms = delays_ms(self.policy.backoff);
+    }
+}
+
+fn parse<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, String> {
+    T::deserialize(value).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use serde_json::{Value, json};
+    use watchdog_core::change::Change;
+    use watchdog_core::ids::{Epoch, Time};
+
+    use super::*;
+
+    fn entry(version: u64, key: &str, after: Value) -> LogEntry {
+        LogEntry {
+            version: Version(version),
+            at: Time(0),
+            epoch: Epoch(1),
+            author: "test".into(),
+            goal: None,
+            change: Change { key: key.parse().unwrap(), before: None, after: Some(after) },
+            previous: Hash::default(),
+            hash: Hash::default(),
+        }
+    }
+
+    #[test]
+    fn stability_is_inherited_by_an_equal_state() {
+        let mut log = LogView::empty();
+        log.extend(&[
+            entry(1, "model/m", json!(1)),
+            entry(2, "replica/a", json!({"hosts": ["h1"], "program": "p"})),
+            entry(3, "model/m", json!(2)),
+            entry(4, "model/m", json!(1)),
+            entry(5, "model/m", json!(3)),
+        ]);
+        let table = [(None, 5), (Some(1), 4), (Some(3), 3), (Some(4), 4)];
+        for (stable, wanted) in table {
+            assert_eq!(log.wanted(stable.map(Version)).0, Version(wanted), "stable {stable:?}");
+        }
+    }
+
+    #[test]
+    fn a_broken_policy_loosens_nothing() {
+        let mut log = LogView::empty();
+        log.extend(&[entry(1, POLICY_KEY, json!({"strikes": 7}))]);
+        log.extend(&[entry(2, POLICY_KEY, json!({"strikes": "many"}))]);
+        assert_eq!(log.policy.strikes, 7);
+        assert!(log.policy_fault.is_some());
+    }
+}

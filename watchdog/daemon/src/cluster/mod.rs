@@ -1,0 +1,284 @@
+//! Cluster: one watchdog's part in one cluster: follow, campaign, lead, and again.
+//!
+//! ```text
+//! open a session ──► enter the row ──► follow (observe, read along) ──won──► mint the epoch, open the term ──► lead
+//!        ▲                                                                                              │
+//!        └───────────────────────── withdraw, stay out for a while if need be ◄── stop ─────────────────┘
+//! ```
+
+pub(crate) mod books;
+mod draft;
+pub(crate) mod execute;
+pub(crate) mod judge;
+pub(crate) mod lead;
+mod log_view;
+pub(crate) mod observe;
+pub(crate) mod operator;
+mod orders;
+pub(crate) mod plan_book;
+pub(crate) mod seal;
+mod sighting;
+pub(crate) mod world;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use watchdog_core::ids::{ClusterId, Epoch, WatchdogId};
+use watchdog_membership::election::Contender;
+use watchdog_membership::records::{ContenderRecord, FORMAT, Paths};
+use watchdog_membership::term::Term;
+use watchdog_membership::tree::{Connect, Tree};
+use watchdog_membership::view::View;
+use watchdog_ports::delays::Delays;
+
+use crate::agents::Agents;
+use crate::clock;
+use crate::cluster::books::{Books, Journal};
+use crate::cluster::execute::Executor;
+use crate::cluster::lead::{Lead, Stop, Unread, nobody};
+use crate::cluster::observe::Observer;
+use crate::cluster::operator::{Act, Acts, Denial};
+use crate::cluster::seal::Sealing;
+use crate::cluster::world::{Role, SharedWorld, World};
+
+/// How often a follower reads along.
+const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// Operators' acts that wait for the next check.
+const ACTS_WAITING: usize = 64;
+
+/// What others hold of a cluster's task.
+#[derive(Clone)]
+pub(crate) struct Handle {
+    /// What is known.
+    pub(crate) world: SharedWorld,
+    /// Where the record and the log are read.
+    pub(crate) journal: Arc<dyn Journal>,
+    /// Where operators' acts go.
+    pub(crate) acts: Acts,
+}
+
+impl std::fmt::Debug for Handle {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Handle").finish_non_exhaustive()
+    }
+}
+
+/// What the watchdog says about itself, and how it behaves.
+#[derive(Debug, Clone)]
+pub(crate) struct Identity {
+    /// Its name.
+    pub(crate) id: WatchdogId,
+    /// Where it answers.
+    pub(crate) address: String,
+    /// How long it leads on without a journal that others can reach.
+    pub(crate) resign_after: Duration,
+    /// How long it stays out then.
+    pub(crate) stay_out: Duration,
+}
+
+/// See the module.
+pub(crate) struct ClusterTask {
+    identity: Identity,
+    cluster: ClusterId,
+    connect: Arc<dyn Connect>,
+    journal: Arc<dyn Journal>,
+    agents: Arc<Agents>,
+    world: SharedWorld,
+    acts: mpsc::Receiver<Act>,
+}
+
+impl ClusterTask {
+    /// A task for `cluster`, and the handle to it.
+    pub(crate) fn new(
+        identity: Identity,
+        cluster: ClusterId,
+        connect: Arc<dyn Connect>,
+        journal: Arc<dyn Journal>,
+    ) -> (Self, Handle) {
+        let (sender, acts) = mpsc::channel(ACTS_WAITING);
+        let world = SharedWorld::new(World::new(cluster.clone(), clock::now()));
+        let handle = Handle { world: world.clone(), journal: Arc::clone(&journal), acts: sender };
+        let agents = Arc::new(Agents::default());
+        (Self { identity, cluster, connect, journal, agents, world, acts }, handle)
+    }
+
+    /// Takes part until told to stop.
+    pub(crate) async fn run(mut self, mut shutdown: crate::shutdown::Shutdown) {
+        let mut delays = Delays::reconnecting();
+        while !shutdown.is_asked() {
+            let opened = tokio::select! {
+                opened = self.connect.open() => opened,
+                () = shutdown.asked() => return,
+            };
+            let stay_out = match opened {
+                Ok(tree) => {
+                    delays.reset();
+                    let stay_out = self.take_part(&tree, &mut shutdown).await;
+                    // Closing the session takes our contender with it, so that the next one leads at once.
+                    tree.close().await;
+                    stay_out
+                }
+                Err(error) => {
+                    tracing::warn!(cluster = %self.cluster, %error, "can't reach the coordination service");
+                    let why = format!("the coordination service can't be reached: {error}");
+                    self.go_blind(&why);
+                    Duration::ZERO
+                }
+            };
+            self.idle(stay_out.max(delays.next_delay()), &mut shutdown).await;
+        }
+    }
+
+    /// One session: follows, and leads when it is our turn; answers how long to stay out.
+    async fn take_part(
+        &mut self,
+        tree: &Arc<dyn Tree>,
+        shutdown: &mut crate::shutdown::Shutdown,
+    ) -> Duration {
+        match self.session(tree, shutdown).await {
+            Ok(Stop::CutOff | Stop::Resigned(_)) => self.identity.stay_out,
+            Ok(stop) => {
+                tracing::info!(cluster = %self.cluster, %stop, "not leading any more");
+                Duration::ZERO
+            }
+            Err(error) => {
+                tracing::warn!(cluster = %self.cluster, error = format!("{error:#}"), "session ended");
+                self.go_blind(&format!("{error:#}"));
+                Duration::ZERO
+            }
+        }
+    }
+
+    async fn session(
+        &mut self,
+        tree: &Arc<dyn Tree>,
+        shutdown: &mut crate::shutdown::Shutdown,
+    ) -> anyhow::Result<Stop> {
+        let paths = Paths::new(&self.cluster);
+        let mut books = Books::new(self.cluster.clone(), Arc::clone(&self.journal), self.world.clone());
+        let mut observer = Observer::new(View::open(Arc::clone(tree), paths.clone()).await?);
+        let reaches_journal = books.catch_up().await.is_ok();
+        let mut contender =
+            Contender::enter(Arc::clone(tree), paths, self.contender(reaches_journal)).await?;
+        if !self.follow(&mut contender, (&mut books, &mut observer), shutdown).await? {
+            return Ok(Stop::ShuttingDown);
+        }
+        let highest = self.journal.highest_term(&self.cluster).await?;
+        let term = Arc::new(Term::mint(contender, highest).await?);
+        let epoch = term.epoch();
+        self.journal.open_term(&self.cluster, epoch, &self.identity.id, clock::now()).await?;
+        books.catch_up().await?;
+        tracing::info!(cluster = %self.cluster, %epoch, "leading");
+        let mut lead = self.lead(term, (books, observer));
+        self.world.lock().begin_term(epoch);
+        let stop = lead.reign(&mut self.acts, shutdown).await;
+        self.world.lock().end_term();
+        Ok(stop)
+    }
+
+    /// Reads along until it is our turn; false when told to stop.
+    async fn follow(
+        &mut self,
+        contender: &mut Contender,
+        (books, observer): (&mut Books, &mut Observer),
+        shutdown: &mut crate::shutdown::Shutdown,
+    ) -> anyhow::Result<bool> {
+        loop {
+            // A journal that can't be read is told of in the view; a follower has nothing else to do about it.
+            let reaches_journal = books.catch_up().await.is_ok();
+            observer.observe(&self.world, &nobody(), &self.agents).await;
+            if contender.record().reaches_journal != reaches_journal {
+                contender.update(self.contender(reaches_journal)).await?;
+            }
+            tokio::select! {
+                won = contender.won(), if reaches_journal => {
+                    won?;
+                    return Ok(true);
+                }
+                () = tokio::time::sleep(FOLLOW_EVERY) => {}
+                () = observer.changed() => {}
+                Some(act) = self.acts.recv() => deny(act),
+                () = shutdown.asked() => return Ok(false),
+            }
+        }
+    }
+
+    fn lead(&self, term: Arc<Term>, (books, observer): (Books, Observer)) -> Lead {
+        let (finished_by, finished) = mpsc::unbounded_channel();
+        let (sealed_by, sealed) = mpsc::unbounded_channel();
+        let executor = Arc::new(Executor {
+            cluster: self.cluster.clone(),
+            world: self.world.clone(),
+            journal: Arc::clone(&self.journal),
+            agents: Arc::clone(&self.agents),
+            term: Arc::clone(&term),
+            finished: finished_by,
+        });
+        Lead {
+            id: self.identity.id.clone(),
+            world: self.world.clone(),
+            sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
+            resign_after: self.identity.resign_after,
+            agents: Arc::clone(&self.agents),
+            unread: Unread::default(),
+            books,
+            observer,
+            term,
+            executor,
+            finished,
+            sealed,
+        }
+    }
+
+    fn contender(&self, reaches_journal: bool) -> ContenderRecord {
+        ContenderRecord {
+            format: FORMAT,
+            watchdog: self.identity.id.clone(),
+            address: self.identity.address.clone(),
+            pid: std::process::id(),
+            reaches_journal,
+        }
+    }
+
+    /// Waits outside the row; operators are told who leads meanwhile.
+    async fn idle(&mut self, time: Duration, shutdown: &mut crate::shutdown::Shutdown) {
+        let over = tokio::time::sleep(time);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                Some(act) = self.acts.recv() => deny(act),
+                () = shutdown.asked() => return,
+            }
+        }
+    }
+
+    fn go_blind(&self, why: &str) {
+        let mut world = self.world.lock();
+        let now = clock::now();
+        world.go_blind(now, why);
+    }
+}
+
+fn deny(act: Act) {
+    // An operator who has gone needs no answer.
+    let _ = act.answer.send(Err(Denial::NotLeader));
+}
+
+impl World {
+    /// A term of ours begins: strikes are counted afresh, by our own eyes.
+    pub(crate) fn begin_term(&mut self, epoch: Epoch) {
+        self.role = Role::Leader(epoch);
+        self.strikes = watchdog_core::strikes::StrikeBook::new(&self.history);
+        self.refusals.clear();
+        self.obstacles.clear();
+    }
+
+    /// Our term is over.
+    pub(crate) fn end_term(&mut self) {
+        self.role = Role::Follower;
+        self.refusals.clear();
+        self.findings.clear();
+    }
+}

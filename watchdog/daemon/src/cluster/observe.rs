@@ -1,0 +1,193 @@
+//! Observe: turns the group's records into the observation that decisions are made of, at the cost of what changed.
+//!
+//! ```text
+//! view.refresh() / look(suspects) ─► delta ─► only those replicas are rebuilt ─► observation
+//! agents.look(suspects' hosts) ─────────────► newer probe rounds ──────────────┘
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Version};
+use watchdog_core::observation::{HostSeen, Presence, Sight};
+use watchdog_membership::picture::Delta;
+use watchdog_membership::tree::TreeError;
+use watchdog_membership::view::View;
+use watchdog_proto::agent::{LookReply, LookRequest};
+
+use crate::agents::Agents;
+use crate::clock;
+use crate::cluster::sighting;
+use crate::cluster::world::{SharedWorld, World};
+
+/// How long a host agent may take to look again; a check must not wait for one that is silent.
+const LOOK_PATIENCE: Duration = Duration::from_millis(300);
+
+/// What a check looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Looked {
+    /// Everything.
+    All,
+    /// These replicas; the others are as they were.
+    Only(BTreeSet<ReplicaId>),
+    /// Nothing could be seen.
+    Nothing,
+}
+
+/// See the module.
+pub(crate) struct Observer {
+    view: View,
+    /// The head of the log when the declared replicas were last taken over.
+    declared_at: Option<Version>,
+    /// Newer probe rounds than the tree holds, by life.
+    rounds: BTreeMap<Incarnation, u64>,
+}
+
+impl Observer {
+    /// Observes through `view`.
+    pub(crate) fn new(view: View) -> Self {
+        Self { view, declared_at: None, rounds: BTreeMap::new() }
+    }
+
+    /// Resolves when there is something new to see.
+    pub(crate) async fn changed(&mut self) {
+        self.view.changed().await;
+    }
+
+    /// Brings the world's observation up to date, looking again at `suspects`.
+    pub(crate) async fn observe(
+        &mut self,
+        world: &SharedWorld,
+        suspects: &BTreeSet<ReplicaId>,
+        agents: &Agents,
+    ) -> Looked {
+        let asked = asked(&world.lock(), suspects);
+        let (seen, replies) = tokio::join!(self.look(suspects), look_at_hosts(agents, asked));
+        let mut world = world.lock();
+        let now = clock::now();
+        world.observation.at = now;
+        match seen {
+            Ok(delta) => self.take_in(&mut world, delta, suspects, &replies),
+            Err(error) => {
+                if world.observation.sight == Sight::Clear {
+                    tracing::warn!(%error, "can't see the group; holding");
+                }
+                world.go_blind(now, &error.to_string());
+                Looked::Nothing
+            }
+        }
+    }
+
+    async fn look(&mut self, suspects: &BTreeSet<ReplicaId>) -> Result<Delta, TreeError> {
+        if suspects.is_empty() { self.view.refresh().await } else { self.view.look(suspects).await }
+    }
+
+    fn take_in(
+        &mut self,
+        world: &mut World,
+        delta: Delta,
+        suspects: &BTreeSet<ReplicaId>,
+        replies: &[LookReply],
+    ) -> Looked {
+        let was_blind = world.observation.sight != Sight::Clear;
+        world.observation.sight = Sight::Clear;
+        world.contenders = self.view.picture().row().cloned().collect();
+        world.epoch = self.view.picture().epoch.as_ref().map(|stamped| stamped.record.clone());
+        let first = self.declared_at.is_none();
+        let hosts_moved = first || was_blind || !delta.hosts.is_empty();
+        if hosts_moved {
+            self.see_hosts(world);
+        }
+        for report in replies.iter().flat_map(|reply| &reply.processes) {
+            if let Ok(incarnation) = report.incarnation.parse() {
+                let round = self.rounds.entry(incarnation).or_default();
+                *round = report.probe_round.max(*round);
+            }
+        }
+        let declared = world.log.head.version;
+        let all = hosts_moved || self.declared_at != Some(declared);
+        let mut changed: BTreeSet<ReplicaId> = delta.replicas.union(suspects).cloned().collect();
+        if all {
+            changed.extend(world.log.replicas.keys().cloned());
+        }
+        if first || was_blind {
+            let picture = self.view.picture();
+            changed.extend(picture.members.keys().chain(picture.processes.keys()).cloned());
+        }
+        for replica in &changed {
+            self.see(world, replica);
+        }
+        for reply in replies {
+            sighting::correct(&mut world.observation, reply);
+        }
+        self.declared_at = Some(declared);
+        if all { Looked::All } else { Looked::Only(changed) }
+    }
+
+    fn see(&mut self, world: &mut World, replica: &ReplicaId) {
+        let now = world.observation.at;
+        let before = world.observation.replicas.get(replica);
+        let seen = sighting::replica(self.view.picture(), replica, (before, &self.rounds), now);
+        let declared = world.log.replicas.contains_key(replica);
+        if declared || !seen.lives.is_empty() {
+            world.observation.replicas.insert(replica.clone(), seen);
+        } else {
+            world.observation.replicas.remove(replica);
+        }
+    }
+
+    /// Hosts that are there, and those that were: by this observer's sight or by the record.
+    fn see_hosts(&self, world: &mut World) {
+        let now = world.observation.at;
+        let mut hosts: BTreeMap<HostId, HostSeen> = BTreeMap::new();
+        for (host, past) in &world.history.hosts {
+            let seen = HostSeen {
+                presence: Presence::Gone { since: now },
+                instance: past.instance.clone(),
+                address: past.address.clone(),
+                pid: 0,
+                boot_id: past.boot_id.clone(),
+                inventory_complete: false,
+            };
+            hosts.insert(host.clone(), seen);
+        }
+        for (host, old) in std::mem::take(&mut world.observation.hosts) {
+            let since = match old.presence {
+                Presence::Present => now,
+                Presence::Gone { since } => since,
+            };
+            hosts.insert(host, HostSeen { presence: Presence::Gone { since }, ..old });
+        }
+        for (host, stamped) in &self.view.picture().hosts {
+            hosts.insert(host.clone(), sighting::host(&stamped.record));
+        }
+        world.observation.hosts = hosts;
+    }
+}
+
+/// Which hosts are asked to look again at which of the suspects.
+fn asked(world: &World, suspects: &BTreeSet<ReplicaId>) -> Vec<(String, LookRequest)> {
+    let mut by_host: BTreeMap<&HostId, Vec<String>> = BTreeMap::new();
+    for replica in suspects {
+        let lives = world.observation.replicas.get(replica).into_iter().flat_map(|seen| seen.lives.values());
+        // Who is proven dead need not be looked at: an obituary does not change.
+        for life in lives.filter(|life| life.is_alive()) {
+            by_host.entry(&life.host).or_default().push(replica.to_string());
+        }
+    }
+    let cluster = world.cluster.to_string();
+    let present = by_host.into_iter().filter_map(|(host, replicas)| {
+        let seen = world.observation.hosts.get(host).filter(|seen| seen.is_present())?;
+        Some((seen.address.clone(), LookRequest { cluster: cluster.clone(), replicas }))
+    });
+    present.collect()
+}
+
+async fn look_at_hosts(agents: &Agents, asked: Vec<(String, LookRequest)>) -> Vec<LookReply> {
+    let looks = asked
+        .into_iter()
+        .map(async |(address, request)| agents.look(&address, request, LOOK_PATIENCE).await.ok());
+    // A host that did not answer has said nothing: no new evidence, and no acquittal.
+    join_all(looks).await.into_iter().flatten().collect()
+}

@@ -1,0 +1,170 @@
+//! Orders: turns a step of a plan into the request that an agent understands.
+
+use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Version};
+use watchdog_core::observation::Observation;
+use watchdog_core::plan::{Act, Agent, Plan, Step};
+use watchdog_core::replica::ReplicaSpec;
+use watchdog_core::state::State;
+use watchdog_proto::agent::act_request::Act as Wire;
+use watchdog_proto::agent::{ActRequest, Drain, Kill, Load, Order, Snapshot, Start};
+
+use crate::cluster::world::World;
+
+/// Where an agent answers, and which instance of it is meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Destination {
+    /// `http://host:port`.
+    pub(crate) address: String,
+    /// The instance of a host agent's state directory, or a replica's incarnation.
+    pub(crate) target: String,
+}
+
+/// Why a step can't be sent.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum OrderError {
+    /// Its host agent is not there.
+    #[error("the agent of host {0} is not there")]
+    HostAbsent(HostId),
+    /// The life that it is for is not there.
+    #[error("incarnation {0} is not there any more")]
+    LifeAbsent(Incarnation),
+    /// The log does not declare the replica, or not readably.
+    #[error("the log does not declare {0}")]
+    NotDeclared(ReplicaId),
+    /// The leader carries it out itself.
+    #[error("a {0} is no order to an agent")]
+    NoOrder(&'static str),
+}
+
+/// Finds the agent of a step.
+pub(crate) fn destination(agent: &Agent, observation: &Observation) -> Result<Destination, OrderError> {
+    match agent {
+        Agent::Host(host) => host_agent(host, observation),
+        Agent::Replica(replica, incarnation) => {
+            let seen = observation.replicas.get(replica);
+            let life = seen.and_then(|seen| seen.lives.get(incarnation));
+            let life = life.ok_or(OrderError::LifeAbsent(*incarnation))?;
+            match &life.member {
+                Some(member) => {
+                    Ok(Destination { address: member.address.clone(), target: incarnation.to_string() })
+                }
+                // A program that embeds no agent is reached through its host's.
+                None => host_agent(&life.host, observation),
+            }
+        }
+        Agent::Leader => Err(OrderError::NoOrder("leader's own step")),
+    }
+}
+
+fn host_agent(host: &HostId, observation: &Observation) -> Result<Destination, OrderError> {
+    let seen = observation.hosts.get(host).filter(|seen| seen.is_present());
+    let seen = seen.ok_or_else(|| OrderError::HostAbsent(host.clone()))?;
+    Ok(Destination { address: seen.address.clone(), target: seen.instance.clone() })
+}
+
+/// The states that a step needs: the one to leave and the one to reach.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct States {
+    /// The application's state at the version to leave; `None` when nobody knows it.
+    pub(crate) from: Option<State>,
+    /// The application's state at the version to reach.
+    pub(crate) to: State,
+}
+
+/// The versions whose states a step needs.
+pub(crate) fn versions(act: &Act, head: Version) -> (Option<Version>, Option<Version>) {
+    match act {
+        Act::Start { version, .. } => (None, Some(*version)),
+        // A replica may claim any number; what the log never held can't be looked up.
+        Act::Load { from, to, .. } => (Some(*from).filter(|from| *from <= head), Some(*to)),
+        Act::Snapshot { .. }
+        | Act::Drain { .. }
+        | Act::Kill { .. }
+        | Act::Probe { .. }
+        | Act::MarkStable { .. }
+        | Act::Notify { .. } => (None, None),
+    }
+}
+
+/// The request for a step of `plan`.
+pub(crate) fn request(
+    plan: &Plan,
+    step: &Step,
+    to: &Destination,
+    (world, states): (&World, &States),
+) -> Result<ActRequest, OrderError> {
+    let order = Order {
+        cluster: world.cluster.to_string(),
+        epoch: plan.epoch.0,
+        plan: plan.id.to_string(),
+        step: step.id.to_string(),
+        target: to.target.clone(),
+        timeout_ms: step.timeout_ms,
+    };
+    let act = match (&step.act, &step.replica) {
+        (Act::Probe { .. } | Act::MarkStable { .. } | Act::Notify { .. }, _) | (_, None) => {
+            return Err(OrderError::NoOrder(step.act.word()));
+        }
+        (act, Some(replica)) => wire(act, replica, world, states)?,
+    };
+    Ok(ActRequest { order: Some(order), act: Some(act) })
+}
+
+fn wire(act: &Act, id: &ReplicaId, world: &World, states: &States) -> Result<Wire, OrderError> {
+    let replica = id.to_string();
+    Ok(match act {
+        Act::Snapshot { incarnation, budget_ms, .. } => {
+            Wire::Snapshot(Snapshot { replica, incarnation: incarnation.to_string(), budget_ms: *budget_ms })
+        }
+        Act::Drain { incarnation } => Wire::Drain(Drain { replica, incarnation: incarnation.to_string() }),
+        Act::Kill { incarnation, grace_ms, .. } => {
+            Wire::Kill(Kill { replica, incarnation: incarnation.to_string(), grace_ms: *grace_ms })
+        }
+        Act::Start { incarnation, version, .. } => {
+            let spec = world.log.replicas.get(id).and_then(|spec| spec.as_ref().ok());
+            let spec = spec.ok_or_else(|| OrderError::NotDeclared(id.clone()))?;
+            Wire::Start(start(replica, *incarnation, *version, (spec, states)))
+        }
+        Act::Load { incarnation, from, to } => {
+            let left = states.from.clone().unwrap_or_default();
+            Wire::Load(Load {
+                replica,
+                incarnation: incarnation.to_string(),
+                from_version: from.0,
+                to_version: to.0,
+                difference_json: json(&left.difference(&states.to)),
+                from_hash: left.hash().to_string(),
+                to_hash: states.to.hash().to_string(),
+                state_json: json(&states.to),
+            })
+        }
+        Act::Probe { .. } | Act::MarkStable { .. } | Act::Notify { .. } => {
+            return Err(OrderError::NoOrder(act.word()));
+        }
+    })
+}
+
+fn start(
+    replica: String,
+    incarnation: Incarnation,
+    version: Version,
+    (spec, states): (&ReplicaSpec, &States),
+) -> Start {
+    Start {
+        replica,
+        incarnation: incarnation.to_string(),
+        program: spec.program.clone(),
+        parameters: spec.parameters.clone(),
+        version: version.0,
+        state_json: json(&states.to),
+        state_hash: states.to.hash().to_string(),
+        exclusive: spec.exclusive,
+        lease_ms: spec.lease_ms,
+        probes_json: json(&spec.probes),
+    }
+}
+
+/// Our own types hold nothing that JSON can't.
+fn json<T: serde::Serialize>(value: &T) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}

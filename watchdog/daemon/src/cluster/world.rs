@@ -1,0 +1,173 @@
+//! World: what a watchdog knows of one cluster, shared between its cycle and those who ask.
+//!
+//! It stands behind a plain mutex that is never held across an await, so that a
+//! read never waits for the database or the network: what was last seen is answered.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use watchdog_core::assess::Scene;
+use watchdog_core::finding::Finding;
+use watchdog_core::history::History;
+use watchdog_core::ids::{ClusterId, Epoch, ReplicaId, Sequence, Time};
+use watchdog_core::input::PlanInput;
+use watchdog_core::observation::{Observation, Sight};
+use watchdog_core::record::Entry;
+use watchdog_core::refusal::Refusal;
+use watchdog_core::strikes::StrikeBook;
+use watchdog_membership::records::{ContenderRecord, EpochRecord};
+
+use crate::cluster::log_view::LogView;
+use crate::cluster::plan_book::PlanBook;
+
+/// What this watchdog is to the cluster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Another one leads, or none.
+    Follower,
+    /// This one leads.
+    Leader(Epoch),
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(crate) struct World {
+    /// Which cluster.
+    pub(crate) cluster: ClusterId,
+    /// What this watchdog is to it.
+    pub(crate) role: Role,
+    /// What is seen.
+    pub(crate) observation: Observation,
+    /// Who would lead, the front runner first.
+    pub(crate) contenders: Vec<ContenderRecord>,
+    /// The fence, as last read.
+    pub(crate) epoch: Option<EpochRecord>,
+    /// What the metadata log says.
+    pub(crate) log: LogView,
+    /// What was done.
+    pub(crate) history: History,
+    /// The plans of it.
+    pub(crate) plans: PlanBook,
+    /// Faults on their way to a conviction.
+    pub(crate) strikes: StrikeBook,
+    /// The faults of the last check.
+    pub(crate) findings: BTreeMap<ReplicaId, Vec<Finding>>,
+    /// Why nothing is done about what is wrong.
+    pub(crate) refusals: Vec<Refusal>,
+    /// What stands in the way of everything.
+    pub(crate) obstacles: Vec<Refusal>,
+    /// Why the journal can't be read or written now, and since when.
+    pub(crate) journal_fault: Option<(Time, String)>,
+}
+
+impl World {
+    /// A world of which nothing is known yet.
+    pub(crate) fn new(cluster: ClusterId, at: Time) -> Self {
+        let why = "this watchdog has just started and has not looked yet".to_owned();
+        Self {
+            cluster,
+            role: Role::Follower,
+            observation: Observation {
+                at,
+                sight: Sight::Blind { since: at, why },
+                fenced_write_at: None,
+                hosts: BTreeMap::new(),
+                replicas: BTreeMap::new(),
+            },
+            contenders: Vec::new(),
+            epoch: None,
+            log: LogView::empty(),
+            history: History::default(),
+            plans: PlanBook::default(),
+            strikes: StrikeBook::default(),
+            findings: BTreeMap::new(),
+            refusals: Vec::new(),
+            obstacles: Vec::new(),
+            journal_fault: None,
+        }
+    }
+
+    /// What assessing looks at.
+    pub(crate) fn scene(&self) -> Scene<'_> {
+        Scene {
+            observation: &self.observation,
+            replicas: &self.log.replicas,
+            target: self.log.target,
+            history: &self.history,
+            policy: &self.log.policy,
+        }
+    }
+
+    /// Takes in entries of the record that were read or written.
+    pub(crate) fn apply(&mut self, entries: &[Entry]) {
+        for entry in entries {
+            // What was written here comes by again when the record is read.
+            if entry.sequence > self.history.through {
+                self.history.apply(entry);
+                self.plans.apply(entry);
+            }
+        }
+    }
+
+    /// From now on nothing can be seen, for this reason.
+    pub(crate) fn go_blind(&mut self, now: Time, why: &str) {
+        let since = match &self.observation.sight {
+            Sight::Clear => now,
+            Sight::Blind { since, .. } => *since,
+        };
+        self.observation.sight = Sight::Blind { since, why: why.to_owned() };
+    }
+
+    /// What a plan would be computed from now; the caller adds what is convicted and the fresh incarnations.
+    pub(crate) fn plan_input(&self, epoch: Epoch, now: Time) -> PlanInput {
+        PlanInput {
+            cluster: self.cluster.clone(),
+            epoch,
+            now,
+            policy: self.log.policy.clone(),
+            delays_ms: self.log.delays_ms.clone(),
+            target: self.log.target,
+            replicas: self.log.replicas.clone(),
+            observation: self.observation.clone(),
+            convictions: self.strikes.convictions(),
+            history: self.history.clone(),
+            fresh: Vec::new(),
+            obstacles: self.obstacles.clone(),
+        }
+    }
+}
+
+/// The world and a sign that it changed, for as many as want it.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedWorld {
+    world: Arc<Mutex<World>>,
+    recorded: watch::Sender<Sequence>,
+}
+
+impl SharedWorld {
+    /// Shares a world.
+    pub(crate) fn new(world: World) -> Self {
+        Self { world: Arc::new(Mutex::new(world)), recorded: watch::Sender::new(Sequence(0)) }
+    }
+
+    /// The world, for as long as the guard lives; not across an await.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
+        // A panic elsewhere leaves at worst an old view, and the next check reads it anew.
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells followers of the record how far it is known.
+    pub(crate) fn announce(&self, through: Sequence) {
+        self.recorded.send_if_modified(|known| {
+            let grew = through > *known;
+            *known = through.max(*known);
+            grew
+        });
+    }
+
+    /// Sees every growth of the record.
+    pub(crate) fn recorded(&self) -> watch::Receiver<Sequence> {
+        self.recorded.subscribe()
+    }
+}

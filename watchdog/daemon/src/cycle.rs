@@ -1,0 +1,32 @@
+//! Cycle: one check of one cluster by its leader.
+//!
+//! ```text
+//! observe ──► assess ──► plan ──► vet ──► record ──► execute
+//!    ▲                                                  │
+//!    └── at most every spacing, at least every interval ┘
+//! ```
+
+use watchdog_core::ids::Time;
+
+use crate::cluster::judge::judge;
+use crate::cluster::lead::{Lead, Stop};
+
+/// Does one check; answers when to look again at the latest.
+///
+/// # Errors
+///
+/// A [`Stop`] when this watchdog may not lead any more. A journal that does not
+/// answer is no reason to stop: nothing is recorded, so nothing is done.
+pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
+    let looked = lead.observe().await;
+    let Some(now) = lead.catch_up().await? else {
+        return Ok(lead.retry_at());
+    };
+    let news = lead.news(looked, now).await?;
+    let judged = judge(&mut lead.world.lock(), news);
+    let Some(entries) = lead.record(judged.bodies).await? else {
+        return Ok(lead.retry_at());
+    };
+    lead.executor.execute(&entries);
+    Ok(lead.again_at(judged.again_at, now))
+}

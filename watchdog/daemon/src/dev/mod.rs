@@ -1,0 +1,223 @@
+//! Dev: a whole cluster on this machine in one command, every part a process of its own that may be killed.
+//!
+//! ```text
+//! options ─► home, ports ─► configurations ─► coordination ─► watchdogs, host agents ─► found ─► ready ─► timeline
+//!                                                             └── init: restarts them ──┘
+//! the end, also half-way: watchdogs ─► host agents ─► whoever else was told of our home ─► coordination
+//! ```
+
+mod client;
+mod files;
+mod founding;
+mod home;
+mod init;
+mod ports;
+mod progress;
+mod reach;
+mod sweep;
+#[cfg(test)]
+mod tests;
+mod timeline;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::config::{JournalUrl, hidden, loopback};
+use crate::{logging, wiring};
+use client::Client;
+use files::{Layout, Programs};
+use home::Home;
+use init::{Init, Role};
+
+/// The one cluster that it runs.
+const CLUSTER: &str = "demo";
+/// How long the coordination service may take to end.
+const COORDINATION_GRACE: Duration = Duration::from_millis(500);
+
+/// `watchdog dev`: what to run.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    /// Keep everything here, and go on with what is there; by default a temporary directory, removed at the end
+    #[arg(long, value_name = "DIR")]
+    dir: Option<PathBuf>,
+    /// How many watchdogs
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
+    watchdogs: u16,
+    /// How many replicas of the example server, when the cluster is founded
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=500))]
+    replicas: u16,
+    /// How many host agents
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=99))]
+    hosts: u16,
+    /// The first watchdog's address, the others take the next ports; port 0 takes free ones
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400", value_parser = listen)]
+    listen: SocketAddr,
+    /// `embedded`, served by this process, or `zookeeper://host:port,…/path`
+    #[arg(long, value_name = "URL", default_value = "embedded", value_parser = reach::coordination)]
+    coordination: reach::Coordination,
+    /// `sqlite:PATH` or `postgres://…`; by default SQLite in the directory
+    #[arg(long, value_name = "URL")]
+    journal: Option<JournalUrl>,
+}
+
+fn listen(text: &str) -> Result<SocketAddr, String> {
+    let address: SocketAddr =
+        text.parse().map_err(|_| "expected an address such as 127.0.0.1:7400".to_owned())?;
+    loopback(address).map(|()| address)
+}
+
+/// Runs it until `asked` to end, and ends everything that it started, however far it came.
+pub(crate) async fn run(options: Options, asked: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let programs = Programs::beside_us()?;
+    let home = Home::open(options.dir.as_deref())?;
+    logging::to_file(home.log_file("dev")?)?;
+    let mut stage = Stage { home: &home, init: Init::default(), coordination: None };
+    let outcome = tokio::select! {
+        outcome = stage.play(&options, &programs) => outcome,
+        () = asked => Ok(()),
+    };
+    say("stopping");
+    let ended = stage.clear().await;
+    let outcome = outcome.and(ended);
+    home.close(outcome.is_ok());
+    outcome
+}
+
+/// One line for people, on standard output; nobody needs to read it.
+fn say(line: impl std::fmt::Display) {
+    use std::io::Write as _;
+    let _ = writeln!(std::io::stdout(), "{line}");
+}
+
+/// What is running and must be ended.
+struct Stage<'a> {
+    home: &'a Home,
+    init: Init,
+    coordination: Option<Served>,
+}
+
+/// The embedded coordination service, in this process.
+struct Served {
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<anyhow::Result<()>>,
+}
+
+impl Stage<'_> {
+    /// Starts everything and then tells the timeline; returns only when something is wrong.
+    async fn play(&mut self, options: &Options, programs: &Programs) -> anyhow::Result<()> {
+        say(format_args!("directory {}", self.home.path().display()));
+        // Of an earlier run that was killed; its replicas live on and are adopted.
+        sweep::end_daemons(self.home.path()).await?;
+        let layout = self.prepare(options, programs).await?;
+        for unit in layout.units(programs, self.home)? {
+            self.init.keep(unit);
+        }
+        let client = Client::new(&layout.endpoints())?;
+        let mut hopeless = self.init.hopeless();
+        tokio::select! {
+            outcome = bring_up(&client, options, &layout) => outcome?,
+            why = hopeless.wait_for(Option::is_some) => {
+                let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
+                anyhow::bail!("{why}");
+            }
+            why = coordination_ended(&mut self.coordination) => return why,
+        }
+        let endpoints = layout.endpoints().join(",");
+        self.home.write_endpoints(&endpoints)?;
+        say(format_args!("endpoints {endpoints}"));
+        let since = std::time::SystemTime::now();
+        say("ready");
+        tokio::select! {
+            never = timeline::tell(&client, since) => match never {},
+            why = coordination_ended(&mut self.coordination) => why,
+        }
+    }
+
+    /// Checks what we depend on, chooses ports and serves the coordination.
+    async fn prepare(&mut self, options: &Options, programs: &Programs) -> anyhow::Result<Layout> {
+        let earlier = files::Earlier::read(self.home);
+        let journal = match &options.journal {
+            Some(journal) => {
+                reach::journal(journal).await?;
+                journal.clone()
+            }
+            None => self.home.default_journal()?,
+        };
+        let coordination = match &options.coordination {
+            reach::Coordination::Embedded => self.serve(earlier.coordination)?,
+            reach::Coordination::ZooKeeper { url, hosts } => {
+                reach::zookeeper(hosts).await?;
+                url.clone()
+            }
+        };
+        say(format_args!("coordination {coordination}"));
+        say(format_args!("journal {}", hidden(journal.as_str())));
+        let watchdogs = ports::watchdogs(options.listen, options.watchdogs, &earlier.watchdogs)?;
+        let layout = Layout { watchdogs, hosts: options.hosts, coordination, journal };
+        layout.write(self.home, programs)?;
+        Ok(layout)
+    }
+
+    fn serve(&mut self, earlier: Option<SocketAddr>) -> anyhow::Result<String> {
+        let listener = ports::coordination(earlier)?;
+        let address = listener.local_addr().context("ask for the port of the coordination service")?;
+        listener.set_nonblocking(true).context("prepare the port of the coordination service")?;
+        let listener =
+            TcpListener::from_std(listener).context("prepare the port of the coordination service")?;
+        let directory = self.home.path().join("coordination");
+        let (stop, stopped) = oneshot::channel::<()>();
+        let serving = async move {
+            let stopped = async move { drop(stopped.await) };
+            wiring::embedded_coordination(&directory, listener, stopped).await
+        };
+        self.coordination = Some(Served { stop, task: tokio::spawn(serving) });
+        Ok(format!("embedded://{address}"))
+    }
+
+    /// Ends everything, in the order in which nobody heals what we end.
+    async fn clear(&mut self) -> anyhow::Result<()> {
+        self.init.stop(Role::Watchdog).await;
+        self.init.stop(Role::HostAgent).await;
+        let swept = sweep::end_all(self.home.path()).await;
+        if let Some(Served { stop, mut task }) = self.coordination.take() {
+            // It may have ended by itself.
+            let _ = stop.send(());
+            if tokio::time::timeout(COORDINATION_GRACE, &mut task).await.is_err() {
+                task.abort();
+            }
+        }
+        swept
+    }
+}
+
+/// From processes that run to a cluster that serves.
+async fn bring_up(client: &Client, options: &Options, layout: &Layout) -> anyhow::Result<()> {
+    match founding::found(client, options.replicas, layout.hosts).await? {
+        founding::Found::New { head } => {
+            say(format_args!(
+                "founded cluster {CLUSTER} with {} replicas, at version {head}",
+                options.replicas
+            ));
+        }
+        founding::Found::Existing { head } => {
+            say(format_args!(
+                "cluster {CLUSTER} is there already, at version {head}; --replicas says nothing to it"
+            ));
+        }
+    }
+    progress::until_ready(client).await
+}
+
+/// Why the embedded coordination ended; never when there is none.
+async fn coordination_ended(served: &mut Option<Served>) -> anyhow::Result<()> {
+    let Some(served) = served else { return std::future::pending().await };
+    let ended = (&mut served.task).await.context("the coordination service panicked")?;
+    ended.context("the coordination service ended")?;
+    anyhow::bail!("the coordination service ended by itself")
+}
