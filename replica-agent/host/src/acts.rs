@@ -1,0 +1,197 @@
+//! Acts: what each kind of order checks, records and does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use watchdog_core::ids::Incarnation;
+
+use crate::ledger::{Entry, Outcome};
+use crate::load;
+use crate::refusal::Refusal;
+use crate::server::order::{Act, Order};
+use crate::snapshot;
+use crate::supervisor::{Supervisor, with_causes};
+
+/// An act that is over.
+pub(crate) struct Done {
+    /// How it ended.
+    pub(crate) outcome: Outcome,
+    /// Whether that is in the ledger already.
+    pub(crate) recorded: bool,
+}
+
+impl Done {
+    fn unrecorded(outcome: Outcome) -> Self {
+        Self { outcome, recorded: false }
+    }
+}
+
+/// How long an act may take at most, by its own limits.
+pub(crate) fn longest(act: &Act) -> Duration {
+    match act {
+        Act::Start(_) => Duration::from_secs(15),
+        Act::Kill(_, _, grace) => *grace + Duration::from_secs(15),
+        Act::Snapshot(_, _, budget) => *budget + Duration::from_secs(1),
+        Act::Load(_) => load::PATIENCE,
+    }
+}
+
+/// Whether the act makes sense now; the caller keeps others off the replica meanwhile.
+///
+/// # Errors
+///
+/// Nothing was done.
+pub(crate) fn check(supervisor: &Supervisor, order: &Order, act: &Act) -> Result<(), Refusal> {
+    let (replica, incarnation) = act.whom();
+    let kept = supervisor.find(incarnation);
+    if let Some(kept) = &kept
+        && (kept.life.replica != *replica || kept.life.cluster != order.cluster)
+    {
+        let reason = format!("{incarnation} is a life of {}/{}", kept.life.cluster, kept.life.replica);
+        return Err(Refusal::field("incarnation", reason));
+    }
+    let dead = supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
+    match act {
+        Act::Start(_) => {
+            let others = supervisor.of_cluster(&order.cluster);
+            if let Some(alive) = others.into_iter().find(|other| other.life.replica == *replica) {
+                let (incarnation, pid) = (alive.life.incarnation, alive.key.pid);
+                return Err(Refusal::Alive { replica: replica.clone(), incarnation, pid });
+            }
+            match dead {
+                Some(obituary) => Err(Refusal::Dead { incarnation, status: obituary.status }),
+                None => Ok(()),
+            }
+        }
+        Act::Kill(..) => match dead {
+            Some(obituary) if obituary.replica != *replica => Err(Refusal::field(
+                "kill.incarnation",
+                format!("{incarnation} was a life of {}", obituary.replica),
+            )),
+            _ => Ok(()),
+        },
+        Act::Snapshot(..) if kept.is_none() && dead.is_none() => Err(unknown(incarnation)),
+        Act::Load(_) if kept.is_none() => Err(unknown(incarnation)),
+        Act::Load(_) => load::check(supervisor, kept.as_deref()),
+        Act::Snapshot(..) => Ok(()),
+    }
+}
+
+fn unknown(incarnation: Incarnation) -> Refusal {
+    let reason = format!("no process of incarnation {incarnation} is here");
+    Refusal::NotFound { field: "incarnation", reason }
+}
+
+/// Does it. `begun` is recorded before anything else, together with what the act itself must record.
+pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, begun: Vec<Entry>) -> Done {
+    let (replica, incarnation) = act.whom();
+    let begin = Entry::Begun {
+        cluster: order.cluster.clone(),
+        step: order.step.clone(),
+        replica: replica.clone(),
+        incarnation,
+        act: act.kind(),
+    };
+    match act {
+        Act::Start(start) => {
+            let (life, program, state) = *start;
+            let mut entries = begun;
+            entries.extend([begin, Entry::Intended { life: life.clone() }]);
+            run_start(supervisor, order, (life, program, state), entries).await
+        }
+        Act::Kill(replica, incarnation, grace) => {
+            let mut entries = begun;
+            entries.push(begin);
+            if let Err(error) = supervisor.ledger.record_order(entries).await {
+                return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
+            }
+            let known =
+                supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
+            let ended = match (supervisor.find(incarnation), known) {
+                (Some(kept), _) => supervisor.end(&kept, grace).await,
+                (None, Some(obituary)) => Ok(obituary),
+                (None, None) => supervisor.end_unknown(&order.cluster, replica, incarnation).await,
+            };
+            Done::unrecorded(match ended {
+                Ok(obituary) => Outcome { obituary: Some(obituary), ..Outcome::default() },
+                Err(error) => Outcome::failed(with_causes(&error)),
+            })
+        }
+        Act::Snapshot(replica, incarnation, budget) => {
+            // It has no effect, so only a new epoch must be on disk first.
+            if let (false, Err(error)) = (begun.is_empty(), supervisor.ledger.record_order(begun).await) {
+                return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
+            }
+            let taken = snapshot::take(supervisor, &order.cluster, (replica, incarnation), budget).await;
+            snapshot::file(supervisor, &order.cluster, &order.step, &taken);
+            Done::unrecorded(Outcome { snapshot: Some(taken), ..Outcome::default() })
+        }
+        Act::Load(order) => {
+            let mut entries = begun;
+            entries.push(begin);
+            if let Err(error) = supervisor.ledger.record_order(entries).await {
+                return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
+            }
+            Done::unrecorded(match load::run(supervisor, *order).await {
+                Ok(loaded) => Outcome { loaded: Some(loaded), ..Outcome::default() },
+                Err(error) => Outcome::failed(with_causes(&error)),
+            })
+        }
+    }
+}
+
+async fn run_start(
+    supervisor: &Arc<Supervisor>,
+    order: &Order,
+    (life, program, state): (
+        crate::ledger::Life,
+        crate::config::Program,
+        watchdog_membership::environment::StateFile,
+    ),
+    entries: Vec<Entry>,
+) -> Done {
+    let caching = supervisor.clone();
+    let cached = life.clone();
+    let rendered = program.clone();
+    let prepare = tokio::task::spawn_blocking(move || {
+        let prepared = caching.cache_state(&cached, &state).map_err(|error| with_causes(&error));
+        prepared.and_then(|()| load::render_first(&rendered, &state).map_err(|error| with_causes(&error)))
+    });
+    // The two syncs run side by side: neither counts before the other.
+    let (recorded, prepared) = tokio::join!(supervisor.ledger.record_order(entries), prepare);
+    if let Err(error) = recorded {
+        return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
+    }
+    let prepared = prepared.unwrap_or_else(|_| Err("the thread that prepares starts failed".into()));
+    let started = match prepared {
+        Ok(()) => {
+            let whom = (life.replica.clone(), life.incarnation);
+            let (cluster, step) = (order.cluster.clone(), order.step.clone());
+            let done = move |key: &crate::ledger::ProcessKey| {
+                let process = Some((whom.0, whom.1, key.clone()));
+                Entry::Done { cluster, step, outcome: Outcome { process, ..Outcome::default() } }
+            };
+            let loads = program.load.is_some();
+            let started = supervisor.spawn(life.clone(), program, done).await;
+            if let (true, Ok(kept)) = (loads, &started) {
+                load::note_loaded(supervisor, kept, life.version, life.state_hash);
+            }
+            started.map_err(|error| with_causes(&error))
+        }
+        Err(error) => Err(error),
+    };
+    match started {
+        Ok(kept) => {
+            let process = Some((life.replica.clone(), life.incarnation, kept.key.clone()));
+            Done { outcome: Outcome { process, ..Outcome::default() }, recorded: true }
+        }
+        Err(error) => {
+            // Nothing of it runs, and by this it never will.
+            let obituary = supervisor.obituary(life.replica.clone(), life.incarnation, "never started", true);
+            if let Err(error) = supervisor.declare(&life.cluster, obituary).await {
+                tracing::error!(%error, "a start that failed could not be recorded");
+            }
+            Done::unrecorded(Outcome::failed(error))
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! Mistake: says what is wrong with a configuration file, on which line, and what was probably meant.
+
+use std::path::{Path, PathBuf};
+
+/// Why the configuration can't be used.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ConfigError {
+    /// The file can't be read.
+    #[error("cannot read the configuration {}", path.display())]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// What went wrong.
+        source: std::io::Error,
+    },
+    /// Something in it is wrong.
+    #[error("{}:{line}: {what}", path.display())]
+    Wrong {
+        /// Which file.
+        path: PathBuf,
+        /// Counted from 1.
+        line: usize,
+        /// What is wrong, and how to mend it.
+        what: String,
+    },
+}
+
+/// Turns the parser's error into one for people.
+pub(super) fn explain(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let line = error.span().map_or(1, |span| line_of(text, span.start));
+    ConfigError::Wrong { path: path.to_owned(), line, what: reword(error.message()) }
+}
+
+/// A value that the types allow and the rules do not.
+pub(super) fn wrong(path: &Path, text: &str, key: &'static str, reason: String) -> ConfigError {
+    let names_it = |line: &str| {
+        let bare = line.trim_start();
+        !bare.starts_with('#') && bare.split(['=', ' ', '.', '[', ']']).any(|word| word == key)
+    };
+    let line = text.lines().position(names_it).map_or(1, |index| index + 1);
+    ConfigError::Wrong { path: path.to_owned(), line, what: format!("{key}: {reason}") }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1
+}
+
+/// ``unknown field `x`, expected one of `a`, `b` `` becomes a sentence with the nearest of them.
+fn reword(message: &str) -> String {
+    let (kind, rest) =
+        match (message.strip_prefix("unknown field `"), message.strip_prefix("unknown variant `")) {
+            (Some(rest), _) => ("key", rest),
+            (_, Some(rest)) => ("value", rest),
+            _ => return message.trim().replace('\n', " "),
+        };
+    let Some((found, expected)) = rest.split_once('`') else { return message.to_owned() };
+    let known: Vec<&str> = expected.split('`').skip(1).step_by(2).collect();
+    match nearest(found, known.iter().copied()) {
+        Some(meant) => format!("unknown {kind} `{found}`; did you mean `{meant}`?"),
+        None => format!("unknown {kind} `{found}`; known are: {}", known.join(", ")),
+    }
+}
+
+/// The most alike of `known`, if it is alike enough to be meant.
+pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let limit = found.len().max(3) / 3 + 1;
+    let scored = known.into_iter().map(|word| (distance(found, word), word));
+    scored.filter(|(away, _)| *away <= limit).min().map(|(_, word)| word)
+}
+
+/// Insertions, deletions and replacements between two words (Levenshtein).
+fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[b.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_words_are_found_and_far_ones_are_not() {
+        let known = ["clusters", "coordination", "lease_ms"];
+        assert_eq!(nearest("cluster", known), Some("clusters"));
+        assert_eq!(nearest("leasems", known), Some("lease_ms"));
+        assert_eq!(nearest("zzz", known), None);
+    }
+}

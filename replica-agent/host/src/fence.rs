@@ -1,0 +1,112 @@
+//! Fence: refuses the orders of leaders that are no more, and all orders while we can't know who leads.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use watchdog_core::ids::{ClusterId, Epoch};
+
+use crate::refusal::Refusal;
+
+/// What is known of the leaders of each cluster.
+pub(crate) struct Fence {
+    lease: Duration,
+    clusters: Mutex<BTreeMap<ClusterId, Known>>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// The highest epoch that was seen, in orders or in the coordination service.
+    epoch: Epoch,
+    /// The highest that is on disk.
+    recorded: Epoch,
+    /// When the epoch was last read from the coordination service.
+    confirmed: Option<Instant>,
+}
+
+impl Fence {
+    /// Starts from what is on disk.
+    pub(crate) fn new(lease: Duration, recorded: impl IntoIterator<Item = (ClusterId, Epoch)>) -> Self {
+        let known = |epoch| Known { epoch, recorded: epoch, confirmed: None };
+        let clusters = recorded.into_iter().map(|(cluster, epoch)| (cluster, known(epoch)));
+        Self { lease, clusters: Mutex::new(clusters.collect()) }
+    }
+
+    fn with<T>(&self, cluster: &ClusterId, act: impl FnOnce(&mut Known) -> T) -> T {
+        let mut clusters = self.clusters.lock().unwrap_or_else(PoisonError::into_inner);
+        act(clusters.entry(cluster.clone()).or_default())
+    }
+
+    /// The epoch was read from the coordination service; it was true at this instant at least.
+    pub(crate) fn confirm(&self, cluster: &ClusterId, epoch: Option<Epoch>, at: Instant) {
+        self.with(cluster, |known| {
+            known.epoch = known.epoch.max(epoch.unwrap_or_default());
+            known.confirmed = known.confirmed.max(Some(at));
+        });
+    }
+
+    /// The epoch is on disk.
+    pub(crate) fn recorded(&self, cluster: &ClusterId, epoch: Epoch) {
+        self.with(cluster, |known| known.recorded = known.recorded.max(epoch));
+    }
+
+    /// Takes an epoch to the fence; answers whether it must be recorded before anything is done under it.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::OlderEpoch`]
+    pub(crate) fn raise(&self, cluster: &ClusterId, epoch: Epoch) -> Result<bool, Refusal> {
+        self.with(cluster, |known| {
+            if epoch < known.epoch {
+                return Err(Refusal::OlderEpoch { theirs: epoch, seen: known.epoch });
+            }
+            known.epoch = epoch;
+            Ok(epoch > known.recorded)
+        })
+    }
+
+    /// Whether an order may be acted on; the same as [`Fence::raise`], and refuses while nobody has told us lately who leads.
+    ///
+    /// # Errors
+    ///
+    /// [`Refusal::OlderEpoch`], [`Refusal::Unconfirmed`]
+    pub(crate) fn admit(&self, cluster: &ClusterId, epoch: Epoch) -> Result<bool, Refusal> {
+        let confirmed = self.with(cluster, |known| known.confirmed);
+        let age = confirmed.map(|at| at.elapsed());
+        if age.is_none_or(|age| age > self.lease) {
+            return Err(Refusal::Unconfirmed {
+                lease_ms: self.lease.as_millis(),
+                age_ms: age.map(|age| age.as_millis()),
+            });
+        }
+        self.raise(cluster, epoch)
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn older_epochs_and_unconfirmed_sessions_are_refused() {
+        let cluster = ClusterId::new("demo").unwrap();
+        let fence = Fence::new(Duration::from_secs(3600), [(cluster.clone(), Epoch(4))]);
+        assert!(matches!(fence.admit(&cluster, Epoch(4)), Err(Refusal::Unconfirmed { age_ms: None, .. })));
+        fence.confirm(&cluster, Some(Epoch(5)), Instant::now());
+        assert!(matches!(fence.admit(&cluster, Epoch(4)), Err(Refusal::OlderEpoch { seen: Epoch(5), .. })));
+        assert!(fence.admit(&cluster, Epoch(5)).unwrap(), "5 is not on disk yet");
+        fence.recorded(&cluster, Epoch(5));
+        assert!(!fence.admit(&cluster, Epoch(5)).unwrap());
+        assert!(fence.raise(&cluster, Epoch(6)).unwrap());
+        assert!(matches!(fence.admit(&cluster, Epoch(5)), Err(Refusal::OlderEpoch { .. })));
+
+        let strict = Fence::new(Duration::ZERO, []);
+        strict.confirm(&cluster, None, Instant::now());
+        std::thread::yield_now();
+        assert!(matches!(
+            strict.admit(&cluster, Epoch(1)),
+            Err(Refusal::Unconfirmed { age_ms: Some(_), .. })
+        ));
+    }
+}

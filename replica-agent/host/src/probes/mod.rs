@@ -1,0 +1,154 @@
+//! Probes: asks each replica at short intervals whether it answers, and tells only changes.
+//!
+//! ```text
+//! each interval, or when asked: ask ──in time?──yes──► passing
+//!                                        └──no, n times in a row──► failing
+//! ```
+//!
+//! A replica that never answered is not failing but starting, for as long as
+//! the configuration says; its own start is the leader's business.
+
+mod ask;
+mod http;
+mod round;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use watchdog_core::replica::{Probe, ProbeTiming};
+use watchdog_membership::records::ProbeState;
+
+use crate::clock;
+use crate::supervisor::{AskNow, Kept, Supervisor};
+use ask::Prober;
+use round::{Count, overall};
+
+/// A second question to a replica that fails already: it had its full time before.
+const SECOND_LOOK: Duration = Duration::from_millis(20);
+/// An adopted replica that is older than this has come up long ago.
+const ADOPTED_STARTUP: Duration = Duration::from_secs(2);
+
+fn timing(probe: &Probe) -> ProbeTiming {
+    match probe {
+        Probe::Http { timing, .. }
+        | Probe::Tcp { timing, .. }
+        | Probe::Command { timing, .. }
+        | Probe::Grpc { timing, .. } => *timing,
+    }
+}
+
+/// Probes a process until it ends.
+pub(crate) fn start(supervisor: &Arc<Supervisor>, kept: &Arc<Kept>, watching: AbortHandle) {
+    let declared = kept.life.probes.iter().map(|probe| (Some(probe.clone()), timing(probe)));
+    let mut probes: Vec<_> = declared.collect();
+    if probes.is_empty() {
+        probes.push((None, supervisor.config.probes.timing()));
+    }
+    let counts = Arc::new(round::Counts::new(probes.len()));
+    for (index, (probe, timing)) in probes.into_iter().enumerate() {
+        let (asks, asked) = mpsc::channel(8);
+        kept.revise(|standing| standing.probers.push(asks));
+        let probing = Probing {
+            supervisor: supervisor.clone(),
+            kept: kept.clone(),
+            prober: Prober::new(probe, supervisor, kept),
+            timing,
+            counts: counts.clone(),
+            index,
+        };
+        let watching = watching.clone();
+        tokio::spawn(async move { probing.run(asked, watching).await });
+    }
+}
+
+/// Probes now, and resolves when the round is over.
+pub(crate) async fn look(kept: &Kept) {
+    let mut rounds = Vec::new();
+    for prober in kept.standing().probers {
+        let (answer, round) = oneshot::channel();
+        if prober.try_send(answer).is_ok() {
+            rounds.push(round);
+        }
+    }
+    for round in rounds {
+        // A prober that has gone has no newer evidence.
+        let _ = round.await;
+    }
+}
+
+struct Probing {
+    supervisor: Arc<Supervisor>,
+    kept: Arc<Kept>,
+    prober: Prober,
+    timing: ProbeTiming,
+    counts: Arc<round::Counts>,
+    index: usize,
+}
+
+impl Probing {
+    async fn run(mut self, mut asked: mpsc::Receiver<AskNow>, watching: AbortHandle) {
+        let every = Duration::from_millis(self.timing.interval_ms.max(1));
+        let mut ticks = interval_at(Instant::now() + every.min(Duration::from_millis(20)), every);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let full = Duration::from_millis(self.timing.timeout_ms.max(1));
+        let buried = self.kept.clone();
+        let buried = buried.buried();
+        tokio::pin!(buried);
+        loop {
+            let ask = tokio::select! {
+                _ = &mut buried => return,
+                ask = asked.recv() => ask,
+                _ = ticks.tick() => None,
+            };
+            if watching.is_finished() {
+                return;
+            }
+            let limit = match (&ask, self.kept.standing().probe) {
+                (Some(_), ProbeState::Failing) => full.min(SECOND_LOOK),
+                _ => full,
+            };
+            self.round(limit).await;
+            if let Some(ask) = ask {
+                // Whoever asked may have gone away.
+                let _ = ask.send(());
+            }
+        }
+    }
+
+    async fn round(&mut self, limit: Duration) {
+        let answer = match timeout(limit, self.prober.ask()).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                self.prober.give_up();
+                Some(Err(format!("no answer within {} ms", limit.as_millis())))
+            }
+        };
+        let Some(answer) = answer else { return };
+        let startup = Duration::from_millis(self.supervisor.config.probes.startup_ms);
+        let startup = if self.kept.adopted { startup.min(ADOPTED_STARTUP) } else { startup };
+        let is_up = clock::age(self.kept.key.start_ticks) > startup;
+        let failures = self.timing.failures.max(1);
+        let (probe, detail) =
+            self.counts.revise(self.index, |count: &mut Count| count.take(answer, failures, is_up));
+        let changed = self.kept.revise(|standing| {
+            standing.round += 1;
+            (standing.probe, standing.detail) = (probe, detail);
+        });
+        if changed {
+            self.supervisor.publish(&self.kept);
+        }
+    }
+}
+
+impl round::Counts {
+    fn revise(&self, index: usize, revise: impl FnOnce(&mut Count)) -> (ProbeState, String) {
+        let mut counts = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(index) {
+            revise(count);
+        }
+        overall(&counts)
+    }
+}

@@ -1,0 +1,122 @@
+//! Refusal: why an order is not carried out: a word that programs match on, and a sentence for people.
+
+use tonic::{Code, Status};
+use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId};
+
+use crate::ledger::LedgerError;
+
+/// Why not.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    /// A field of the request can't be used.
+    #[error("{field}: {reason}")]
+    Field {
+        /// Its path in the request.
+        field: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A newer leader was seen.
+    #[error("older_epoch: the order is of epoch {theirs}, and this host has seen {seen}")]
+    OlderEpoch {
+        /// The order's.
+        theirs: Epoch,
+        /// The highest seen.
+        seen: Epoch,
+    },
+    /// The order is for a state directory that is no more.
+    #[error("wrong_instance: the order is for instance {theirs}; this is {ours}, whose memory begins later")]
+    WrongInstance {
+        /// The order's.
+        theirs: String,
+        /// Ours.
+        ours: String,
+    },
+    /// We can't know whether the order's leader still leads.
+    #[error("unconfirmed: the epoch was not read from the coordination service within the lease of {lease_ms} ms (last: {})", age_ms.map_or("never".into(), |age| format!("{age} ms ago")))]
+    Unconfirmed {
+        /// How old the last reading may be.
+        lease_ms: u128,
+        /// How old it is.
+        age_ms: Option<u128>,
+    },
+    /// A live process of the replica is here.
+    #[error("alive: {replica} runs here as incarnation {incarnation}, pid {pid}; kill that first")]
+    Alive {
+        /// Which replica.
+        replica: ReplicaId,
+        /// Which life of it.
+        incarnation: Incarnation,
+        /// Its process.
+        pid: u32,
+    },
+    /// The incarnation was declared dead, and never lives again.
+    #[error("dead: incarnation {incarnation} was declared dead ({status}); mint a new one")]
+    Dead {
+        /// Which.
+        incarnation: Incarnation,
+        /// How it ended.
+        status: String,
+    },
+    /// Another step is at work on the same replica.
+    #[error("busy: step {step} is at work on {replica}")]
+    Busy {
+        /// On which replica.
+        replica: ReplicaId,
+        /// Which step.
+        step: StepId,
+    },
+    /// The step was begun before a crash, and its end can't be known.
+    #[error("lost: step {step} was begun before this agent's last crash; look, and plan anew")]
+    Lost {
+        /// Which step.
+        step: StepId,
+    },
+    /// There is no such thing here.
+    #[error("{field}: {reason}")]
+    NotFound {
+        /// What was named, by its path in the request.
+        field: &'static str,
+        /// What there is instead.
+        reason: String,
+    },
+    /// This host agent does not do that.
+    #[error("{reason}")]
+    NotOurs {
+        /// Who does.
+        reason: String,
+    },
+    /// What must be remembered can't be.
+    #[error("cannot record the order: {0}")]
+    Ledger(#[from] LedgerError),
+}
+
+impl Refusal {
+    /// A field that can't be used.
+    pub(crate) fn field(field: impl Into<String>, reason: impl ToString) -> Self {
+        Self::Field { field: field.into(), reason: reason.to_string() }
+    }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Field { .. } => Code::InvalidArgument,
+            Self::OlderEpoch { .. }
+            | Self::WrongInstance { .. }
+            | Self::Unconfirmed { .. }
+            | Self::Alive { .. }
+            | Self::Dead { .. }
+            | Self::Busy { .. }
+            | Self::Lost { .. } => Code::FailedPrecondition,
+            Self::NotFound { .. } => Code::NotFound,
+            Self::NotOurs { .. } => Code::Unimplemented,
+            Self::Ledger(error) if error.is_full() => Code::ResourceExhausted,
+            Self::Ledger(_) => Code::Internal,
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Status {
+        Status::new(refusal.code(), refusal.to_string())
+    }
+}
