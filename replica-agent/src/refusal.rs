@@ -1,0 +1,49 @@
+//! Refusal: each reason for not even beginning what was ordered, with the field at fault.
+
+use tonic::{Code, Status};
+use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, StepId};
+use watchdog_membership::tree::BoxError;
+
+use crate::error::sentence;
+
+/// Why an order is not carried out. Nothing was done.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refusal {
+    #[error("{field}: missing")]
+    Missing { field: &'static str },
+    #[error("{field}: not usable")]
+    Malformed { field: &'static str, source: BoxError },
+    #[error("{field}: this agent belongs to cluster {ours}, not to {theirs:?}")]
+    OtherCluster { field: &'static str, ours: ClusterId, theirs: String },
+    #[error("{field}: this agent is that of replica {ours}, not of {theirs:?}")]
+    OtherReplica { field: &'static str, ours: ReplicaId, theirs: String },
+    #[error("{field}: this is incarnation {ours} of replica {replica}, not {theirs}")]
+    OtherIncarnation { field: &'static str, replica: ReplicaId, ours: Incarnation, theirs: Incarnation },
+    #[error("{field}: epoch {ordered} is over; this agent has seen epoch {seen}")]
+    OlderEpoch { field: &'static str, ordered: Epoch, seen: Epoch },
+    #[error("order.step: step {running} is still running here; one act at a time")]
+    Busy { running: StepId },
+    #[error("act.{act}: an embedded agent drains and loads; order this from the host agent of {host}")]
+    NotOurs { act: &'static str, host: String },
+}
+
+impl Refusal {
+    fn code(&self) -> Code {
+        match self {
+            Self::Missing { .. } | Self::Malformed { .. } | Self::OtherCluster { .. } => {
+                Code::InvalidArgument
+            }
+            Self::OtherReplica { .. } => Code::NotFound,
+            Self::OtherIncarnation { .. } | Self::OlderEpoch { .. } | Self::Busy { .. } => {
+                Code::FailedPrecondition
+            }
+            Self::NotOurs { .. } => Code::Unimplemented,
+        }
+    }
+}
+
+impl From<Refusal> for Status {
+    fn from(refusal: Refusal) -> Self {
+        Status::new(refusal.code(), sentence(&refusal))
+    }
+}
