@@ -1,3 +1,42 @@
-//! Stub.
+//! Watchdogctl: asks the watchdogs of a cluster, and tells their leader what an operator wants.
+//!
+//! ```text
+//! arguments ─► settings ─► command ─► fleet (finds the leader, fails over) ─► render ─► screen
+//!                                        └─► failure ─► exit code
+//! ```
 
-fn main() {}
+mod arguments;
+mod commands;
+mod failure;
+mod fleet;
+mod render;
+mod screen;
+mod settings;
+mod values;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::arguments::Arguments;
+use crate::failure::Failure;
+use crate::settings::Settings;
+
+fn main() -> ExitCode {
+    match run(Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            if let Some(message) = failure.message() {
+                screen::complain(&message);
+            }
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run(arguments: Arguments) -> Result<(), Failure> {
+    let settings = Settings::resolve(arguments.common)?;
+    // One thread is enough to wait on a few sockets, and is the quickest to start.
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(commands::run(arguments.command, &settings))
+}

@@ -1,0 +1,43 @@
+//! Plan: healing plans as recorded, as they would be now, and the end of one.
+
+use watchdog_proto::admin::{PlanCancelRequest, PlanListRequest, PlanPreviewRequest, PlanShowRequest};
+
+use super::{operate, show};
+use crate::arguments::PlanCommand;
+use crate::failure::Failure;
+use crate::fleet::{Client, Repeat};
+use crate::render;
+use crate::settings::Settings;
+
+/// Runs `plan …`.
+pub(super) async fn run(command: PlanCommand, settings: &Settings) -> Result<(), Failure> {
+    let cluster = settings.cluster.clone();
+    let fleet = &settings.fleet;
+    match command {
+        PlanCommand::List { limit } => {
+            let request = PlanListRequest { cluster, limit };
+            let reply = fleet.read(async |mut to: Client| to.plan_list(request.clone()).await).await?;
+            show(settings, &reply, render::plan_list)
+        }
+        PlanCommand::Show { id } => {
+            let request = PlanShowRequest { cluster, id: id.to_string() };
+            let plan = fleet.read(async |mut to: Client| to.plan_show(request.clone()).await).await?;
+            show(settings, &plan, render::plan)
+        }
+        PlanCommand::Preview => {
+            let request = PlanPreviewRequest { cluster };
+            let plan = fleet.read(async |mut to: Client| to.plan_preview(request.clone()).await).await?;
+            show(settings, &plan, render::plan)
+        }
+        PlanCommand::Snapshot { id } => {
+            let request = PlanShowRequest { cluster, id: id.to_string() };
+            let reply = fleet.read(async |mut to: Client| to.plan_snapshot(request.clone()).await).await?;
+            show(settings, &reply, render::snapshots)
+        }
+        PlanCommand::Cancel { id } => {
+            let request = PlanCancelRequest { cluster, id: id.to_string(), by: settings.by.clone() };
+            let order = async |mut to: Client| to.plan_cancel(request.clone()).await;
+            operate::done(settings, &fleet.write(Repeat::Harmless, order).await?)
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Event: one line each, in columns that only ever grow.
+
+use std::time::SystemTime;
+
+use watchdog_proto::admin::Event;
+
+use super::Paper;
+use super::paint::Tone;
+use super::text::{clean, width};
+
+/// Remembers how wide the columns have become.
+#[derive(Debug)]
+pub(crate) struct EventLines {
+    kind: usize,
+    replica: usize,
+}
+
+impl Default for EventLines {
+    fn default() -> Self {
+        Self { kind: 14, replica: 6 }
+    }
+}
+
+impl EventLines {
+    /// Draws one event: time, kind, replica, message.
+    pub(crate) fn line(&mut self, event: &Event, paper: &Paper) -> String {
+        let kind = clean(&event.kind);
+        let replica = clean(event.replica.as_deref().unwrap_or("-"));
+        self.kind = self.kind.max(width(&kind));
+        self.replica = self.replica.max(width(&replica));
+        let gap = " ".repeat(self.kind - width(&kind));
+        let mut message = clean(&event.message);
+        if let Some(plan) = event.plan.as_deref().filter(|plan| !message.contains(plan)) {
+            message += &format!(" (plan {})", clean(plan));
+        }
+        let time = Tone::Faint.paint(&time(&event.at), paper);
+        let kind = tone(&kind).paint(&kind, paper);
+        format!("{time}  {kind}{gap}  {replica:<room$}  {message}\n", room = self.replica)
+    }
+}
+
+/// Always as long: events are read in columns.
+fn time(at: &str) -> String {
+    let parsed: Result<SystemTime, _> = humantime::parse_rfc3339_weak(at);
+    parsed.map_or_else(|_| clean(at), |time| humantime::format_rfc3339_millis(time).to_string())
+}
+
+fn tone(kind: &str) -> Tone {
+    match kind {
+        "escalated" | "quarantined" | "died" => Tone::Bad,
+        "refused" | "paused" | "held" | "convicted" => Tone::Unsure,
+        _ => Tone::Plain,
+    }
+}
