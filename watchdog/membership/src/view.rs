@@ -96,6 +96,8 @@ impl View {
     ///
     /// As [`View::refresh`].
     pub async fn look(&mut self, replicas: &BTreeSet<ReplicaId>) -> Result<Delta, TreeError> {
+        // Without a connection this says so at once, instead of waiting for one.
+        self.drain()?;
         // After it every event of what was committed before has been told, so no node can be missed.
         self.tree.sync().await?;
         let mut delta = self.refresh().await?;

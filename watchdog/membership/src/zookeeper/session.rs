@@ -1,5 +1,6 @@
 //! Session: the tree over one session of the client.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -25,6 +26,8 @@ const REQUEST_TIMEOUT_MIN: Duration = Duration::from_secs(2);
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often parents are made when they vanish between their making and the commit.
 const PARENT_TRIES: usize = 3;
+/// How many parents are made at once.
+const PARENTS_AT_ONCE: usize = 64;
 
 /// A session with an ensemble.
 pub(crate) struct ZooKeeperTree {
@@ -106,11 +109,23 @@ impl ZooKeeperTree {
         Ok(created.collect())
     }
 
-    async fn make_parent(&self, client: &Client, path: &str) -> Result<(), TreeError> {
-        let Some(parent) = path.rfind('/').filter(|end| *end > 0).map(|end| &path[..end]) else {
-            return Ok(());
-        };
-        self.ask("make a parent", parent, client.mkdir(parent, &directory(self.owned))).await
+    /// Makes the parents of all that is to be created, as far as the commit does not make them itself.
+    async fn make_parents(&self, client: &Client, operations: &[Operation]) -> Result<(), TreeError> {
+        let created = operations.iter().filter(|operation| matches!(operation, Operation::Create { .. }));
+        let created: BTreeSet<&str> = created.map(Operation::path).collect();
+        let parents = created.iter().filter_map(|path| path.rfind('/').map(|end| &path[..end]));
+        let parents: BTreeSet<&str> =
+            parents.filter(|parent| !parent.is_empty() && !created.contains(parent)).collect();
+        let options = directory(self.owned);
+        let parents: Vec<&str> = parents.into_iter().collect();
+        for group in parents.chunks(PARENTS_AT_ONCE) {
+            let made = group.iter().map(|parent| {
+                let made = client.mkdir(parent, &options);
+                self.ask("make a parent", parent, made)
+            });
+            try_join_all(made).await?;
+        }
+        Ok(())
     }
 
     async fn read_batch(&self, client: &Client, paths: &[String]) -> Result<Vec<Option<Node>>, TreeError> {
@@ -237,12 +252,12 @@ impl Tree for ZooKeeperTree {
                 _ => return Err(TreeError::Expired),
             }
             match self.commit_once(&client, &operations).await {
-                Err(TreeError::Refused { index, path, reason: Refused::Missing })
+                Err(TreeError::Refused { index, reason: Refused::Missing, .. })
                     if tries < PARENT_TRIES
                         && matches!(operations.get(index), Some(Operation::Create { .. })) =>
                 {
                     tries += 1;
-                    self.make_parent(&client, &path).await?;
+                    self.make_parents(&client, &operations).await?;
                 }
                 other => return other,
             }
