@@ -32,21 +32,21 @@ pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> O
 /// A program that embeds the agent must be in the group. Of one that was never in it we ask a passing
 /// probe instead, unless there is neither a probe nor a need for one.
 pub(crate) fn zombie(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> Option<String> {
-    let process = life.process.as_ref()?;
-    if life.member.is_some() || case.is_being_started(incarnation) {
-        return None;
-    }
-    let patience_ms = case.scene.policy.timeouts.start_ms;
-    if case.seen.embeds {
-        let since = case.seen.memberless_since.unwrap_or(process.since);
-        let long = case.now().since_ms(since) > patience_ms;
-        return long.then(|| format!("process {} runs, but has left the group", process.pid));
-    }
-    let could_tell = case.spec.is_none_or(|spec| !spec.probes.is_empty()) || process.loaded.is_none();
-    let mute = process.probe == Probed::Unknown && could_tell;
-    let long = case.now().since_ms(process.since) > patience_ms;
-    let why = || format!("process {} runs, but neither a probe nor itself says that it works", process.pid);
-    (mute && long).then(why)
+    let process = life.process.as_ref().filter(|_| life.member.is_none())?;
+    let (why, since) = if case.seen.embeds {
+        let left_at = case.seen.memberless_since.unwrap_or(process.since);
+        ("has left the group", left_at.max(process.since))
+    } else {
+        let has_probe = case.spec.is_none_or(|spec| !spec.probes.is_empty());
+        let is_mute = process.probe == Probed::Unknown && (has_probe || process.loaded.is_none());
+        if !is_mute {
+            return None;
+        }
+        ("neither a probe nor itself says that it works", process.since)
+    };
+    let long = case.now().since_ms(since) > case.scene.policy.timeouts.start_ms;
+    let is_zombie = long && !case.is_being_started(incarnation);
+    is_zombie.then(|| format!("process {} runs, but {why}", process.pid))
 }
 
 /// A finding when the main process of the newest life is dead, but its session lives on and so may its children.

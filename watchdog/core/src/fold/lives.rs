@@ -34,6 +34,17 @@ impl History {
         self.prune_lives(&obituary.replica);
     }
 
+    /// Whether a death is in the record already, or lies so far back that its life was forgotten.
+    pub fn knows_death(&self, obituary: &Obituary) -> bool {
+        let Some(lives) = self.lives.get(&obituary.replica) else { return false };
+        let known = lives.iter().find(|life| life.incarnation == obituary.incarnation);
+        let forgotten = |oldest: &PastLife| obituary.incarnation < oldest.incarnation;
+        known.map_or_else(
+            || lives.len() >= LIVES_KEPT && lives.front().is_some_and(forgotten),
+            |life| life.obituary.is_some(),
+        )
+    }
+
     /// Takes a host agent's word that a life ended; its own obituary may follow, or have come before.
     pub(super) fn confirm_kill(&mut self, word: Obituary) {
         let replica = word.replica.clone();

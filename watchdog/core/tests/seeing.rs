@@ -1,0 +1,20 @@
+//! Seeing: stories of what is wrong, how it is counted, and what the record remembers of it.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![expect(clippy::too_many_lines, reason = "a table is as long as its stories are many")]
+
+#[path = "seeing/absent.rs"]
+mod absent;
+#[path = "seeing/assess.rs"]
+mod assess;
+#[path = "seeing/condition.rs"]
+mod condition;
+#[path = "seeing/fold.rs"]
+mod fold;
+#[path = "seeing/present.rs"]
+mod present;
+#[path = "seeing/replay.rs"]
+mod replay;
+#[path = "seeing/strikes.rs"]
+mod strikes;
+#[path = "seeing/world.rs"]
+mod world;
