@@ -9,7 +9,9 @@
 //! death of the test process ─► the reaper does the same (also for rigs shared by a whole process)
 //! ```
 
+pub mod admin;
 pub mod dev;
+pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod process;

@@ -47,8 +47,11 @@ impl<'a> Draft<'a> {
         &self.history
     }
 
-    /// Adds an entry.
+    /// Adds an entry; a death that is recorded already is not told twice.
     pub(crate) fn push(&mut self, body: Body) {
+        if matches!(&body, Body::Died { obituary } if self.history.knows_death(obituary)) {
+            return;
+        }
         let entry = Entry {
             sequence: self.history.through.next(),
             at: self.now,

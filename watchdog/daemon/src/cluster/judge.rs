@@ -1,6 +1,7 @@
 //! Judge: assess → strikes → plan → vet, as one step without IO on what is known now.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::mem::discriminant;
 
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
 use watchdog_core::finding::{Finding, Subject};
@@ -118,11 +119,11 @@ fn first_sights(world: &World, looked: &Looked, draft: &mut Draft<'_>) {
     }
     let replicas = &world.observation.replicas;
     match looked {
-        Looked::All => replicas.iter().for_each(|(replica, seen)| deaths(world, (replica, seen), draft)),
+        Looked::All => replicas.values().for_each(|seen| deaths(seen, draft)),
         Looked::Only(these) => {
             for replica in these {
                 if let Some(seen) = replicas.get(replica) {
-                    deaths(world, (replica, seen), draft);
+                    deaths(seen, draft);
                 }
             }
         }
@@ -130,15 +131,9 @@ fn first_sights(world: &World, looked: &Looked, draft: &mut Draft<'_>) {
     }
 }
 
-fn deaths(world: &World, (replica, seen): (&ReplicaId, &ReplicaSeen), draft: &mut Draft<'_>) {
+fn deaths(seen: &ReplicaSeen, draft: &mut Draft<'_>) {
     for obituary in seen.lives.values().filter_map(|life| life.obituary.as_ref()) {
-        let known = world.history.lives.get(replica);
-        let recorded = known.is_some_and(|lives| {
-            lives.iter().any(|life| life.incarnation == obituary.incarnation && life.obituary.is_some())
-        });
-        if !recorded {
-            draft.push(Body::Died { obituary: obituary.clone() });
-        }
+        draft.push(Body::Died { obituary: obituary.clone() });
     }
 }
 
@@ -175,13 +170,15 @@ fn status_of(plan: &Plan, input: &PlanInput) -> PlanStatus {
 /// Whether two sets of refusals say different things; times and counts within them may move.
 fn differ(old: &[Refusal], new: &[Refusal]) -> bool {
     let gist = |refusals: &[Refusal]| -> BTreeSet<_> {
-        refusals
-            .iter()
-            .map(|refusal| (refusal.subject.clone(), std::mem::discriminant(&refusal.reason)))
-            .map(|(subject, reason)| (subject, format!("{reason:?}")))
-            .collect()
+        let worth = refusals.iter().filter(|refusal| is_news(refusal));
+        worth.map(|refusal| (refusal.subject.clone(), format!("{:?}", discriminant(&refusal.reason)))).collect()
     };
     gist(old) != gist(new)
+}
+
+/// That a plan deals with a replica stands in the record already, as the plan.
+fn is_news(refusal: &Refusal) -> bool {
+    !matches!(refusal.reason, Reason::PlanOpen { .. })
 }
 
 /// Writes refusals down; a veto also wakes a human.
@@ -191,5 +188,5 @@ fn tell(draft: &mut Draft<'_>, refusals: &[Refusal]) {
             draft.push(Body::Escalated { subject: refusal.subject.clone(), message: refusal.to_string() });
         }
     }
-    draft.push(Body::Refused { refusals: refusals.to_vec() });
+    draft.push(Body::Refused { refusals: refusals.iter().filter(|refusal| is_news(refusal)).cloned().collect() });
 }

@@ -10,22 +10,26 @@ use watchdog_core::ids::{Incarnation, Time, WatchdogId};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
+use watchdog_membership::obituary;
+use watchdog_membership::records::Paths;
 use watchdog_membership::term::{Lost, Term, TermError};
 use watchdog_ports::journal_error::{JournalError, Remedy};
-use watchdog_ports::metadata_log::Append;
 
 use crate::agents::Agents;
 use crate::cluster::books::Books;
 use crate::cluster::execute::{Executor, Finished};
 use crate::cluster::judge::News;
 use crate::cluster::observe::{Looked, Observer};
-use crate::cluster::operator::{Act, Denial, Wish, changes};
+use crate::cluster::operator::Act;
 use crate::cluster::seal::{Sealed, Sealing};
 use crate::cluster::world::SharedWorld;
 use crate::{clock, cycle};
 
 /// How soon a journal that did not answer is asked again, in milliseconds.
 const RETRY_MS: u64 = 100;
+
+/// How often the group is tidied, in milliseconds.
+const TIDY_EVERY_MS: u64 = 10_000;
 
 /// Why a term ends.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +65,7 @@ pub(crate) struct Lead {
     pub(crate) sealed: mpsc::UnboundedReceiver<Sealed>,
     pub(crate) unread: Unread,
     pub(crate) resign_after: Duration,
+    pub(crate) tidied_at: Time,
 }
 
 /// What came between two checks and is not in the record yet.
@@ -184,9 +189,28 @@ impl Lead {
         }
     }
 
+    /// Removes from the group what the record holds; a failure is no harm, it is tried again.
+    pub(crate) async fn tidy_up(&mut self, now: Time) {
+        if now.since_ms(self.tidied_at) < TIDY_EVERY_MS {
+            return;
+        }
+        self.tidied_at = now;
+        let (paths, known) = {
+            let world = self.world.lock();
+            let mut old = self.observer.old_obituaries(now);
+            old.retain(|obituary| world.history.knows_death(obituary));
+            (Paths::new(&world.cluster), old)
+        };
+        let known: Vec<Incarnation> = known.into_iter().map(|obituary| obituary.incarnation).collect();
+        if let Err(error) = obituary::prune(&self.term, &paths, &known).await {
+            tracing::warn!(%error, "old obituaries stay for now");
+        }
+    }
+
     /// Everything that this check brought.
     pub(crate) async fn news(&mut self, looked: Looked, now: Time) -> Result<News, Stop> {
         self.obey_operators().await?;
+        self.tidy_up(now).await;
         let mut bodies: Vec<Body> = Vec::new();
         for finished in self.unread.finished.drain(..) {
             bodies.extend(finished.into_bodies());
@@ -243,58 +267,6 @@ impl Lead {
         if long && others_reach_it { Err(Stop::CutOff) } else { Ok(()) }
     }
 
-    async fn obey_operators(&mut self) -> Result<(), Stop> {
-        for Act { by, wish, answer } in std::mem::take(&mut self.unread.acts) {
-            let done = match wish {
-                Wish::Write { bodies, done } => self.write_for(&by, bodies).await.map(|()| done),
-                Wish::Append { expected, edits } => self.append_for(&by, expected, edits).await,
-                Wish::Resign => {
-                    let why = format!("{by} asked for it");
-                    let written = self.write_for(&by, vec![Body::Resigned { why }]).await;
-                    // Who asked is told before we go; resigning needs no journal.
-                    let _ = answer.send(Ok(written.map_or_else(|d| d.to_string(), |()| "resigned".into())));
-                    return Err(Stop::Resigned(by));
-                }
-            };
-            // An operator who has gone will look.
-            let _ = answer.send(done);
-        }
-        Ok(())
-    }
-
-    async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
-        let written = self.books.write(self.term.epoch(), by, bodies).await;
-        written.map(drop).map_err(denied)
-    }
-
-    async fn append_for(
-        &mut self,
-        by: &str,
-        expected: watchdog_core::ids::Version,
-        edits: Vec<(watchdog_core::state::Key, Option<serde_json::Value>)>,
-    ) -> Result<String, Denial> {
-        let (cluster, head, changes) = {
-            let world = self.world.lock();
-            let found = world.log.head.version;
-            if found != expected {
-                return Err(Denial::HeadMoved { expected, found });
-            }
-            (world.cluster.clone(), found, changes(&world.log.state, edits)?)
-        };
-        if changes.is_empty() {
-            return Ok("nothing to change".to_owned());
-        }
-        let (epoch, at) = (self.term.epoch(), self.books.now());
-        let (request, author, goal) = (Uuid::now_v7(), by.to_owned(), None);
-        let append = Append { cluster, epoch, request, expected, at, author, goal, changes };
-        let appended = self.books.journal().append(append).await.map_err(denied)?;
-        self.books.catch_up().await.map_err(denied)?;
-        let (from, to) = (head.next(), appended.version);
-        self.write_for(by, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
-            .await?;
-        Ok(format!("appended versions {from} to {to}"))
-    }
-
     async fn wait(
         &mut self,
         next_at: Time,
@@ -328,15 +300,6 @@ impl Lead {
             self.unread.acts.push(act);
         }
         Ok(())
-    }
-}
-
-/// What a failure of the journal means to who asked for the write.
-fn denied(error: JournalError) -> Denial {
-    match error {
-        JournalError::HeadMoved { expected, found } => Denial::HeadMoved { expected, found },
-        JournalError::Fenced { .. } => Denial::NotLeader,
-        error => Denial::Unconfirmed(error.to_string()),
     }
 }
 

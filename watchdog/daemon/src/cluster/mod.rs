@@ -12,6 +12,7 @@ pub(crate) mod execute;
 pub(crate) mod judge;
 pub(crate) mod lead;
 mod log_view;
+mod obey;
 pub(crate) mod observe;
 pub(crate) mod operator;
 mod orders;
@@ -220,6 +221,7 @@ impl ClusterTask {
             world: self.world.clone(),
             sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
             resign_after: self.identity.resign_after,
+            tidied_at: clock::now(),
             agents: Arc::clone(&self.agents),
             unread: Unread::default(),
             books,

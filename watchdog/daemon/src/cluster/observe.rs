@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Version};
-use watchdog_core::observation::{HostSeen, Presence, Sight};
+use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time, Version};
+use watchdog_core::observation::{HostSeen, Obituary, Presence, Sight};
 use watchdog_membership::picture::Delta;
 use watchdog_membership::tree::TreeError;
 use watchdog_membership::view::View;
@@ -23,6 +23,9 @@ use crate::cluster::world::{SharedWorld, World};
 
 /// How long a host agent may take to look again; a check must not wait for one that is silent.
 const LOOK_PATIENCE: Duration = Duration::from_millis(300);
+
+/// An obituary stands at least this long, in milliseconds, because it bars a late registration of the dead.
+const OBITUARY_STANDS_MS: u64 = 60_000;
 
 /// What a check looked at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +80,12 @@ impl Observer {
                 Looked::Nothing
             }
         }
+    }
+
+    /// Obituaries that have stood for so long that no late registration can be under way any more.
+    pub(crate) fn old_obituaries(&self, now: Time) -> Vec<Obituary> {
+        let all = self.view.picture().obituaries.values().map(|stamped| sighting::obituary(&stamped.record));
+        all.filter(|obituary| now.since_ms(obituary.at) > OBITUARY_STANDS_MS).collect()
     }
 
     async fn look(&mut self, suspects: &BTreeSet<ReplicaId>) -> Result<Delta, TreeError> {

@@ -95,7 +95,8 @@ fn member(record: &MemberRecord) -> MemberSeen {
     }
 }
 
-fn obituary(record: &ObituaryRecord) -> Obituary {
+/// A proof of death.
+pub(crate) fn obituary(record: &ObituaryRecord) -> Obituary {
     Obituary {
         replica: record.replica.clone(),
         incarnation: record.incarnation,

@@ -1,0 +1,76 @@
+//! Obey: what operators asked for, written under their name and answered when it is durable.
+
+use serde_json::Value;
+use uuid::Uuid;
+use watchdog_core::ids::Version;
+use watchdog_core::record::Body;
+use watchdog_core::state::Key;
+use watchdog_ports::journal_error::JournalError;
+use watchdog_ports::metadata_log::Append;
+
+use crate::cluster::lead::{Lead, Stop};
+use crate::cluster::operator::{Act, Denial, Wish, changes};
+
+impl Lead {
+    /// Does what operators asked for since the last check, each under their own name.
+    pub(crate) async fn obey_operators(&mut self) -> Result<(), Stop> {
+        for Act { by, wish, answer } in std::mem::take(&mut self.unread.acts) {
+            let done = match wish {
+                Wish::Write { bodies, done } => self.write_for(&by, bodies).await.map(|()| done),
+                Wish::Append { expected, edits } => self.append_for(&by, expected, edits).await,
+                Wish::Resign => {
+                    let why = format!("{by} asked for it");
+                    let written = self.write_for(&by, vec![Body::Resigned { why }]).await;
+                    // Who asked is told before we go; resigning needs no journal.
+                    let _ = answer.send(Ok(written.map_or_else(|d| d.to_string(), |()| "resigned".into())));
+                    return Err(Stop::Resigned(by));
+                }
+            };
+            // An operator who has gone will look.
+            let _ = answer.send(done);
+        }
+        Ok(())
+    }
+
+    async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
+        let written = self.books.write(self.term.epoch(), by, bodies).await;
+        written.map(drop).map_err(denied)
+    }
+
+    async fn append_for(
+        &mut self,
+        by: &str,
+        expected: Version,
+        edits: Vec<(Key, Option<Value>)>,
+    ) -> Result<String, Denial> {
+        let (cluster, head, changes) = {
+            let world = self.world.lock();
+            let found = world.log.head.version;
+            if found != expected {
+                return Err(Denial::HeadMoved { expected, found });
+            }
+            (world.cluster.clone(), found, changes(&world.log.state, edits)?)
+        };
+        if changes.is_empty() {
+            return Ok("nothing to change".to_owned());
+        }
+        let (epoch, at) = (self.term.epoch(), self.books.now());
+        let (request, author, goal) = (Uuid::now_v7(), by.to_owned(), None);
+        let append = Append { cluster, epoch, request, expected, at, author, goal, changes };
+        let appended = self.books.journal().append(append).await.map_err(denied)?;
+        self.books.catch_up().await.map_err(denied)?;
+        let (from, to) = (head.next(), appended.version);
+        self.write_for(by, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
+            .await?;
+        Ok(format!("appended versions {from} to {to}"))
+    }
+}
+
+/// What a failure of the journal means to who asked for the write.
+fn denied(error: JournalError) -> Denial {
+    match error {
+        JournalError::HeadMoved { expected, found } => Denial::HeadMoved { expected, found },
+        JournalError::Fenced { .. } => Denial::NotLeader,
+        error => Denial::Unconfirmed(error.to_string()),
+    }
+}
