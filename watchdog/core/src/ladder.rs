@@ -92,9 +92,9 @@ fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung,
         return tried.due(case, tried.restart).map(|()| Rung::Restart { on: on.clone() });
     }
     for to in usable.into_iter().filter(|host| Some(*host) != home.or(in_place)) {
-        let tries = tried.relocate.get(to).copied().unwrap_or_default();
-        if tries < limits.relocate {
-            return tried.due(case, tries).map(|()| Rung::Relocate { to: to.clone() });
+        let before = tried.relocate.get(to).copied().unwrap_or_default();
+        if before < limits.relocate {
+            return tried.due(case, before).map(|()| Rung::Relocate { to: to.clone() });
         }
     }
     if in_place.is_none() && tried.total() == 0 {

@@ -172,6 +172,16 @@ pub enum StormAwaits {
     Hosts,
 }
 
+impl fmt::Display for StormAwaits {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::FencedWrite => "this leader's own writes commit again",
+            Self::Lease => "their sessions have been gone for longer than a lease",
+            Self::Hosts => "at least half of the hosts are seen",
+        })
+    }
+}
+
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if let Some(subject) = &self.subject {
@@ -197,23 +207,13 @@ impl fmt::Display for Reason {
             }
             Self::PlanOpen { plan } => write!(f, "plan {plan} is dealing with it"),
             Self::Unsealed { agent } => {
-                write!(
-                    f,
-                    "an earlier leader's order may still be under way at {agent}, which is not sealed yet"
-                )
+                write!(f, "an earlier leader's order may still be under way at {agent}, not sealed yet")
             }
             Self::BackingOff { tries, .. } => write!(f, "backing off after {tries} tries"),
-            Self::Storm { vanished, total, awaiting } => {
-                let awaited = match awaiting {
-                    StormAwaits::FencedWrite => "this leader's own writes commit again",
-                    StormAwaits::Lease => "their sessions have been gone for longer than a lease",
-                    StormAwaits::Hosts => "at least half of the hosts are seen",
-                };
-                write!(
-                    f,
-                    "{vanished} of {total} vanished together without proof of death; held until {awaited}, or `storm release`"
-                )
-            }
+            Self::Storm { vanished, total, awaiting } => write!(
+                f,
+                "{vanished} of {total} vanished together without proof of death; held until {awaiting}, or `storm release`"
+            ),
             Self::Outdated { fault } => {
                 write!(f, "convicted as {fault}, but that is not what is seen now; looking again")
             }

@@ -9,13 +9,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
+use crate::condition::is_healthy_on;
 use crate::finding::Subject;
 use crate::history::Intent;
 use crate::ids::{HostId, PlanId, ReplicaId};
 use crate::input::PlanInput;
-use crate::observation::Sight;
+use crate::observation::{HostSeen, Sight};
 use crate::plan::Agent;
-use crate::planner::case::{home, serves};
+use crate::planner::case::{home, lives, serves};
 use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal};
 
@@ -147,30 +148,41 @@ impl fmt::Display for Disturbance {
     }
 }
 
-/// The declared replicas that are down or may be being touched, and why.
+/// The declared replicas that are down or may be being touched, each with the gravest reason.
 pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
-    let declared = input.replicas.keys();
-    let why = |replica: &ReplicaId| why_disturbed(replica, input).map(|why| (replica.clone(), why));
-    declared.filter_map(why).collect()
+    let history = &input.history;
+    let mut disturbed = BTreeMap::new();
+    // Each reason takes the place of the lesser ones before it.
+    for replica in history.unsettled.iter().filter(|replica| !is_seen_well(replica, input)) {
+        disturbed.insert(replica.clone(), Disturbance::Unsettled);
+    }
+    for intent in open_intents(input) {
+        let agent = match &intent.agent {
+            Agent::Replica(replica, _) => Some(replica),
+            Agent::Host(_) | Agent::Leader => None,
+        };
+        for replica in intent.replica.iter().chain(agent) {
+            disturbed.insert(replica.clone(), Disturbance::Ordered(intent.plan.clone()));
+        }
+    }
+    for plan in history.open_plans.values().map(|open| &open.plan) {
+        for heal in plan.heals.iter().filter(|heal| heal.remedy != Remedy::Quarantine) {
+            disturbed.insert(heal.replica.clone(), Disturbance::Healing(plan.id.clone()));
+        }
+    }
+    for replica in input.replicas.keys().filter(|replica| !serves(input, replica)) {
+        disturbed.insert(replica.clone(), Disturbance::Down);
+    }
+    disturbed.retain(|replica, _| input.replicas.contains_key(replica));
+    disturbed
 }
 
-fn why_disturbed(replica: &ReplicaId, input: &PlanInput) -> Option<Disturbance> {
-    if !serves(input, replica) {
-        return Some(Disturbance::Down);
-    }
-    let touches = |heal: &crate::plan::Heal| heal.replica == *replica && heal.remedy != Remedy::Quarantine;
-    let mut open = input.history.open_plans.values();
-    if let Some(open) = open.find(|open| open.plan.heals.iter().any(touches)) {
-        return Some(Disturbance::Healing(open.plan.id.clone()));
-    }
-    let ordered = |intent: &&Intent| {
-        intent.replica.as_ref() == Some(replica)
-            || matches!(&intent.agent, Agent::Replica(other, _) if other == replica)
-    };
-    if let Some(intent) = open_intents(input).find(ordered) {
-        return Some(Disturbance::Ordered(intent.plan.clone()));
-    }
-    input.history.unsettled.contains(replica).then_some(Disturbance::Unsettled)
+/// Whether those who would know say that all is well, whatever became of an order.
+fn is_seen_well(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let present = |host| input.observation.hosts.get(host).is_some_and(HostSeen::is_present);
+    let mut alive = lives(input, replica).filter(|(_, life)| life.is_alive());
+    let only = alive.next().filter(|_| alive.next().is_none());
+    only.is_some_and(|(_, life)| is_healthy_on(life, &input.target) && present(&life.host))
 }
 
 /// What may still be touched, as one plan grows.

@@ -8,7 +8,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{HostId, Incarnation, ReplicaId, Time};
+use crate::ids::{HostId, ReplicaId, Time};
 use crate::input::PlanInput;
 use crate::planner::case::lives;
 use crate::refusal::{Reason, StormAwaits};
@@ -71,8 +71,8 @@ fn vanished_at(replica: &ReplicaId, input: &PlanInput) -> Option<Time> {
     if lives(input, replica).any(|(_, life)| life.is_alive()) || is_being_healed(replica, input) {
         return None;
     }
-    let (incarnation, host, told) = newest_life(replica, input)?;
-    if told || says_gone(host, incarnation, input) {
+    let (host, told) = newest_life(replica, input)?;
+    if told || says_gone(host, input) {
         return None;
     }
     let absent = input.observation.replicas.get(replica).and_then(|seen| seen.absent_since);
@@ -80,24 +80,21 @@ fn vanished_at(replica: &ReplicaId, input: &PlanInput) -> Option<Time> {
 }
 
 /// The newest life of a replica, where it ran, and whether an obituary tells of it; `None` when it never lived.
-fn newest_life<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<(Incarnation, &'a HostId, bool)> {
+fn newest_life<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<(&'a HostId, bool)> {
     let seen = lives(input, replica).last().map(|(id, life)| (id, &life.host, life.obituary.is_some()));
     let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
     let ordered = ordered.map(|past| (past.incarnation, &past.host, past.obituary.is_some()));
     match (seen, ordered) {
-        (Some(seen), Some(ordered)) if seen.0 == ordered.0 => Some((seen.0, seen.1, seen.2 || ordered.2)),
-        (Some(seen), Some(ordered)) => Some(if seen.0 > ordered.0 { seen } else { ordered }),
-        (seen, ordered) => seen.or(ordered),
+        (Some(seen), Some(ordered)) if seen.0 == ordered.0 => Some((seen.1, seen.2 || ordered.2)),
+        (seen, ordered) => seen.max(ordered).map(|(_, host, told)| (host, told)),
     }
 }
 
-/// Whether the host is there and says, by a complete inventory or by another boot, that this life is over.
-fn says_gone(host: &HostId, incarnation: Incarnation, input: &PlanInput) -> bool {
+/// Whether the host is there and says, by a complete inventory or by another boot, that what was not seen alive is over.
+fn says_gone(host: &HostId, input: &PlanInput) -> bool {
     let Some(seen) = input.observation.hosts.get(host).filter(|seen| seen.is_present()) else { return false };
     let rebooted = input.history.hosts.get(host).is_some_and(|known| known.boot_id != seen.boot_id);
-    let mut replicas = input.observation.replicas.values();
-    let listed = replicas.any(|seen| seen.lives.get(&incarnation).is_some_and(|life| life.process.is_some()));
-    rebooted || (seen.inventory_complete && !listed)
+    rebooted || seen.inventory_complete
 }
 
 fn is_being_healed(replica: &ReplicaId, input: &PlanInput) -> bool {

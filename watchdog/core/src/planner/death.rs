@@ -106,32 +106,33 @@ fn has_rebooted(case: &Case, host: &HostId) -> bool {
 }
 
 /// Whether a newer life was ordered after this one, which happens only when this one's end was established,
-/// and its host's complete inventory does not list it.
+/// and its host's complete inventory does not list it. An exclusive replica needs proof of every one.
 fn is_history(case: &Case, incarnation: Incarnation, host: &HostId) -> bool {
     let seen = lives(case.input, case.replica).any(|(id, life)| id == incarnation && life.is_alive());
-    !seen && is_succeeded(case, incarnation) && case.present(host).is_some_and(|host| host.inventory_complete)
+    let listed_all = case.present(host).is_some_and(|host| host.inventory_complete);
+    !case.spec.exclusive && !seen && listed_all && is_succeeded(case, incarnation)
 }
 
 fn is_succeeded(case: &Case, incarnation: Incarnation) -> bool {
-    let ordered = case.input.history.lives.get(case.replica);
-    let newest = ordered.and_then(|lives| lives.back());
-    newest.is_some_and(|newest| newest.incarnation != incarnation)
-        && ordered.into_iter().flatten().any(|past| past.incarnation == incarnation)
+    let ordered = || case.input.history.lives.get(case.replica).into_iter().flatten();
+    let own = ordered().find(|past| past.incarnation == incarnation);
+    own.is_some_and(|own| ordered().any(|other| other.at > own.at))
 }
 
 /// Whether a life on a silent host may be taken for dead.
 fn presume_dead(case: &Case, incarnation: Incarnation, host: &HostId) -> Result<(), Reason> {
     let policy = &case.input.policy;
-    let lease_ms = match case.spec.exclusive {
-        true => case.spec.lease_ms.saturating_add(policy.timeouts.kill_ms),
-        false => policy.lease_ms,
+    let lease_ms = if case.spec.exclusive {
+        case.spec.lease_ms.saturating_add(policy.timeouts.kill_ms)
+    } else {
+        policy.lease_ms
     };
     let until =
         silent_since(case, incarnation, host).plus_ms(lease_ms.saturating_add(policy.lease_margin_ms));
     if case.input.now < until {
         return Err(Reason::LeaseRunning { host: host.clone(), until });
     }
-    if case.spec.exclusive && !is_succeeded(case, incarnation) {
+    if case.spec.exclusive {
         return Err(Reason::NotFenced { host: host.clone() });
     }
     Ok(())

@@ -25,7 +25,7 @@ pub fn usable<'a>(case: &Case<'a>) -> Vec<&'a HostId> {
 
 /// Why there is no usable host.
 pub fn why_none(case: &Case) -> Reason {
-    let there = case.spec.hosts.iter().filter(|host| case.present(host).is_some());
-    let blocked = there.filter_map(|host| touchable(case.input, host).err()).next();
+    let mut there = case.spec.hosts.iter().filter(|host| case.present(host).is_some());
+    let blocked = there.find_map(|host| touchable(case.input, host).err());
     blocked.unwrap_or_else(|| Reason::NoHost { allowed: case.spec.hosts.clone() })
 }

@@ -27,8 +27,8 @@ pub mod start;
 use std::collections::BTreeMap;
 
 use crate::finding::{Conviction, FaultKind, Subject};
-use crate::ids::ReplicaId;
-use crate::input::{Decision, PlanInput};
+use crate::ids::{ReplicaId, Time};
+use crate::input::{Decision, PlanInput, Target};
 use crate::ladder::{Rung, rung};
 use crate::plan::{Act, Plan};
 use crate::policy::{Autonomy, Remedy};
@@ -39,6 +39,11 @@ use crate::storm::{Storm, storm};
 use self::assemble::Treatment;
 use self::case::Case;
 use self::mark_stable::Founding;
+
+/// Whether [`plan`] could come to anything: asked first, it saves a healthy cluster the making of its input.
+pub fn is_called_for(convictions: &[Conviction], target: &Target) -> bool {
+    !convictions.is_empty() || target.stable.is_none()
+}
 
 /// Plans what to do about everything that is convicted.
 pub fn plan(input: &PlanInput) -> Decision {
@@ -71,6 +76,9 @@ fn treatments<'a>(input: &'a PlanInput, refusals: &mut Vec<Refusal>) -> Vec<Trea
                 refusals.push(Refusal { subject: Some(subject.clone()), reason });
             }
         }
+    }
+    if by_replica.is_empty() {
+        return Vec::new();
     }
     let storm = storm(input);
     let mut fresh = input.fresh.iter().copied();
@@ -142,6 +150,9 @@ fn choose<'a>(
     mut treatments: Vec<Treatment<'a>>,
     refusals: &mut Vec<Refusal>,
 ) -> Vec<Treatment<'a>> {
+    if treatments.is_empty() {
+        return treatments;
+    }
     treatments.sort_by_key(|treatment| treatment.serving);
     let mut budget = Budget::of(input);
     let asks = |treatment: &Treatment| input.policy.autonomy_for(treatment.remedy) == Autonomy::Approve;
@@ -176,7 +187,7 @@ fn admit<'a>(
 }
 
 /// The founding of the cluster, when no replica is convicted of anything; else when its soak ends.
-fn found(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>, Option<crate::ids::Time>) {
+fn found(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>, Option<Time>) {
     let is_replica = |conviction: &Conviction| matches!(conviction.finding.subject, Subject::Replica(_));
     if input.convictions.iter().any(is_replica) {
         return (None, None);

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use crate::condition::is_healthy_on;
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
 use crate::plan::{Agent, Plan};
 use crate::policy::Remedy;
 
 use super::Objection;
-use super::facts::{serves, touched};
+use super::facts::{is_present, seen, serves, touched};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -56,10 +57,18 @@ fn already_disturbed<'a>(plan: &Plan, input: &'a PlanInput) -> BTreeSet<&'a Repl
             Agent::Leader => {}
         }
     }
-    disturbed.extend(&input.history.unsettled);
+    disturbed.extend(input.history.unsettled.iter().filter(|replica| !is_well(replica, input)));
     // The bound is on declared replicas; what else runs is nobody's to count.
     disturbed.retain(|replica| input.replicas.contains_key(*replica));
     disturbed
+}
+
+/// Whether a replica of which an order's fate is not known is seen to be well, by a host that is there.
+fn is_well(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let alive: Vec<_> =
+        seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive()).collect();
+    let [(_, life)] = alive[..] else { return false };
+    is_healthy_on(life, &input.target) && is_present(input, &life.host)
 }
 
 fn open_heals_of_down(plan: &Plan, input: &PlanInput) -> usize {

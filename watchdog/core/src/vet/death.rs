@@ -52,12 +52,20 @@ impl Other<'_> {
         if seen.is_some_and(|life| life.process.is_some() || life.member.is_some()) {
             return false;
         }
+        // Of an exclusive one, two may never run: neither a record nor a silence is proof enough.
+        if self.is_exclusive() {
+            return false;
+        }
         if is_present(self.input, self.host) {
             let listed_all =
                 self.input.observation.hosts.get(self.host).is_some_and(|host| host.inventory_complete);
             return self.was_replaced() && listed_all;
         }
         self.lease_is_over()
+    }
+
+    fn is_exclusive(&self) -> bool {
+        !matches!(self.input.replicas.get(self.replica), Some(Ok(spec)) if !spec.exclusive)
     }
 
     fn has_obituary(&self) -> bool {
@@ -75,25 +83,22 @@ impl Other<'_> {
 
     /// Whether a newer life was ordered later, which could only be when this one was over.
     fn was_replaced(&self) -> bool {
-        let ordered = self.input.history.lives.get(self.replica);
-        let place =
-            ordered.and_then(|lives| lives.iter().position(|past| past.incarnation == self.incarnation));
-        ordered.zip(place).is_some_and(|(lives, place)| place + 1 < lives.len())
+        let Some(ordered) = self.input.history.lives.get(self.replica) else { return false };
+        let own = ordered.iter().find(|past| past.incarnation == self.incarnation);
+        let newest = ordered.iter().map(|past| past.at).max();
+        own.zip(newest).is_some_and(|(own, newest)| newest > own.at)
     }
 
     fn lease_is_over(&self) -> bool {
-        let Some(Ok(spec)) = self.input.replicas.get(self.replica) else { return false };
         let policy = &self.input.policy;
-        let lease_ms = if spec.exclusive { spec.lease_ms + policy.timeouts.kill_ms } else { policy.lease_ms };
+        let lease_ms = policy.lease_ms + policy.lease_margin_ms;
         let host_gone = self.input.observation.hosts.get(self.host).and_then(|host| match host.presence {
             Presence::Gone { since } => Some(since),
             Presence::Present => None,
         });
         let absent = self.input.observation.replicas.get(self.replica).and_then(|seen| seen.absent_since);
-        let replaced = self.was_replaced();
-        let silent_since = if replaced && host_gone.is_some() { host_gone } else { host_gone.max(absent) };
-        let over = silent_since
-            .is_some_and(|since| self.input.now.since_ms(since) >= lease_ms + policy.lease_margin_ms);
-        over && (!spec.exclusive || replaced)
+        let replaced = self.was_replaced() && host_gone.is_some();
+        let silent_since = if replaced { host_gone } else { host_gone.max(absent) };
+        silent_since.is_some_and(|since| self.input.now.since_ms(since) >= lease_ms)
     }
 }

@@ -1,0 +1,9 @@
+//! Planning: stories, properties and a table a safeguard for the half of the core that decides.
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod next;
+mod properties;
+mod stories;
+mod vetting;
+mod words;
+mod world;
