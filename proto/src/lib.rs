@@ -4,6 +4,8 @@
     missing_docs,
     unreachable_pub,
     clippy::pedantic,
+    clippy::large_enum_variant,
+    clippy::too_many_arguments,
     clippy::allow_attributes,
     reason = "generated; the .proto files hold the documentation"
 )]

@@ -19,6 +19,11 @@ impl Delay {
         self.tries = 0;
     }
 
+    /// Whether nothing has failed since the last reset, so that a failure is news.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.tries == 0
+    }
+
     /// Waits; longer with each call since the last reset.
     pub(crate) async fn pause(&mut self) {
         let pause = self.next();

@@ -6,7 +6,7 @@
 //!            └─ confirmed: when the epoch was last read afresh, for leases
 //! ```
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -18,7 +18,8 @@ use crate::tree::{Connect, Session, Tree, TreeError};
 /// How an agent's connection to its cluster stands; clones see the same.
 #[derive(Clone)]
 pub struct Link {
-    tree: watch::Receiver<Option<Arc<dyn Tree>>>,
+    /// Weak, so that a link that somebody keeps does not keep the session.
+    tree: watch::Receiver<Option<Weak<dyn Tree>>>,
     epoch: watch::Receiver<Option<EpochRecord>>,
     confirmed: watch::Receiver<Option<Instant>>,
 }
@@ -26,7 +27,7 @@ pub struct Link {
 impl Link {
     /// The session of now; `None` while there is none.
     pub fn tree(&self) -> Option<Arc<dyn Tree>> {
-        self.tree.borrow().clone()
+        self.tree.borrow().as_ref().and_then(Weak::upgrade)
     }
 
     /// The epoch record as last read; it never goes back.
@@ -50,7 +51,7 @@ impl Link {
 pub(crate) struct Keeping {
     connect: Arc<dyn Connect>,
     paths: Paths,
-    tree: watch::Sender<Option<Arc<dyn Tree>>>,
+    tree: watch::Sender<Option<Weak<dyn Tree>>>,
     epoch: watch::Sender<Option<EpochRecord>>,
     confirmed: watch::Sender<Option<Instant>>,
 }
@@ -72,7 +73,7 @@ impl Keeping {
             match self.connect.open().await {
                 Ok(tree) => {
                     tracing::info!(session = tree.session_id(), "coordination session opened");
-                    self.tree.send_replace(Some(Arc::clone(&tree)));
+                    self.tree.send_replace(Some(Arc::downgrade(&tree)));
                     return tree;
                 }
                 Err(error) if told => tracing::debug!(error = %error, "still no coordination session"),
@@ -97,7 +98,11 @@ impl Keeping {
         loop {
             match self.follow_watch(tree, &mut delay).await {
                 Err(error) if error.is_passing() => delay.pause().await,
-                Err(_) | Ok(()) => return,
+                Err(TreeError::Expired) | Ok(()) => return,
+                Err(error) => {
+                    tracing::error!(error = %error, "the epoch cannot be watched");
+                    return;
+                }
             }
         }
     }

@@ -201,7 +201,9 @@ async fn serve(
                 JoinError::DeclaredDead => return Ended::Dead,
                 JoinError::Tree { source: TreeError::Expired } => return Ended::Expired,
                 JoinError::Tree { source } => {
-                    tracing::warn!(error = %source, cause = ?source, "not in the group; trying on");
+                    if delay.is_fresh() {
+                        tracing::warn!(error = %source, cause = ?source, "not in the group; trying on");
+                    }
                     delay.pause().await;
                 }
             }
@@ -241,8 +243,8 @@ async fn keep(
     let mut telling = true;
     loop {
         let gone = tokio::select! {
-            changed = records.changed(), if telling => {
-                telling = changed.is_ok();
+            heard = records.changed(), if telling => {
+                telling = heard.is_ok();
                 let record = records.borrow_and_update().clone();
                 match member.update(record).await {
                     Ok(()) => false,

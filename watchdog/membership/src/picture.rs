@@ -7,8 +7,8 @@ use watchdog_core::ids::{HostId, Incarnation, ReplicaId};
 
 use crate::places::Place;
 use crate::records::{
-    ContenderRecord, EpochRecord, HostRecord, MemberRecord, ObituaryRecord, Paths, ProcessRecord,
-    RecordError, decode,
+    ContenderRecord, EpochRecord, HostRecord, MemberRecord, ObituaryRecord, ProcessRecord, RecordError,
+    decode,
 };
 use crate::tree::Node;
 
@@ -74,6 +74,7 @@ impl Picture {
 
 /// What differs from the picture before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each says of one part whether it differs, and any may")]
 pub struct Delta {
     /// Everything was read again; the sets below hold what differs all the same.
     pub resynced: bool,
@@ -111,10 +112,9 @@ impl Delta {
 
 impl Picture {
     /// Takes in what stands at `path` now, and notes in `delta` what that changed.
-    pub(crate) fn set(&mut self, paths: &Paths, path: &str, node: Option<&Node>, delta: &mut Delta) {
-        let Some(place) = paths.place(path) else { return };
+    pub(crate) fn set(&mut self, place: &Place, (path, node): (&str, Option<&Node>), delta: &mut Delta) {
         let was_malformed = self.malformed.remove(path);
-        let fault = self.take_in(&place, path, node, delta).err();
+        let fault = self.take_in(place, (path, node), delta).err();
         let fault = fault.map(|fault| fault.to_string());
         delta.malformed |= fault != was_malformed;
         if let Some(fault) = fault {
@@ -125,8 +125,7 @@ impl Picture {
     fn take_in(
         &mut self,
         place: &Place,
-        path: &str,
-        node: Option<&Node>,
+        (path, node): (&str, Option<&Node>),
         delta: &mut Delta,
     ) -> Result<(), RecordError> {
         match place {

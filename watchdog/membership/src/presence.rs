@@ -123,7 +123,9 @@ async fn serve(keeping: &Keeping, mut publisher: Publisher<'_>, mut presence: wa
                 }
                 Err(TreeError::Expired) => return,
                 Err(error) => {
-                    tracing::warn!(error = %error, cause = ?error, "presence not published; trying on");
+                    if delay.is_fresh() {
+                        tracing::warn!(error = %error, cause = ?error, "presence not published; trying on");
+                    }
                     delay.pause().await;
                 }
             }

@@ -178,7 +178,10 @@ impl View {
         let nodes = self.tree.read(&paths).await?;
         let mut delta = Delta::default();
         for (path, node) in paths.iter().zip(&nodes) {
-            self.picture.set(&self.paths, path, node.as_ref(), &mut delta);
+            // Only paths that stand for something become dirty or known.
+            if let Some(place) = self.paths.place(path) {
+                self.picture.set(&place, (path, node.as_ref()), &mut delta);
+            }
             self.dirty.remove(path);
             if node.is_none() {
                 self.known.remove(path);

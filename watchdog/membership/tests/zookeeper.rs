@@ -76,7 +76,7 @@ async fn sessions_survive_the_loss_of_the_leading_node() {
     }
     soon("the view", async {
         while view.refresh().await.is_err() {
-            view.changed().await
+            view.changed().await;
         }
     })
     .await;

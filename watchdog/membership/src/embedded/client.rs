@@ -16,7 +16,7 @@ use watchdog_proto::coordination::coordination_client::CoordinationClient;
 
 use super::convert;
 use super::heart;
-use super::watching;
+use super::watching::{self, Marks};
 use crate::tree::{Change, Connect, Node, Operation, Session, Tree, TreeError};
 
 /// Lists of a large cluster are larger than gRPC's 4 MiB.
@@ -73,6 +73,7 @@ impl Connect for Embedded {
             timeout,
             state: watch::Sender::new(Session::Connected),
             closed: watch::Sender::new(false),
+            marks: Marks::default(),
         });
         tokio::spawn(heart::beat(Arc::clone(&line), asked));
         Ok(Arc::new(EmbeddedTree { line }))
@@ -87,6 +88,7 @@ pub(crate) struct Line {
     pub(crate) timeout: Duration,
     pub(crate) state: watch::Sender<Session>,
     closed: watch::Sender<bool>,
+    pub(crate) marks: Marks,
 }
 
 impl Line {
@@ -263,9 +265,21 @@ impl Tree for EmbeddedTree {
     }
 
     async fn sync(&self) -> Result<(), TreeError> {
-        let request = proto::HeartbeatRequest { session: self.line.session };
-        self.line.ask("sync", self.line.client().heartbeat(request)).await?;
-        Ok(())
+        let line = &self.line;
+        let mark = line.marks.next();
+        let watches = line.marks.watches();
+        let request = proto::HeartbeatRequest { session: line.session, mark };
+        line.ask("sync", line.client().heartbeat(request)).await?;
+        let told = async {
+            for mut passed in watches {
+                // A watch that ended has nothing more to tell.
+                let _ = passed.wait_for(|passed| *passed >= mark).await;
+            }
+        };
+        tokio::time::timeout(line.limit(), told).await.map_err(|_| TreeError::Unavailable {
+            operation: "sync",
+            source: "a watch did not keep up".into(),
+        })
     }
 
     async fn watch(&self, prefix: &str) -> Result<mpsc::UnboundedReceiver<Change>, TreeError> {

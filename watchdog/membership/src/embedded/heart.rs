@@ -36,7 +36,7 @@ async fn keep_alive(line: &Line, mut confirmed: Instant) {
         let asked = Instant::now();
         let connected = *line.state.borrow() == Session::Connected;
         let patience = if connected { suspends.saturating_sub(confirmed.elapsed()) } else { pause };
-        let request = proto::HeartbeatRequest { session: line.session() };
+        let request = proto::HeartbeatRequest { session: line.session(), mark: 0 };
         let mut client = line.client();
         let answer = tokio::time::timeout(patience.max(PAUSE_MIN), client.heartbeat(request)).await;
         match answer {

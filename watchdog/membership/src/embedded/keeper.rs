@@ -36,8 +36,8 @@ type Reply<T> = oneshot::Sender<Result<T, Fault>>;
 pub(crate) enum Request {
     /// Opens a session.
     Open { timeout_ms: u64, reply: Reply<u64> },
-    /// A sign of life.
-    Heartbeat { session: u64, reply: Reply<()> },
+    /// A sign of life, and a mark for the session's watches, if it is not 0.
+    Heartbeat { session: u64, mark: u64, reply: Reply<()> },
     /// Ends a session.
     Close { session: u64, reply: Reply<()> },
     /// Does all of the operations, or none.
@@ -47,7 +47,16 @@ pub(crate) enum Request {
     /// Lists the paths below a prefix.
     List { session: u64, prefix: String, reply: Reply<Vec<String>> },
     /// Watches a prefix.
-    Watch { session: u64, prefix: String, reply: Reply<mpsc::Receiver<String>> },
+    Watch { session: u64, prefix: String, reply: Reply<mpsc::Receiver<News>> },
+}
+
+/// What a watch tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum News {
+    /// This path was created, changed or deleted.
+    Path(String),
+    /// Everything that was committed before this mark was asked for has been told.
+    Mark(u64),
 }
 
 /// An answer that waits for the disk.
@@ -56,7 +65,7 @@ type Answer = Box<dyn FnOnce(Option<&Fault>) + Send>;
 struct Watch {
     session: u64,
     prefix: String,
-    events: mpsc::Sender<String>,
+    events: mpsc::Sender<News>,
 }
 
 /// The tree, its watches and its disk.
@@ -66,6 +75,8 @@ pub(crate) struct Keeper {
     watches: BTreeMap<u64, Watch>,
     next_watch: u64,
     answers: Vec<Answer>,
+    /// Sessions, and the marks that they wait for.
+    marks: Vec<(u64, u64)>,
     started: Instant,
     ticked: Instant,
 }
@@ -74,8 +85,17 @@ impl Keeper {
     /// Starts from what the disk has.
     pub(crate) fn new(disk: Disk, transaction: i64, nodes: BTreeMap<String, Node>) -> Self {
         let store = Store::restore(transaction, nodes);
-        let (watches, answers, now) = (BTreeMap::new(), Vec::new(), Instant::now());
-        Self { store, disk, watches, next_watch: 0, answers, started: now, ticked: now }
+        let now = Instant::now();
+        Self {
+            store,
+            disk,
+            watches: BTreeMap::new(),
+            next_watch: 0,
+            answers: Vec::new(),
+            marks: Vec::new(),
+            started: now,
+            ticked: now,
+        }
     }
 
     /// Serves until nobody can ask any more, or `stop` resolves.
@@ -117,8 +137,11 @@ impl Keeper {
                 self.store.open(session, timeout_ms, now);
                 self.answer(reply, Ok(session));
             }
-            Request::Heartbeat { session, reply } => {
+            Request::Heartbeat { session, mark, reply } => {
                 let result = self.store.touch(session, now);
+                if mark != 0 {
+                    self.marks.push((session, mark));
+                }
                 self.answer(reply, result);
             }
             Request::Close { session, reply } => {
@@ -147,7 +170,7 @@ impl Keeper {
         }
     }
 
-    fn watch(&mut self, session: u64, prefix: String) -> mpsc::Receiver<String> {
+    fn watch(&mut self, session: u64, prefix: String) -> mpsc::Receiver<News> {
         let (events, receiver) = mpsc::channel(WATCH_BACKLOG_MAX);
         self.watches.insert(self.next_watch, Watch { session, prefix, events });
         self.next_watch += 1;
@@ -171,6 +194,11 @@ impl Keeper {
         }
         let Settled { changed } = self.store.settle();
         self.publish(&changed);
+        for (session, mark) in std::mem::take(&mut self.marks) {
+            self.watches.retain(|_, watch| {
+                watch.session != session || watch.events.try_send(News::Mark(mark)).is_ok()
+            });
+        }
         for answer in self.answers.drain(..) {
             answer(fault.as_ref());
         }
@@ -200,7 +228,8 @@ impl Keeper {
         self.watches.retain(|_, watch| {
             let mut matching = changed.iter().filter(|path| covers(&watch.prefix, path));
             // A watch that is full or whose client is gone ends here; its client then reads everything again.
-            matching.all(|path| watch.events.try_send(path.clone()).is_ok()) && !watch.events.is_closed()
+            matching.all(|path| watch.events.try_send(News::Path(path.clone())).is_ok())
+                && !watch.events.is_closed()
         });
     }
 

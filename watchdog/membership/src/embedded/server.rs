@@ -17,7 +17,7 @@ use watchdog_proto::coordination::coordination_server::{Coordination, Coordinati
 
 use super::convert;
 use super::disk::Disk;
-use super::keeper::{self, Keeper};
+use super::keeper::{self, Keeper, News};
 use super::store::Fault;
 
 /// Requests that wait for the keeper; beyond it callers wait for a place.
@@ -148,8 +148,8 @@ impl Coordination for Service {
         &self,
         request: Request<proto::HeartbeatRequest>,
     ) -> Result<Response<proto::HeartbeatReply>, Status> {
-        let session = request.into_inner().session;
-        self.ask(|reply| keeper::Request::Heartbeat { session, reply }).await?;
+        let proto::HeartbeatRequest { session, mark } = request.into_inner();
+        self.ask(|reply| keeper::Request::Heartbeat { session, mark, reply }).await?;
         Ok(Response::new(proto::HeartbeatReply {}))
     }
 
@@ -194,8 +194,11 @@ impl Coordination for Service {
     ) -> Result<Response<Self::WatchStream>, Status> {
         let proto::WatchRequest { session, prefix } = request.into_inner();
         let events = self.ask(|reply| keeper::Request::Watch { session, prefix, reply }).await?;
-        let stands = futures_util::stream::once(std::future::ready(String::new()));
-        let events = stands.chain(ReceiverStream::new(events));
-        Ok(Response::new(Box::pin(events.map(|path| Ok(proto::WatchEvent { path })))))
+        let stands = futures_util::stream::once(std::future::ready(proto::WatchEvent::default()));
+        let events = ReceiverStream::new(events).map(|news| match news {
+            News::Path(path) => proto::WatchEvent { path, mark: 0 },
+            News::Mark(mark) => proto::WatchEvent { path: String::new(), mark },
+        });
+        Ok(Response::new(Box::pin(stands.chain(events).map(Ok))))
     }
 }

@@ -182,7 +182,7 @@ impl Store {
                 self.expect(path, *version).map_err(refused)?;
                 Ok(path.clone())
             }
-            Operation::Create { path, data, mode } => self.create(session, (path, *mode), data, index),
+            Operation::Create { path, data, mode } => self.create((session, index), (path, *mode), data),
             Operation::Set { path, data, version } => {
                 let mut entry = self.expect(path, *version).map_err(refused)?.clone();
                 entry.node.data.clone_from(data);
@@ -212,10 +212,9 @@ impl Store {
 
     fn create(
         &mut self,
-        session: u64,
+        (session, index): (u64, usize),
         (path, mode): (&str, Mode),
         data: &[u8],
-        index: usize,
     ) -> Result<String, Fault> {
         self.make_parents(path, index)?;
         let mut path = path.to_owned();

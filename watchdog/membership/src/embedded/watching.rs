@@ -1,15 +1,48 @@
 //! Watching: a watch of the embedded service, that stands again after every loss of its stream.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tonic::{Response, Status, Streaming};
 use watchdog_proto::coordination as proto;
 
 use super::client::Line;
 use crate::delay::Delay;
 use crate::tree::Change;
+
+/// How far each watch of a session has told what was committed, in marks; see the protocol.
+#[derive(Debug, Default)]
+pub(crate) struct Marks {
+    last: AtomicU64,
+    passed: Mutex<Vec<watch::Receiver<u64>>>,
+}
+
+impl Marks {
+    /// A mark that was never given.
+    pub(crate) fn next(&self) -> u64 {
+        self.last.fetch_add(1, Ordering::SeqCst) + 1
+    }
+
+    /// How far each watch is.
+    pub(crate) fn watches(&self) -> Vec<watch::Receiver<u64>> {
+        let mut passed = self.passed.lock().unwrap_or_else(PoisonError::into_inner);
+        passed.retain(|passed| passed.has_changed().is_ok());
+        passed.clone()
+    }
+
+    fn add(&self) -> watch::Sender<u64> {
+        let (sender, receiver) = watch::channel(0);
+        self.passed.lock().unwrap_or_else(PoisonError::into_inner).push(receiver);
+        sender
+    }
+
+    /// Everything so far, because whoever listens was told to read all again.
+    fn all(&self) -> u64 {
+        self.last.load(Ordering::SeqCst)
+    }
+}
 
 type Events = Streaming<proto::WatchEvent>;
 
@@ -30,17 +63,22 @@ pub(crate) async fn follow(
     mut events: Events,
     changes: mpsc::UnboundedSender<Change>,
 ) {
+    let passed = line.marks.add();
     let told = async {
         loop {
-            while let Ok(Some(proto::WatchEvent { path })) = events.message().await {
-                if changes.send(Change::Path(path)).is_err() {
+            while let Ok(Some(proto::WatchEvent { path, mark })) = events.message().await {
+                if mark > 0 {
+                    passed.send_replace(mark);
+                } else if changes.send(Change::Path(path)).is_err() {
                     return;
                 }
             }
             events = again(&line, &prefix).await;
+            let all = line.marks.all();
             if changes.send(Change::Resync).is_err() {
                 return;
             }
+            passed.send_replace(all);
         }
     };
     tokio::select! {

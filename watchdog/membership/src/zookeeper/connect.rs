@@ -85,13 +85,12 @@ impl ZooKeeper {
 impl Connect for ZooKeeper {
     async fn open(&self) -> Result<Arc<dyn Tree>, TreeError> {
         let limit = (self.config.options.session_timeout * 2).max(OPEN_MIN);
-        match tokio::time::timeout(limit, self.open_session()).await {
-            Ok(tree) => Ok(Arc::new(tree?)),
-            Err(_) => {
-                let source = format!("no session within {} ms", limit.as_millis()).into();
-                Err(TreeError::Unavailable { operation: "open a session", source })
-            }
-        }
+        let opened = tokio::time::timeout(limit, self.open_session()).await;
+        let tree = opened.map_err(|_| TreeError::Unavailable {
+            operation: "open a session",
+            source: format!("no session within {} ms", limit.as_millis()).into(),
+        })?;
+        Ok(Arc::new(tree?))
     }
 }
 

@@ -12,6 +12,7 @@
 //! time-out, and a write that runs into it is [`crate::tree::TreeError::Unknown`]: it may still happen. Whoever writes
 //! what matters puts a check in front of it.
 
+mod batches;
 mod connect;
 mod faults;
 mod session;

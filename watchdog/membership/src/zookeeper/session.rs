@@ -6,19 +6,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use zookeeper_client::{
     Client, CreateMode, Error, MultiReadResult, MultiWriteError, MultiWriteResult, SessionState,
 };
 
+use super::batches::batches;
 use super::connect::{directory, options};
 use super::{faults, watching};
 use crate::tree::{Change, Mode, Node, Operation, Refused, Session, Tree, TreeError};
 
-/// How many paths one request reads: a request over 1 MiB closes the connection.
-const READ_MAX: usize = 1000;
-/// How many bytes of paths one request reads at most, for the same reason.
-const READ_BYTES_MAX: usize = 256 * 1024;
 /// How many requests for reads are under way at once.
 const READS_AT_ONCE: usize = 4;
 /// How long a request may take at least: an ensemble that lost its leader needs up to 0.7 s for another.
@@ -40,6 +37,8 @@ pub(crate) struct ZooKeeperTree {
     state: watch::Receiver<Session>,
     /// Dropped with us; everything that runs for this tree ends with it.
     alive: watch::Sender<bool>,
+    /// To each watch, for those who wait until it has told all.
+    watches: Mutex<Vec<mpsc::UnboundedSender<oneshot::Sender<()>>>>,
 }
 
 impl ZooKeeperTree {
@@ -53,12 +52,27 @@ impl ZooKeeperTree {
             owned,
             state,
             alive,
+            watches: Mutex::default(),
         }
     }
 
     fn client(&self) -> Result<Client, TreeError> {
         let client = self.client.lock().unwrap_or_else(PoisonError::into_inner).clone();
         client.ok_or(TreeError::Expired)
+    }
+
+    /// Waits until every watch has told what the client has.
+    async fn all_told(&self) {
+        let mut answers = Vec::new();
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).retain(|watch| {
+            let (answer, told) = oneshot::channel();
+            answers.push(told);
+            watch.send(answer).is_ok()
+        });
+        for told in answers {
+            // A watch that ended has nothing more to tell.
+            let _ = told.await;
+        }
     }
 
     fn limit(&self) -> Duration {
@@ -185,23 +199,6 @@ fn create_mode(mode: Mode) -> CreateMode {
     }
 }
 
-/// Splits paths so that each request stays small.
-fn batches(paths: &[String]) -> Vec<&[String]> {
-    let mut batches = Vec::new();
-    let (mut start, mut bytes) = (0, 0);
-    for (index, path) in paths.iter().enumerate() {
-        if index > start && (index - start == READ_MAX || bytes + path.len() > READ_BYTES_MAX) {
-            batches.push(&paths[start..index]);
-            (start, bytes) = (index, 0);
-        }
-        bytes += path.len();
-    }
-    if start < paths.len() {
-        batches.push(&paths[start..]);
-    }
-    batches
-}
-
 /// Translates the states of the client, until it says the last one.
 fn follow_state(client: &Client) -> watch::Receiver<Session> {
     let translate = |state: SessionState| match state {
@@ -277,7 +274,7 @@ impl Tree for ZooKeeperTree {
     async fn list(&self, prefix: &str) -> Result<Vec<String>, TreeError> {
         let client = self.client()?;
         // Lists decide who leads and what is gone; a server that lags behind must not.
-        self.sync().await?;
+        self.ask("sync", "/", client.sync("/")).await?;
         let mut found = Vec::new();
         let mut level = vec![prefix.to_owned()];
         while !level.is_empty() {
@@ -295,13 +292,21 @@ impl Tree for ZooKeeperTree {
 
     async fn sync(&self) -> Result<(), TreeError> {
         let client = self.client()?;
-        self.ask("sync", "/", client.sync("/")).await
+        self.ask("sync", "/", client.sync("/")).await?;
+        // The client has every event by now; those who tell them on may not yet have.
+        let told = self.all_told();
+        tokio::time::timeout(self.limit(), told).await.map_err(|_| TreeError::Unavailable {
+            operation: "sync",
+            source: "a watch did not keep up".into(),
+        })
     }
 
     async fn watch(&self, prefix: &str) -> Result<mpsc::UnboundedReceiver<Change>, TreeError> {
         let client = self.client()?;
         let watcher = self.ask("watch", prefix, watching::stand(&client, prefix)).await?;
         let (changes, receiver) = mpsc::unbounded_channel();
+        let (asking, mut asked) = mpsc::unbounded_channel();
+        self.watches.lock().unwrap_or_else(PoisonError::into_inner).push(asking);
         let mut alive = self.alive.subscribe();
         let prefix = prefix.to_owned();
         tokio::spawn(async move {
@@ -309,7 +314,7 @@ impl Tree for ZooKeeperTree {
                 // Ends when it says so, and when the tree is dropped.
                 _ = alive.wait_for(|alive| !*alive) => {}
                 () = changes.closed() => {}
-                () = watching::follow(&client, &prefix, watcher, &changes) => {}
+                () = watching::follow(&client, &prefix, watcher, (&changes, &mut asked)) => {}
             }
         });
         Ok(receiver)
@@ -326,23 +331,5 @@ impl Tree for ZooKeeperTree {
                 "the session could not be closed; it ends by its time-out"
             );
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn no_request_is_too_large() {
-        let short: Vec<String> = (0..2500).map(|n| format!("/a/{n}")).collect();
-        let sizes: Vec<usize> = batches(&short).into_iter().map(<[String]>::len).collect();
-        assert_eq!(sizes, [1000, 1000, 500]);
-        let long: Vec<String> = (0..600).map(|_| "x".repeat(1000)).collect();
-        assert!(
-            batches(&long).iter().all(|batch| batch.iter().map(String::len).sum::<usize>() <= READ_BYTES_MAX)
-        );
-        assert_eq!(batches(&long).concat(), long);
-        assert_eq!(batches(&[]).len(), 0);
     }
 }

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use zookeeper_client::{
     AddWatchMode, Client, Error, EventType, PersistentWatcher, SessionState, WatchedEvent,
 };
@@ -23,14 +23,26 @@ pub(crate) async fn stand(client: &Client, prefix: &str) -> Result<PersistentWat
 }
 
 /// Tells what the watch tells, and that everything must be read again after each reconnect; ends with the session.
+///
+/// Answers those who are `waiting` once everything that the client has so far is told.
 pub(crate) async fn follow(
     client: &Client,
     prefix: &str,
     mut watcher: PersistentWatcher,
-    changes: &mpsc::UnboundedSender<Change>,
+    (changes, waiting): (&mpsc::UnboundedSender<Change>, &mut mpsc::UnboundedReceiver<oneshot::Sender<()>>),
 ) {
     loop {
-        let WatchedEvent { event_type, session_state, path, .. } = watcher.changed().await;
+        let event = tokio::select! {
+            // In this order: whoever waits is answered when nothing is left to tell.
+            biased;
+            event = watcher.changed() => event,
+            Some(waiting) = waiting.recv() => {
+                // Whoever waited may be gone.
+                let _ = waiting.send(());
+                continue;
+            }
+        };
+        let WatchedEvent { event_type, session_state, path, .. } = event;
         let told = match (event_type, session_state) {
             (EventType::Session, SessionState::SyncConnected) => {
                 // The old one is dropped only when the new one stands: its drop would else take the watch away.

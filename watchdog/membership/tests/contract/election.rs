@@ -1,6 +1,8 @@
 //! Who leads, under which epoch, and what the others can no longer write.
 
 use super::*;
+use watchdog_core::ids::{Epoch, Version};
+use watchdog_core::state::Hash;
 use watchdog_membership::election::{Contender, ElectionError, contenders};
 use watchdog_membership::records::{EpochRecord, decode};
 use watchdog_membership::term::{Lost, Term, TermError};

@@ -1,8 +1,11 @@
 //! Joining, and why the dead don't.
 
 use super::*;
+use tokio::sync::watch;
+use watchdog_core::ids::{Incarnation, Version};
 use watchdog_membership::member::{JoinError, Joined, Member, keep_joined};
 use watchdog_membership::obituary::{declare_dead, prune};
+use watchdog_membership::records::MemberRecord;
 
 fn member_path(replica: &str, life: u128) -> String {
     paths().member(&replica.parse().unwrap(), Incarnation::from_u128(life))
@@ -115,6 +118,23 @@ pub(crate) async fn the_declared_dead_are_told(world: &World) {
     declare_dead(other.as_ref(), &paths(), &obituary("demo-a", 1)).await.unwrap();
     soon("the news", told.wait_for(|dead| *dead)).await.unwrap();
     assert_eq!(read(other.as_ref(), &path).await, None);
+}
+
+pub(crate) async fn a_dropped_membership_ends(world: &World) {
+    let other = world.open().await;
+    let path = member_path("demo-a", 1);
+    let (_records, joined, _) = keep(&world.url(), 1);
+    node_becomes(other.as_ref(), &path, "joined", |node| node.is_some()).await;
+    let link = joined.link().clone();
+    assert!(link.tree().is_some());
+    drop(joined);
+    node_becomes(other.as_ref(), &path, "gone", |node| node.is_none()).await;
+    soon("no session", async {
+        while link.tree().is_some() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 pub(crate) async fn obituaries_are_pruned_under_the_fence(world: &World) {

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use tokio::sync::watch;
+use watchdog_core::ids::Incarnation;
 use watchdog_membership::presence::{Presence, Present, keep_present};
-use watchdog_membership::records::decode;
+use watchdog_membership::records::{ProbeState, ProcessRecord, decode};
 
 fn nothing_but_the_host() -> Presence {
     Presence { host: host(), processes: BTreeMap::new(), obituaries: BTreeMap::new() }

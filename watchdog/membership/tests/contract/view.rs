@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use super::*;
-use watchdog_core::ids::ReplicaId;
+use watchdog_core::ids::{Incarnation, ReplicaId, Version};
 use watchdog_membership::election::Contender;
 use watchdog_membership::member::Member;
 use watchdog_membership::obituary::declare_dead;
 use watchdog_membership::picture::Delta;
-use watchdog_membership::records::encode;
+use watchdog_membership::records::{MemberRecord, encode};
 use watchdog_membership::tree::TreeError;
 use watchdog_membership::view::View;
 
@@ -150,7 +150,7 @@ pub(crate) async fn a_look_sees_what_was_committed_before(world: &World) {
     let mut view = View::open(watcher, paths()).await.unwrap();
     let suspects = BTreeSet::from([replica("demo-a"), replica("demo-b")]);
     let mut looked = view.picture().looked(&replica("demo-b"));
-    for life in 1..=20 {
+    for life in 1..=50 {
         let joined = Member::join(Arc::clone(&agent), &paths(), member("demo-a", life)).await.unwrap();
         view.look(&suspects).await.unwrap();
         assert!(view.picture().lives(&replica("demo-a")).contains(&Incarnation::from_u128(life)));
