@@ -178,3 +178,39 @@ impl Drop for Session {
         }
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use watchdog_core::ids::{ClusterId, Epoch, Time, WatchdogId};
+    use watchdog_ports::contract::led_cluster;
+    use watchdog_ports::healing_log::HealingLog as _;
+
+    use super::*;
+    use crate::{Journal, Options, sql};
+
+    async fn two(journal: &Journal, cluster: &ClusterId) -> Result<(), JournalError> {
+        journal.open_term(cluster, Epoch(2), &WatchdogId::new("two").unwrap(), Time(2)).await
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_leader_that_is_silent_in_a_transaction_loses_the_term_row() {
+        let url = tokio::task::spawn_blocking(watchdog_tests::postgres::shared).await.unwrap().unwrap();
+        let options = Options { query_timeout: Duration::from_millis(500), ..Options::default() };
+        let (old, new) =
+            (Journal::open(&url, options).await.unwrap(), Journal::open(&url, options).await.unwrap());
+        let cluster = led_cluster(&old).await;
+        let mut session = old.writer("claim").await.unwrap();
+        session.begin().await.unwrap();
+        let claim = || vec![Bind::text(&cluster), Bind::Int(1), Bind::Int(1)];
+        assert_eq!(session.execute(sql::CLAIM, claim()).await.unwrap(), 1);
+        // The opening of the new term waits for the row, and is asked again as often as it takes.
+        let mut tries = 1;
+        while let Err(error) = two(&new, &cluster).await {
+            assert!(matches!(error, JournalError::Unavailable { .. }) && tries < 20, "{error:?}");
+            tries += 1;
+        }
+        assert!(session.commit().await.is_err(), "the old leader's transaction is gone");
+        assert_eq!(new.highest_term(&cluster).await.unwrap(), Epoch(2));
+    }
+}
