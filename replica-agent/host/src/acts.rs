@@ -5,26 +5,15 @@ use std::time::Duration;
 
 use watchdog_core::ids::Incarnation;
 
-use crate::ledger::{Entry, Outcome};
+use watchdog_membership::environment::StateFile;
+
+use crate::config::Program;
+use crate::ledger::{Entry, Life, Outcome};
 use crate::load;
 use crate::refusal::Refusal;
 use crate::server::order::{Act, Order};
 use crate::snapshot;
 use crate::supervisor::{Supervisor, with_causes};
-
-/// An act that is over.
-pub(crate) struct Done {
-    /// How it ended.
-    pub(crate) outcome: Outcome,
-    /// Whether that is in the ledger already.
-    pub(crate) recorded: bool,
-}
-
-impl Done {
-    fn unrecorded(outcome: Outcome) -> Self {
-        Self { outcome, recorded: false }
-    }
-}
 
 /// How long an act may take at most, by its own limits.
 pub(crate) fn longest(act: &Act) -> Duration {
@@ -83,7 +72,7 @@ fn unknown(incarnation: Incarnation) -> Refusal {
 }
 
 /// Does it. `begun` is recorded before anything else, together with what the act itself must record.
-pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, begun: Vec<Entry>) -> Done {
+pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, begun: Vec<Entry>) -> Outcome {
     let (replica, incarnation) = act.whom();
     let begin = Entry::Begun {
         cluster: order.cluster.clone(),
@@ -94,16 +83,15 @@ pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, b
     };
     match act {
         Act::Start(start) => {
-            let (life, program, state) = *start;
             let mut entries = begun;
-            entries.extend([begin, Entry::Intended { life: life.clone() }]);
-            run_start(supervisor, order, (life, program, state), entries).await
+            entries.extend([begin, Entry::Intended { life: start.0.clone() }]);
+            run_start(supervisor, *start, entries).await
         }
         Act::Kill(replica, incarnation, grace) => {
             let mut entries = begun;
             entries.push(begin);
             if let Err(error) = supervisor.ledger.record_order(entries).await {
-                return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
+                return Outcome::failed(Refusal::from(error).to_string());
             }
             let known =
                 supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
@@ -112,86 +100,83 @@ pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, b
                 (None, Some(obituary)) => Ok(obituary),
                 (None, None) => supervisor.end_unknown(&order.cluster, replica, incarnation).await,
             };
-            Done::unrecorded(match ended {
+            match ended {
                 Ok(obituary) => Outcome { obituary: Some(obituary), ..Outcome::default() },
                 Err(error) => Outcome::failed(with_causes(&error)),
-            })
+            }
         }
         Act::Snapshot(replica, incarnation, budget) => {
             // It has no effect, so only a new epoch must be on disk first.
             if let (false, Err(error)) = (begun.is_empty(), supervisor.ledger.record_order(begun).await) {
-                return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
+                return Outcome::failed(Refusal::from(error).to_string());
             }
             let taken = snapshot::take(supervisor, &order.cluster, (replica, incarnation), budget).await;
             snapshot::file(supervisor, &order.cluster, &order.step, &taken);
-            Done::unrecorded(Outcome { snapshot: Some(taken), ..Outcome::default() })
+            Outcome { snapshot: Some(taken), ..Outcome::default() }
         }
         Act::Load(order) => {
             let mut entries = begun;
             entries.push(begin);
             if let Err(error) = supervisor.ledger.record_order(entries).await {
-                return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
+                return Outcome::failed(Refusal::from(error).to_string());
             }
-            Done::unrecorded(match load::run(supervisor, *order).await {
+            match load::run(supervisor, *order).await {
                 Ok(loaded) => Outcome { loaded: Some(loaded), ..Outcome::default() },
                 Err(error) => Outcome::failed(with_causes(&error)),
-            })
+            }
         }
     }
 }
 
+/// What a start brings.
+type StartOrder = (Life, Program, StateFile);
+
 async fn run_start(
     supervisor: &Arc<Supervisor>,
-    order: &Order,
-    (life, program, state): (
-        crate::ledger::Life,
-        crate::config::Program,
-        watchdog_membership::environment::StateFile,
-    ),
-    entries: Vec<Entry>,
-) -> Done {
-    let caching = supervisor.clone();
-    let cached = life.clone();
-    let rendered = program.clone();
+    (life, program, state): StartOrder,
+    mut entries: Vec<Entry>,
+) -> Outcome {
+    let launcher = match supervisor.launcher(&life).await {
+        Ok(launcher) => launcher,
+        Err(error) => return fail_start(supervisor, &life, with_causes(&error)).await,
+    };
+    entries.push(launcher.entry(&life));
+    let preparing = supervisor.clone();
+    let (ordered, loads) = (life.clone(), program.load.is_some());
     let prepare = tokio::task::spawn_blocking(move || {
-        let prepared = caching.cache_state(&cached, &state).map_err(|error| with_causes(&error));
-        prepared.and_then(|()| load::render_first(&rendered, &state).map_err(|error| with_causes(&error)))
+        let launch = preparing.prepare(&ordered, &program, &state).map_err(|error| with_causes(&error))?;
+        load::render_first(&program, &state).map_err(|error| with_causes(&error))?;
+        Ok(launch)
     });
     // The two syncs run side by side: neither counts before the other.
     let (recorded, prepared) = tokio::join!(supervisor.ledger.record_order(entries), prepare);
-    if let Err(error) = recorded {
-        return Done::unrecorded(Outcome::failed(Refusal::from(error).to_string()));
-    }
     let prepared = prepared.unwrap_or_else(|_| Err("the thread that prepares starts failed".into()));
-    let started = match prepared {
-        Ok(()) => {
-            let whom = (life.replica.clone(), life.incarnation);
-            let (cluster, step) = (order.cluster.clone(), order.step.clone());
-            let done = move |key: &crate::ledger::ProcessKey| {
-                let process = Some((whom.0, whom.1, key.clone()));
-                Entry::Done { cluster, step, outcome: Outcome { process, ..Outcome::default() } }
-            };
-            let loads = program.load.is_some();
-            let started = supervisor.spawn(life.clone(), program, done).await;
-            if let (true, Ok(kept)) = (loads, &started) {
-                load::note_loaded(supervisor, kept, life.version, life.state_hash);
-            }
-            started.map_err(|error| with_causes(&error))
-        }
-        Err(error) => Err(error),
-    };
-    match started {
-        Ok(kept) => {
-            let process = Some((life.replica.clone(), life.incarnation, kept.key.clone()));
-            Done { outcome: Outcome { process, ..Outcome::default() }, recorded: true }
-        }
+    let prepared = recorded.map_err(|error| Refusal::from(error).to_string()).and(prepared);
+    let launch = match prepared {
+        Ok(launch) => launch,
         Err(error) => {
-            // Nothing of it runs, and by this it never will.
-            let obituary = supervisor.obituary(life.replica.clone(), life.incarnation, "never started", true);
-            if let Err(error) = supervisor.declare(&life.cluster, obituary).await {
-                tracing::error!(%error, "a start that failed could not be recorded");
-            }
-            Done::unrecorded(Outcome::failed(error))
+            launcher.discard().await;
+            return fail_start(supervisor, &life, error).await;
         }
+    };
+    let process = Some((life.replica.clone(), life.incarnation, launcher.key().clone()));
+    match supervisor.launch(life.clone(), launcher, &launch).await {
+        Ok(kept) => {
+            if loads {
+                load::note_loaded(supervisor, &kept, life.version, life.state_hash);
+            }
+            Outcome { process, ..Outcome::default() }
+        }
+        Err(error) => fail_start(supervisor, &life, with_causes(&error)).await,
     }
+}
+
+/// Nothing of it runs, and by this it never will.
+async fn fail_start(supervisor: &Supervisor, life: &Life, error: String) -> Outcome {
+    supervisor.unprepare(life);
+    let obituary = supervisor.obituary(life.replica.clone(), life.incarnation, "never started", true);
+    if let Err(error) = supervisor.declare(&life.cluster, obituary).await {
+        tracing::error!(%error, "a start that failed could not be recorded");
+    }
+    Outcome::failed(error)
 }

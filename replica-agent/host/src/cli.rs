@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use watchdog_core::ids::{HostId, Incarnation};
 
 use crate::config::Config;
+use crate::supervisor::Tree;
 use crate::{guardian, run};
 
 /// Keeps the replicas of this host for a watchdog.
@@ -48,6 +49,8 @@ enum Command {
         lease: PathBuf,
         /// Whose lease.
         incarnation: Incarnation,
+        /// The control group of everything that it guards.
+        group: Option<PathBuf>,
     },
 }
 
@@ -78,7 +81,9 @@ pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run_agent(arguments),
         Command::CheckConfig { file } => check(&file),
-        Command::Guardian { lease, incarnation } => return guardian::child::guard(&lease, incarnation),
+        Command::Guardian { lease, incarnation, group } => {
+            return guardian::child::guard(&lease, incarnation, &Tree::recorded(group));
+        }
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

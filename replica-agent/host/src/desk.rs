@@ -131,17 +131,15 @@ impl Desk {
         if new_epoch {
             begun.push(Entry::Epoch { cluster: order.cluster.clone(), epoch: order.epoch });
         }
-        let acts::Done { outcome, recorded } = acts::run(&self.supervisor, &order, act, begun).await;
+        let outcome = acts::run(&self.supervisor, &order, act, begun).await;
         if new_epoch && self.supervisor.ledger.read(|book| book.epoch(&order.cluster)) >= order.epoch {
             self.fence.recorded(&order.cluster, order.epoch);
             self.supervisor.show_epoch(&order.cluster, order.epoch);
         }
         tracing::info!(step = %key.1, kind = ?span.0, replica = %span.1, incarnation = %span.2, error = outcome.error, "a step has ended");
         result.send_replace(Some(outcome.clone()));
-        let recorded = recorded || {
-            let done = Entry::Done { cluster: key.0.clone(), step: key.1.clone(), outcome };
-            self.supervisor.ledger.record_fact(vec![done]).await.is_ok()
-        };
+        let done = Entry::Done { cluster: key.0.clone(), step: key.1.clone(), outcome };
+        let recorded = self.supervisor.ledger.record_fact(vec![done]).await.is_ok();
         // What the disk did not take is remembered here, as long as we live.
         if recorded {
             self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);

@@ -27,7 +27,7 @@ fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     // Before anything else: this is on the way between a death and the replacement's first answer.
     if words.next().is_some_and(|word| word == launch::WORD) {
-        return launch::launch(words);
+        return launch::launch(words.next().map(Into::into));
     }
     cli::main()
 }

@@ -64,8 +64,9 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         .iter()
         .filter_map(|cluster| presence::join(&supervisor, &fence, connect.clone(), cluster))
         .collect();
+    supervisor.make_spares();
     tokio::spawn(logs::keep_rotating(supervisor.clone()));
-    let desk = Arc::new(Desk::new(supervisor, fence));
+    let desk = Arc::new(Desk::new(supervisor.clone(), fence));
     // The line by which whoever started us knows where we are.
     println!("replica-agent {} listens on {address}", config.host);
     let ended = tokio::select! {
@@ -73,6 +74,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
         reason = ledger.ruined() => Err(anyhow::Error::new(reason).context("what must be remembered can't be; the next start is a new instance")),
         stopped = stopped() => stopped,
     };
+    supervisor.leave().await;
     if ended.is_ok() {
         tracing::info!("stopping; replicas go on");
     }

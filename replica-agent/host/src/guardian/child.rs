@@ -13,7 +13,7 @@ use watchdog_core::ids::Incarnation;
 
 use super::lease::{Deadline, LeaseFile};
 use crate::clock;
-use crate::supervisor::{Groups, proc};
+use crate::supervisor::{Tree, proc};
 
 /// A guardian looks at least this often, so that it goes soon after its replica.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -43,8 +43,8 @@ pub(super) fn end_others(incarnation: Incarnation) {
 }
 
 /// Guards one incarnation until its lease is released or has run out; then it is dead.
-pub(crate) fn guard(path: &Path, incarnation: Incarnation) -> ExitCode {
-    match stand(path, incarnation) {
+pub(crate) fn guard(path: &Path, incarnation: Incarnation, tree: &Tree) -> ExitCode {
+    match stand(path, incarnation, tree) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("guardian of {incarnation}: {error}");
@@ -53,7 +53,7 @@ pub(crate) fn guard(path: &Path, incarnation: Incarnation) -> ExitCode {
     }
 }
 
-fn stand(path: &Path, incarnation: Incarnation) -> io::Result<()> {
+fn stand(path: &Path, incarnation: Incarnation, tree: &Tree) -> io::Result<()> {
     // We are the leader of our session already when somebody started us by hand.
     let _ = setsid();
     let lease = LeaseFile::open(path)?;
@@ -73,7 +73,7 @@ fn stand(path: &Path, incarnation: Incarnation) -> io::Result<()> {
             }
             Deadline::Until(_) => {
                 eprintln!("guardian of {incarnation}: the lease has run out; everything of it is killed");
-                end_tree(incarnation);
+                end_tree(incarnation, tree);
                 return Ok(());
             }
         }
@@ -92,12 +92,9 @@ fn sleep_until(timer: &std::os::fd::OwnedFd, deadline: Duration) -> io::Result<(
 }
 
 /// Kills until nothing is left: by the control group if there is one, and by what processes carry.
-fn end_tree(incarnation: Incarnation) {
-    let tree = Groups::find().and_then(|groups| groups.existing(incarnation));
+fn end_tree(incarnation: Incarnation, tree: &Tree) {
     loop {
-        if let Some(tree) = &tree {
-            tree.kill(incarnation, None);
-        }
+        tree.kill(incarnation, None);
         if proc::kill_carriers(incarnation, None) == 0 {
             return;
         }

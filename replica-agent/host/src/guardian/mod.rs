@@ -27,7 +27,8 @@ use watchdog_core::ids::{ClusterId, Incarnation};
 
 use crate::clock;
 use crate::dirs::Dirs;
-use crate::supervisor::Handle;
+use crate::ledger::Life;
+use crate::supervisor::{Handle, Tree};
 use lease::LeaseFile;
 
 /// The hidden subcommand.
@@ -63,15 +64,11 @@ impl Leases {
     /// # Errors
     ///
     /// Nobody guards it, so it must not be started.
-    pub(crate) async fn grant(
-        &self,
-        cluster: &ClusterId,
-        incarnation: Incarnation,
-        lease_ms: u64,
-    ) -> io::Result<()> {
+    pub(crate) async fn grant(&self, life: &Life, lease_ms: u64, tree: &Tree) -> io::Result<()> {
+        let (cluster, incarnation) = (&life.cluster, life.incarnation);
         let file = LeaseFile::open(&self.dirs.lease(incarnation))?;
         file.set_deadline(clock::boottime() + Duration::from_millis(lease_ms))?;
-        self.stand_guard(incarnation).await?;
+        self.stand_guard(incarnation, tree).await?;
         self.hold(incarnation, Lease { cluster: cluster.clone(), lease_ms, file });
         Ok(())
     }
@@ -81,7 +78,8 @@ impl Leases {
     }
 
     /// Takes up the lease of an adopted replica, and sets a guardian over it where there is none.
-    pub(crate) fn resume(&self, cluster: &ClusterId, incarnation: Incarnation, lease_ms: u64) {
+    pub(crate) fn resume(&self, life: &Life, lease_ms: u64, tree: &Tree) {
+        let (cluster, incarnation) = (&life.cluster, life.incarnation);
         let path = self.dirs.lease(incarnation);
         let known = path.exists();
         let opened = LeaseFile::open(&path).and_then(|file| {
@@ -99,7 +97,10 @@ impl Leases {
             }
         }
         let leases = self.clone();
-        tokio::spawn(async move { leases.guard_again(incarnation).await });
+        tokio::spawn({
+            let tree = tree.clone();
+            async move { leases.guard_again(incarnation, &tree).await }
+        });
     }
 
     /// The session of a cluster was confirmed at this time since boot: its replicas may run on for their lease.
@@ -132,19 +133,22 @@ impl Leases {
     }
 
     /// Starts a guardian unless there is one; it stands when this returns, and is replaced if it dies.
-    async fn stand_guard(&self, incarnation: Incarnation) -> io::Result<()> {
+    async fn stand_guard(&self, incarnation: Incarnation, tree: &Tree) -> io::Result<()> {
         if child::is_guarded(&self.dirs.lease(incarnation))? {
             return Ok(());
         }
         let mut command = Command::new(&self.launcher);
         command.arg(WORD).arg(self.dirs.lease(incarnation)).arg(incarnation.to_string());
+        if let Tree::Group(path) = tree {
+            command.arg(path);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut process = command.spawn()?;
         let handle = Handle::new(pidfd_open(Pid::from_child(&process), PidfdFlags::empty())?)?;
-        let leases = self.clone();
+        let (leases, tree) = (self.clone(), tree.clone());
         tokio::spawn(async move {
             handle.end().await;
-            leases.guard_again(incarnation).await;
+            leases.guard_again(incarnation, &tree).await;
         });
         let output = process.stdout.take().ok_or_else(|| io::Error::other("no pipe to the guardian"))?;
         let mut output = pipe::Receiver::from_owned_fd(output.into())?;
@@ -157,10 +161,14 @@ impl Leases {
     }
 
     /// Replaces a guardian that died before its replica.
-    fn guard_again(&self, incarnation: Incarnation) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+    fn guard_again<'a>(
+        &'a self,
+        incarnation: Incarnation,
+        tree: &'a Tree,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
             while self.is_held(incarnation) {
-                match self.stand_guard(incarnation).await {
+                match self.stand_guard(incarnation, tree).await {
                     Ok(()) => return,
                     Err(error) => {
                         tracing::error!(%incarnation, %error, "an exclusive replica has no guardian")

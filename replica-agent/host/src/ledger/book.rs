@@ -1,6 +1,7 @@
 //! Book: what the ledger's entries add up to.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, ReplicaId, StepId};
 use watchdog_membership::records::{LoadedRecord, ObituaryRecord};
@@ -58,6 +59,8 @@ pub(crate) struct Living {
     pub(crate) life: Life,
     /// The process; `None` between the intent and the start.
     pub(crate) process: Option<ProcessKey>,
+    /// Its control group.
+    pub(crate) group: Option<PathBuf>,
     /// What we loaded on its behalf.
     pub(crate) loaded: Option<LoadedRecord>,
 }
@@ -108,11 +111,12 @@ impl Book {
                 self.steps.insert((cluster, step), StepEntry { begun, fate: Fate::Open, count });
             }
             Entry::Intended { life } => {
-                self.living.insert(life.incarnation, Living { life, process: None, loaded: None });
+                self.living
+                    .insert(life.incarnation, Living { life, process: None, group: None, loaded: None });
             }
-            Entry::Spawned { incarnation, process } => {
+            Entry::Spawned { incarnation, process, group } => {
                 if let Some(living) = self.living.get_mut(&incarnation) {
-                    living.process = Some(process);
+                    (living.process, living.group) = (Some(process), group);
                 }
             }
             Entry::Loaded { incarnation, loaded } => {
@@ -173,7 +177,11 @@ impl Book {
         for living in self.living.values() {
             let incarnation = living.life.incarnation;
             entries.push(Entry::Intended { life: living.life.clone() });
-            entries.extend(living.process.clone().map(|process| Entry::Spawned { incarnation, process }));
+            entries.extend(living.process.clone().map(|process| Entry::Spawned {
+                incarnation,
+                process,
+                group: living.group.clone(),
+            }));
             entries.extend(living.loaded.clone().map(|loaded| Entry::Loaded { incarnation, loaded }));
         }
         let mut aged: Vec<(u64, Vec<Entry>)> =

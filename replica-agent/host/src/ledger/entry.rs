@@ -1,6 +1,7 @@
 //! Entry: the facts that a host agent must not forget.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, ReplicaId, StepId, Version};
@@ -23,8 +24,8 @@ pub(crate) enum Entry {
     Begun { cluster: ClusterId, step: StepId, replica: ReplicaId, incarnation: Incarnation, act: ActKind },
     /// A process is about to be started.
     Intended { life: Life },
-    /// It was.
-    Spawned { incarnation: Incarnation, process: ProcessKey },
+    /// By this process, in this control group.
+    Spawned { incarnation: Incarnation, process: ProcessKey, group: Option<PathBuf> },
     /// A step ended.
     Done { cluster: ClusterId, step: StepId, outcome: Outcome },
     /// A step was begun before a crash, and how it ended can't be known.

@@ -54,7 +54,7 @@ fn story() -> Vec<Entry> {
             act: ActKind::Start,
         },
         Entry::Intended { life: life(1) },
-        Entry::Spawned { incarnation: Incarnation::from_u128(1), process },
+        Entry::Spawned { incarnation: Incarnation::from_u128(1), process, group: None },
         Entry::Done { cluster: demo(), step: step(), outcome: Outcome::default() },
         Entry::Dead { cluster: demo(), obituary },
         Entry::Published { incarnation: Incarnation::from_u128(1) },

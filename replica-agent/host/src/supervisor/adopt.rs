@@ -12,6 +12,7 @@ use std::sync::Arc;
 use watchdog_core::ids::Incarnation;
 use watchdog_membership::environment;
 
+use super::handle::Handle;
 use super::kept::Kept;
 use super::spawn::LIFE;
 use super::tree::Tree;
@@ -50,7 +51,8 @@ impl Supervisor {
         for carrier in carried.values().filter(|carrier| dead.contains(&carrier.life.incarnation)) {
             let Carrier { life, key, .. } = carrier;
             tracing::warn!(replica = %life.replica, incarnation = %life.incarnation, pid = key.pid, "it runs although it was declared dead; it is ended");
-            self.adopted_tree(key.pid, life.incarnation).clear(life.incarnation, Some(key.pid)).await;
+            let tree = Tree::of_process(self.groups.as_ref(), key.pid);
+            self.clear(&tree, life.incarnation, Some(key.pid)).await;
             inventory.ended += 1;
         }
         let mut found = carried;
@@ -89,9 +91,13 @@ impl Supervisor {
         inventory: &mut Inventory,
     ) -> Result<(), LedgerError> {
         let Carrier { life, key, leads } = carrier;
+        let group = match Tree::of_process(self.groups.as_ref(), key.pid) {
+            Tree::Group(path) => Some(path),
+            Tree::Session => None,
+        };
         let entries = vec![
             Entry::Intended { life: life.clone() },
-            Entry::Spawned { incarnation: life.incarnation, process: key.clone() },
+            Entry::Spawned { incarnation: life.incarnation, process: key.clone(), group },
         ];
         self.ledger.record_fact(entries).await?;
         tracing::warn!(replica = %life.replica, incarnation = %life.incarnation, pid = key.pid, leads, "found a replica that the ledger does not know");
@@ -109,43 +115,32 @@ impl Supervisor {
                 .is_some_and(|stat| stat.start_ticks == key.start_ticks && !stat.is_dead())
     }
 
-    fn adopted_tree(&self, pid: u32, incarnation: Incarnation) -> Tree {
-        Tree::adopted(self.groups.as_ref(), pid, incarnation)
-    }
-
     fn adopt(self: &Arc<Self>, life: Life, key: ProcessKey) -> Option<Arc<Kept>> {
         let pidfd = proc::open(key.pid, || self.is_alive(&key))?;
-        let tree = self.adopted_tree(key.pid, life.incarnation);
-        if let Some(lease_ms) = life.lease_ms {
-            self.leases.resume(&life.cluster, life.incarnation, lease_ms);
-        }
-        match Kept::new(life, key, pidfd, tree) {
-            Ok(mut kept) => {
-                kept.adopted = true;
-                Some(self.keep(kept))
-            }
+        let handle = match Handle::new(pidfd) {
+            Ok(handle) => handle,
             Err(error) => {
                 tracing::error!(%error, "a live process can't be watched");
-                None
+                return None;
             }
+        };
+        let tree = Tree::of_process(self.groups.as_ref(), key.pid);
+        if let Some(lease_ms) = life.lease_ms {
+            self.leases.resume(&life, lease_ms, &tree);
         }
+        let mut kept = Kept::new(life, key, handle, tree);
+        kept.adopted = true;
+        Some(self.keep(kept))
     }
 
     async fn bury_absent(self: &Arc<Self>, life: &Life) -> Result<(), LedgerError> {
-        let rebooted = self.ledger.read(|book| {
-            let process = book.living.get(&life.incarnation).and_then(|living| living.process.as_ref());
-            process.is_some_and(|process| process.boot_id != self.boot_id)
+        let (rebooted, group) = self.ledger.read(|book| {
+            let living = book.living.get(&life.incarnation);
+            let process = living.and_then(|living| living.process.as_ref());
+            let rebooted = process.is_some_and(|process| process.boot_id != self.boot_id);
+            (rebooted, living.and_then(|living| living.group.clone()))
         });
-        let tree_gone = if rebooted {
-            true
-        } else {
-            let group = self.groups.as_ref().and_then(|groups| groups.existing(life.incarnation));
-            match group {
-                Some(tree) => tree.clear(life.incarnation, None).await,
-                // Made with each start and removed when it is empty; else only a look can tell.
-                None => proc::kill_carriers(life.incarnation, None) == 0 && self.groups.is_some(),
-            }
-        };
+        let tree_gone = rebooted || self.clear(&Tree::recorded(group), life.incarnation, None).await;
         let status = if rebooted { "rebooted" } else { "unknown" };
         let obituary = self.obituary(life.replica.clone(), life.incarnation, status, tree_gone);
         self.leases.release(life.incarnation);

@@ -31,6 +31,12 @@ impl Handle {
         waitid(WaitId::PidFd(self.0.get_ref().as_fd()), options).ok().flatten()
     }
 
+    /// Whether it has ended by now; it is not reaped by this.
+    pub(crate) fn has_ended(&self) -> bool {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        !matches!(waitid(WaitId::PidFd(self.0.get_ref().as_fd()), options), Ok(None))
+    }
+
     /// Signals it; false when it has ended.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         pidfd_send_signal(self.0.get_ref().as_fd(), signal).is_ok()

@@ -1,6 +1,5 @@
 //! Kept: one live process under our care, and what we know of it.
 
-use std::os::fd::OwnedFd;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Signal;
@@ -53,11 +52,7 @@ pub(crate) struct Standing {
 
 impl Kept {
     /// Takes care of a process through its handle.
-    ///
-    /// # Errors
-    ///
-    /// When the handle can't be watched.
-    pub(crate) fn new(life: Life, key: ProcessKey, pidfd: OwnedFd, tree: Tree) -> std::io::Result<Self> {
+    pub(crate) fn new(life: Life, key: ProcessKey, handle: Handle, tree: Tree) -> Self {
         let standing = Standing {
             phase: Phase::Running,
             probe: ProbeState::None,
@@ -67,8 +62,7 @@ impl Kept {
             loaded: None,
             probers: Vec::new(),
         };
-        let handle = Handle::new(pidfd)?;
-        Ok(Self {
+        Self {
             life,
             key,
             tree,
@@ -76,7 +70,7 @@ impl Kept {
             handle,
             standing: Mutex::new(standing),
             ended: watch::channel(None).0,
-        })
+        }
     }
 
     /// A copy of what is known now.

@@ -69,11 +69,9 @@ impl Supervisor {
         replica: ReplicaId,
         incarnation: Incarnation,
     ) -> Result<ObituaryRecord, KillError> {
-        let tree = self.groups.as_ref().and_then(|groups| groups.existing(incarnation));
-        let proven = match tree {
-            Some(tree) => tree.clear(incarnation, None).await,
-            None => proc::kill_carriers(incarnation, None) == 0,
-        };
+        let found = tokio::task::spawn_blocking(move || proc::kill_carriers(incarnation, None)).await;
+        // Whoever did start it without our knowledge is no proof of what else there is.
+        let proven = found.is_ok_and(|found| found == 0);
         let obituary = self.obituary(replica, incarnation, "never started", proven);
         self.declare(cluster, obituary.clone()).await?;
         Ok(obituary)

@@ -1,105 +1,103 @@
-//! Launch: the step between fork and the program: a session and a control group of its own, then exec.
+//! Launch: the process between fork and the program: a session and a control group of its own, then exec.
 //!
 //! ```text
-//! host agent ─spawn─► replica-agent --launch … ─setsid, join group, open logs─exec─► program
+//! host agent ─spawn─► replica-agent --launch GROUP ─setsid, join the group─► waits
+//!            ─order─► (standard input)             ─open logs─exec─► program
 //!            ◄──── end of file: it runs ──── or a sentence: why it does not ─────┘
 //! ```
 //!
 //! A program of our own does this because code between fork and exec would have
-//! to be `unsafe`. It runs before anything else of this binary, in well under a
-//! millisecond, and the program has joined its group before its first instruction.
+//! to be `unsafe`. It can wait for its order, so that joining the group, which
+//! takes the kernel seven milliseconds, is over before anybody is in a hurry.
+//! Without an order, when the host agent dies, it ends.
 
-use std::ffi::{OsStr, OsString};
-use std::fs::OpenOptions;
-use std::io::Write;
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::path::PathBuf;
+use std::process::{Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, getppid, setsid};
+use serde::{Deserialize, Serialize};
 
 /// The hidden first argument.
 pub(crate) const WORD: &str = "--launch";
 
-/// What the launcher is told on its command line.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What the launcher is told on its standard input.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Launch {
-    /// The control group's file to join by.
-    pub(crate) entrance: Option<PathBuf>,
-    /// Where standard error goes.
-    pub(crate) errors: PathBuf,
+    /// Who tells it.
+    pub(crate) parent: u32,
+    /// Where standard output and standard error go.
+    pub(crate) logs: [PathBuf; 2],
     /// Whom to run as.
     pub(crate) owner: Option<(u32, u32)>,
     /// Where to run.
     pub(crate) directory: Option<PathBuf>,
+    /// All of its environment.
+    pub(crate) variables: BTreeMap<String, String>,
     /// What to run.
     pub(crate) argv: Vec<String>,
 }
 
-impl Launch {
-    /// The command that runs it.
-    pub(crate) fn command(&self, launcher: &Path) -> Command {
-        let mut command = Command::new(launcher);
-        let path = |path: &Option<PathBuf>| path.clone().unwrap_or_default();
-        command.arg(WORD).arg(std::process::id().to_string()).arg(path(&self.entrance)).arg(&self.errors);
-        command.arg(self.owner.map_or_else(String::new, |(user, group)| format!("{user}:{group}")));
-        command.arg(path(&self.directory)).args(&self.argv);
-        command
-    }
-
-    fn parse(mut words: impl Iterator<Item = OsString>) -> Option<(u32, Self)> {
-        let parent = words.next()?.to_str()?.parse().ok()?;
-        let filled = |word: OsString| (!word.is_empty()).then(|| PathBuf::from(word));
-        let entrance = filled(words.next()?);
-        let errors = PathBuf::from(words.next()?);
-        let owner = parse_owner(&words.next()?);
-        let directory = filled(words.next()?);
-        let argv = words.map(|word| word.into_string().ok()).collect::<Option<Vec<_>>>()?;
-        Some((parent, Self { entrance, errors, owner, directory, argv }))
-    }
-}
-
-fn parse_owner(word: &OsStr) -> Option<(u32, u32)> {
-    let (user, group) = word.to_str()?.split_once(':')?;
-    Some((user.parse().ok()?, group.parse().ok()?))
-}
-
-/// Becomes the program; returns only when that fails.
-pub(crate) fn launch(words: impl Iterator<Item = OsString>) -> ExitCode {
-    let Some((parent, launch)) = Launch::parse(words) else {
-        eprintln!("{WORD} is for the host agent only");
-        return ExitCode::from(2);
-    };
+/// Becomes the program that it is told; returns only when that fails. `entrance` is the file to join the group by.
+pub(crate) fn launch(entrance: Option<PathBuf>) -> ExitCode {
     // The copy is closed by exec, which is how the host agent learns that the program runs.
-    let pipe = rustix::io::fcntl_dupfd_cloexec(std::io::stderr(), 3);
-    let reason = become_program(parent, &launch);
-    if let Ok(pipe) = pipe {
-        // Nobody listens when the host agent is gone, and then nobody needs to know.
-        let _ = std::fs::File::from(pipe).write_all(reason.as_bytes());
-    }
+    let Ok(pipe) = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3) else { return ExitCode::from(127) };
+    let mut pipe = File::from(pipe);
+    let reason = match prepare(entrance) {
+        Ok(()) => match pipe.write_all(b"+").map(|()| become_program()) {
+            Ok(Some(reason)) => reason,
+            // Nobody is there to give an order, or to hear why not.
+            Ok(None) | Err(_) => return ExitCode::SUCCESS,
+        },
+        Err(reason) => format!("-{reason}"),
+    };
+    // Nobody listens when the host agent is gone, and then nobody needs to know.
+    let _ = pipe.write_all(reason.as_bytes());
     ExitCode::from(127)
 }
 
-fn become_program(parent: u32, launch: &Launch) -> String {
-    if let Err(error) = setsid() {
-        return format!("no session of its own: {error}");
+fn prepare(entrance: Option<PathBuf>) -> Result<(), String> {
+    setsid().map_err(|error| format!("no session of its own: {error}"))?;
+    entrance.map_or(Ok(()), |entrance| {
+        std::fs::write(&entrance, "0").map_err(|error| format!("cannot join {}: {error}", entrance.display()))
+    })
+}
+
+/// Why it did not become the program; `None` when there was no order.
+fn become_program() -> Option<String> {
+    let mut order = Vec::new();
+    let read = std::io::stdin().read_to_end(&mut order);
+    if read.is_err() || order.is_empty() {
+        return None;
     }
-    if let Some(entrance) = &launch.entrance
-        && let Err(error) = std::fs::write(entrance, "0")
-    {
-        return format!("cannot join {}: {error}", entrance.display());
-    }
-    // A host agent that died after the fork can't record this process; it must not start behind its back.
-    if getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs()) != Some(parent) {
-        return "the host agent is gone".into();
-    }
-    let errors = match OpenOptions::new().create(true).append(true).open(&launch.errors) {
-        Ok(errors) => errors,
-        Err(error) => return format!("cannot open {}: {error}", launch.errors.display()),
+    let launch: Launch = match serde_json::from_slice(&order) {
+        Ok(launch) => launch,
+        Err(error) => return Some(format!("the launcher was told nonsense: {error}")),
     };
+    // A host agent that has died can't keep this process; it must not start behind its back.
+    if getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs()) != Some(launch.parent) {
+        return Some("the host agent is gone".into());
+    }
+    Some(exec(&launch))
+}
+
+fn exec(launch: &Launch) -> String {
+    let mut files = Vec::new();
+    for log in &launch.logs {
+        match OpenOptions::new().create(true).append(true).open(log) {
+            Ok(file) => files.push(file),
+            Err(error) => return format!("cannot open {}: {error}", log.display()),
+        }
+    }
     let Some((program, arguments)) = launch.argv.split_first() else { return "no program".into() };
     let mut command = Command::new(program);
-    command.args(arguments).stderr(errors);
+    command.args(arguments).env_clear().envs(&launch.variables).stdin(Stdio::null());
+    if let (Some(errors), Some(output)) = (files.pop(), files.pop()) {
+        command.stdout(output).stderr(errors);
+    }
     if let Some((user, group)) = launch.owner {
         command.uid(user).gid(group);
     }
@@ -107,24 +105,4 @@ fn become_program(parent: u32, launch: &Launch) -> String {
         command.current_dir(directory);
     }
     format!("cannot run {program}: {}", command.exec())
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_told_is_what_is_heard() {
-        let told = Launch {
-            entrance: None,
-            errors: "/log dir/err".into(),
-            owner: Some((7, 8)),
-            directory: Some("/srv".into()),
-            argv: vec!["/bin/x".into(), String::new(), "--launch".into()],
-        };
-        let command = told.command(Path::new("/proc/self/exe"));
-        let words = command.get_args().skip(1).map(OsStr::to_owned);
-        assert_eq!(Launch::parse(words).unwrap(), (std::process::id(), told));
-    }
 }

@@ -9,11 +9,13 @@
 //! It restarts nothing by itself: an end is a fact for the leader.
 
 mod adopt;
+mod clear;
 mod handle;
 mod kept;
 mod kill;
 pub(crate) mod launch;
 pub(crate) mod proc;
+mod spares;
 mod spawn;
 mod tree;
 mod user;
@@ -37,7 +39,11 @@ use crate::probes;
 pub(crate) use handle::Handle;
 pub(crate) use kept::{AskNow, Kept};
 pub(crate) use spawn::{SpawnError, with_causes};
-pub(crate) use tree::Groups;
+pub(crate) use tree::Tree;
+
+use clear::Census;
+use spares::Spares;
+use tree::Groups;
 
 /// The keeper of processes.
 pub(crate) struct Supervisor {
@@ -47,7 +53,8 @@ pub(crate) struct Supervisor {
     pub(crate) ledger: Ledger,
     pub(crate) leases: Leases,
     groups: Option<Groups>,
-    launcher: PathBuf,
+    spares: Arc<Spares>,
+    census: Census,
     kept: Mutex<BTreeMap<Incarnation, Arc<Kept>>>,
     boards: BTreeMap<ClusterId, watch::Sender<Presence>>,
 }
@@ -63,7 +70,7 @@ impl Supervisor {
         let boot_id = proc::boot_id()?;
         // The link, not what it points to: it also works when the binary was replaced meanwhile.
         let launcher = PathBuf::from("/proc/self/exe");
-        let groups = config.cgroups.then(Groups::find).flatten();
+        let groups = if config.cgroups { Groups::find(dirs.root()) } else { None };
         if groups.is_none() {
             tracing::info!("no control groups: process trees are found by session and environment");
         }
@@ -90,10 +97,27 @@ impl Supervisor {
             config,
             dirs,
             ledger,
-            groups,
-            launcher,
+            groups: groups.clone(),
+            spares: Arc::new(Spares::new(launcher, groups)),
+            census: Census::default(),
             boards,
         })
+    }
+
+    /// Keeps launchers ready for as long as we live.
+    pub(crate) fn make_spares(&self) {
+        if let Some(groups) = &self.groups {
+            groups.sweep();
+        }
+        tokio::spawn(self.spares.clone().keep_filled());
+    }
+
+    /// Takes away what only we need; replicas go on.
+    pub(crate) async fn leave(&self) {
+        self.spares.empty().await;
+        if let Some(groups) = &self.groups {
+            groups.leave();
+        }
     }
 
     /// The live process of an incarnation.
@@ -158,7 +182,7 @@ impl Supervisor {
     async fn watch_over(self: Arc<Self>, kept: Arc<Kept>) {
         let status = kept.end().await;
         let life = &kept.life;
-        let tree_gone = kept.tree.clear(life.incarnation, Some(kept.key.pid)).await;
+        let tree_gone = self.clear(&kept.tree, life.incarnation, Some(kept.key.pid)).await;
         let obituary = self.obituary(life.replica.clone(), life.incarnation, &status, tree_gone);
         tracing::info!(replica = %life.replica, incarnation = %life.incarnation, status, tree_gone, "a replica has ended");
         if let Err(error) = self.record_death(&life.cluster, &obituary).await {

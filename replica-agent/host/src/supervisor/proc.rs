@@ -79,17 +79,24 @@ pub(crate) fn open(pid: u32, check: impl Fn() -> bool) -> Option<OwnedFd> {
     check().then_some(pidfd)
 }
 
-/// Kills every process that carries the incarnation or is in the session of its main process; answers how many there were.
+/// Whether a live process carries the incarnation or is in the session of its main process.
+fn belongs(pid: u32, incarnation: Incarnation, session: Option<u32>) -> bool {
+    let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else { return false };
+    Some(stat.session) == session || carries(pid, incarnation)
+}
+
+/// Kills one process, if it belongs to the incarnation.
+pub(crate) fn kill_carrier(pid: u32, incarnation: Incarnation, session: Option<u32>) {
+    if let Some(handle) = open(pid, || belongs(pid, incarnation, session)) {
+        // One that ends between the look and the signal is as dead as we want it.
+        let _ = pidfd_send_signal(handle, Signal::KILL);
+    }
+}
+
+/// Kills every process that belongs to the incarnation; answers how many there were.
 pub(crate) fn kill_carriers(incarnation: Incarnation, session: Option<u32>) -> usize {
-    let alive = |pid: u32| Stat::of(pid).is_some_and(|stat| !stat.is_dead());
-    let belongs = |pid: u32| {
-        carries(pid, incarnation)
-            || session.is_some_and(|id| Stat::of(pid).is_some_and(|stat| stat.session == id))
-    };
-    let ours = pids().into_iter().filter(|pid| belongs(*pid) && alive(*pid));
-    let handles = ours.filter_map(|pid| open(pid, || belongs(pid)));
-    // One that ends between the look and the signal is as dead as we want it.
-    handles.map(|handle| pidfd_send_signal(handle, Signal::KILL).ok()).count()
+    let ours = pids().into_iter().filter(|pid| belongs(*pid, incarnation, session));
+    ours.map(|pid| kill_carrier(pid, incarnation, session)).count()
 }
 
 #[cfg(test)]

@@ -1,34 +1,27 @@
-//! Spawn: from an order to a running, recorded process.
+//! Spawn: from a recorded order to a running process that is kept.
 //!
 //! ```text
-//! (intent is on disk) ─► guardian, if exclusive ─► fork, exec ─► handle ─► recorded ─► kept
+//! launcher taken ─► guardian, if exclusive ─► (intent and process on disk) ─► exec ─► kept
 //! ```
 
-use std::fs::{File, OpenOptions};
+use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::Arc;
-use std::time::Duration;
 
-use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use tokio::io::AsyncReadExt;
-use tokio::net::unix::pipe;
+use rustix::process::Signal;
 use watchdog_membership::environment::{Environment, StateFile};
 
 use super::kept::Kept;
 use super::launch::Launch;
-use super::tree::Tree;
+use super::spares::Waiting;
 use super::user::User;
-use super::{Supervisor, proc};
+use super::{Supervisor, tree::Tree};
 use crate::config::Program;
-use crate::ledger::{Entry, LedgerError, Life, ProcessKey};
+use crate::ledger::{Entry, Life, ProcessKey};
 
 /// The variable by which a process carries what was ordered, for a host agent that has lost its ledger.
 pub(crate) const LIFE: &str = "WATCHDOG_LIFE";
-/// Exec of a program on a local disk takes a millisecond; one on a hanging network disk never ends.
-const EXEC_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a process was not started.
 #[derive(Debug, thiserror::Error)]
@@ -40,7 +33,7 @@ pub(crate) enum SpawnError {
         user: String,
     },
     /// Something that it needs can't be made.
-    #[error("cannot {operation}: {source}")]
+    #[error("cannot {operation}")]
     Prepare {
         /// What was tried.
         operation: &'static str,
@@ -53,9 +46,6 @@ pub(crate) enum SpawnError {
         /// What the launcher said.
         reason: String,
     },
-    /// The disk did not take the record, so the process was ended again.
-    #[error(transparent)]
-    Ledger(#[from] LedgerError),
 }
 
 impl SpawnError {
@@ -64,12 +54,31 @@ impl SpawnError {
     }
 }
 
-/// A process between fork and the proof that it runs the program.
-struct Forked {
+/// A launcher that will become a replica.
+pub(crate) struct Launcher {
+    waiting: Waiting,
     key: ProcessKey,
-    pidfd: OwnedFd,
-    pipe: pipe::Receiver,
-    tree: Tree,
+}
+
+impl Launcher {
+    /// The process that it is and the replica will be.
+    pub(crate) fn key(&self) -> &ProcessKey {
+        &self.key
+    }
+
+    /// What must be on disk before it becomes the replica.
+    pub(crate) fn entry(&self, life: &Life) -> Entry {
+        let group = match &self.waiting.tree {
+            Tree::Group(path) => Some(path.clone()),
+            Tree::Session => None,
+        };
+        Entry::Spawned { incarnation: life.incarnation, process: self.key.clone(), group }
+    }
+
+    /// Ends it unused.
+    pub(crate) async fn discard(self) {
+        self.waiting.discard().await;
+    }
 }
 
 impl Supervisor {
@@ -87,108 +96,39 @@ impl Supervisor {
         let directory = path.parent().unwrap_or(self.dirs.root());
         std::fs::create_dir_all(directory)
             .map_err(SpawnError::prepare("make the directory for the state"))?;
-        let failed = |error| SpawnError::Prepare {
+        state.write(&path).map_err(|error| SpawnError::Prepare {
             operation: "write the state file",
             source: io::Error::other(with_causes(&error)),
-        };
-        state.write(&path).map_err(failed)
+        })
     }
 
-    /// Starts a process whose intent is on disk; `extra` is recorded together with it.
+    /// Makes everything that a replica needs on disk, and answers how it is launched.
     ///
     /// # Errors
     ///
-    /// No process of this incarnation runs.
-    pub(crate) async fn spawn(
-        self: &Arc<Self>,
-        life: Life,
-        program: Program,
-        extra: impl FnOnce(&ProcessKey) -> Entry,
-    ) -> Result<Arc<Kept>, SpawnError> {
-        let incarnation = life.incarnation;
-        if let Some(lease_ms) = life.lease_ms {
-            let leased = self.leases.grant(&life.cluster, incarnation, lease_ms).await;
-            leased.map_err(SpawnError::prepare("set a guardian over the exclusive replica"))?;
-        }
-        let result = self.clone().spawn_guarded(life, program, extra).await;
-        if result.is_err() {
-            self.leases.release(incarnation);
-            self.dirs.forget(incarnation);
-        }
-        result
-    }
-
-    async fn spawn_guarded(
-        self: Arc<Self>,
-        life: Life,
-        program: Program,
-        extra: impl FnOnce(&ProcessKey) -> Entry,
-    ) -> Result<Arc<Kept>, SpawnError> {
-        let forking = self.clone();
-        let ordered = life.clone();
-        let forked = tokio::task::spawn_blocking(move || forking.fork(&ordered, &program));
-        let lost = |_| SpawnError::NotRunning { reason: "the thread that starts processes failed".into() };
-        let mut forked = forked.await.map_err(lost)??;
-        let entries = vec![
-            Entry::Spawned { incarnation: life.incarnation, process: forked.key.clone() },
-            extra(&forked.key),
-        ];
-        let (recorded, running) =
-            tokio::join!(self.ledger.record_order(entries), await_exec(&mut forked.pipe));
-        let kept = Kept::new(life, forked.key, forked.pidfd, forked.tree)
-            .map_err(SpawnError::prepare("watch the process"))?;
-        let failed = recorded.map_err(SpawnError::from).and(running);
-        if let Err(error) = failed {
-            // It may have become the program, or may still; nobody would know of it.
-            kept.signal(Signal::KILL);
-            kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));
-            kept.end().await;
-            kept.tree.clear(kept.life.incarnation, Some(kept.key.pid)).await;
-            return Err(error);
-        }
-        Ok(self.keep(kept))
-    }
-
-    fn fork(&self, life: &Life, program: &Program) -> Result<Forked, SpawnError> {
+    /// Nothing was started.
+    pub(crate) fn prepare(
+        &self,
+        life: &Life,
+        program: &Program,
+        state: &StateFile,
+    ) -> Result<Launch, SpawnError> {
         let user = program
             .user
             .as_ref()
             .map(|name| User::find(name).ok_or_else(|| SpawnError::NoUser { user: name.clone() }));
         let user = user.transpose()?;
+        self.cache_state(life, state)?;
         self.prepare_files(life, user.as_ref())
             .map_err(SpawnError::prepare("prepare the replica's files"))?;
-        let [out, err] = self.dirs.logs(&life.cluster, &life.replica);
-        let out = append(&out).map_err(SpawnError::prepare("open the replica's log"))?;
-        let tree = match &self.groups {
-            Some(groups) => {
-                groups.make(life.incarnation).map_err(SpawnError::prepare("make a control group"))?
-            }
-            None => Tree::Session,
-        };
-        let launch = Launch {
-            entrance: tree.entrance(),
-            errors: err,
+        Ok(Launch {
+            parent: std::process::id(),
+            logs: self.dirs.logs(&life.cluster, &life.replica),
             owner: user.as_ref().map(|user| user.ids),
             directory: program.directory.clone(),
+            variables: self.variables(life, program, user.as_ref()),
             argv: Program::render(&program.argv, &life.parameters),
-        };
-        let mut command = launch.command(&self.launcher);
-        command.env_clear().envs(self.variables(life, program, user.as_ref()));
-        command.stdin(Stdio::null()).stdout(out).stderr(Stdio::piped());
-        let mut child = command.spawn().map_err(SpawnError::prepare("fork"))?;
-        let pidfd = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
-        let pidfd =
-            pidfd.map_err(|errno| SpawnError::prepare("open a handle on the process")(errno.into()))?;
-        // Not reaped yet, so this is it, dead or alive.
-        let start_ticks = proc::Stat::of(child.id()).map_or(0, |stat| stat.start_ticks);
-        let pipe = child.stderr.take().map(|pipe| pipe::Receiver::from_owned_fd(pipe.into()));
-        let Some(Ok(pipe)) = pipe else {
-            // Without the pipe we would not learn whether it runs.
-            let _ = pidfd_send_signal(&pidfd, Signal::KILL);
-            return Err(SpawnError::NotRunning { reason: "no pipe to the launcher".into() });
-        };
-        let key = ProcessKey { pid: child.id(), start_ticks, boot_id: self.boot_id.clone() };
-        Ok(Forked { key, pidfd, pipe, tree })
+        })
     }
 
     fn prepare_files(&self, life: &Life, user: Option<&User>) -> io::Result<()> {
@@ -208,12 +148,12 @@ impl Supervisor {
         Ok(())
     }
 
-    fn variables(&self, life: &Life, program: &Program, user: Option<&User>) -> Vec<(String, String)> {
+    fn variables(&self, life: &Life, program: &Program, user: Option<&User>) -> BTreeMap<String, String> {
         let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
-        let mut variables = vec![("PATH".to_owned(), path)];
+        let mut variables: BTreeMap<String, String> = [("PATH".to_owned(), path)].into();
         if let (Some(user), Some(name)) = (user, &program.user) {
-            variables.push(("USER".to_owned(), name.clone()));
-            variables.push(("HOME".to_owned(), user.home.to_string_lossy().into_owned()));
+            variables.insert("USER".to_owned(), name.clone());
+            variables.insert("HOME".to_owned(), user.home.to_string_lossy().into_owned());
         }
         variables.extend(program.environment.clone());
         let environment = Environment {
@@ -231,29 +171,62 @@ impl Supervisor {
         };
         variables.extend(environment.variables());
         // A life holds only texts and numbers under text keys, which JSON can always hold.
-        variables.push((LIFE.to_owned(), serde_json::to_string(life).unwrap_or_default()));
+        variables.insert(LIFE.to_owned(), serde_json::to_string(life).unwrap_or_default());
         variables
     }
-}
 
-/// Waits until the launcher has become the program: its end of the pipe is closed by exec.
-async fn await_exec(pipe: &mut pipe::Receiver) -> Result<(), SpawnError> {
-    let mut said = String::new();
-    let read = tokio::time::timeout(EXEC_PATIENCE, pipe.read_to_string(&mut said)).await;
-    match read {
-        Ok(Ok(0)) => Ok(()),
-        Ok(Ok(_)) => Err(SpawnError::NotRunning { reason: said }),
-        Ok(Err(error)) => {
-            Err(SpawnError::NotRunning { reason: format!("the launcher can't be heard: {error}") })
+    /// Takes a launcher, and sets a guardian over it if the replica is exclusive.
+    ///
+    /// # Errors
+    ///
+    /// Nothing was started.
+    pub(crate) async fn launcher(&self, life: &Life) -> Result<Launcher, SpawnError> {
+        let waiting = self.spares.take(life.lease_ms.is_some()).await;
+        let waiting = waiting.map_err(SpawnError::prepare("make a launcher"))?;
+        let key =
+            ProcessKey { pid: waiting.pid, start_ticks: waiting.start_ticks, boot_id: self.boot_id.clone() };
+        if let Some(lease_ms) = life.lease_ms
+            && let Err(source) = self.leases.grant(life, lease_ms, &waiting.tree).await
+        {
+            waiting.discard().await;
+            self.leases.release(life.incarnation);
+            let operation = "set a guardian over the exclusive replica";
+            return Err(SpawnError::Prepare { operation, source });
         }
-        Err(_) => {
-            Err(SpawnError::NotRunning { reason: format!("exec did not return within {EXEC_PATIENCE:?}") })
+        Ok(Launcher { waiting, key })
+    }
+
+    /// Has a launcher become a replica; what it is stands on disk already.
+    ///
+    /// # Errors
+    ///
+    /// No process of this incarnation runs.
+    pub(crate) async fn launch(
+        self: &Arc<Self>,
+        life: Life,
+        launcher: Launcher,
+        launch: &Launch,
+    ) -> Result<Arc<Kept>, SpawnError> {
+        let (handle, tree, running) = launcher.waiting.become_program(launch).await;
+        let kept = Kept::new(life, launcher.key, handle, tree);
+        match running {
+            Ok(()) => Ok(self.keep(kept)),
+            Err(reason) => {
+                // It may become the program late; nobody would know of it.
+                kept.signal(Signal::KILL);
+                kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));
+                kept.end().await;
+                self.clear(&kept.tree, kept.life.incarnation, Some(kept.key.pid)).await;
+                Err(SpawnError::NotRunning { reason })
+            }
         }
     }
-}
 
-fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    /// Forgets what a replica that never ran needed.
+    pub(crate) fn unprepare(&self, life: &Life) {
+        self.leases.release(life.incarnation);
+        self.dirs.forget(life.incarnation);
+    }
 }
 
 /// An error with everything beneath it, in one line.

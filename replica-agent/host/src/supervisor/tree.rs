@@ -5,61 +5,70 @@
 //! which proves nothing about one that left both.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use tokio::time::Instant;
+use uuid::Uuid;
 use watchdog_core::ids::Incarnation;
+use watchdog_core::state::Hash;
 
 use super::proc;
 
-/// A process that is still there so long after SIGKILL is stuck in the kernel.
-const CLEAR_PATIENCE: Duration = Duration::from_secs(5);
-
-/// Where the control groups of replicas are made.
+/// Where the control groups of this host agent's replicas are made.
 #[derive(Debug, Clone)]
 pub(crate) struct Groups {
     base: PathBuf,
 }
 
 impl Groups {
-    /// A directory below our own control group; `None` where the kernel or our rights do not let us.
-    pub(crate) fn find() -> Option<Self> {
-        let base = own_group()?.join("watchdog");
+    /// A group of the agent that uses `directory`; `None` where the kernel or our rights do not let us.
+    pub(crate) fn find(directory: &Path) -> Option<Self> {
+        let name = Hash::of(directory.as_os_str().as_encoded_bytes()).short();
+        let base = mount()?.join(group_of(std::process::id())?).join(format!("replica-agent-{name}"));
         match std::fs::create_dir(&base) {
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => return None,
             _ => {}
         }
         // Whole-tree kill came with Linux 5.14; without it the session is as good.
-        let probe = base.join(format!("probe-{}", std::process::id()));
-        std::fs::create_dir(&probe).ok()?;
-        let kills = probe.join("cgroup.kill").exists();
-        std::fs::remove_dir(&probe).ok()?;
-        kills.then_some(Self { base })
+        base.join("cgroup.kill").exists().then_some(Self { base })
     }
 
-    /// The group of an incarnation, made if it is not there.
-    pub(crate) fn make(&self, incarnation: Incarnation) -> std::io::Result<Tree> {
-        let path = self.base.join(incarnation.to_string());
-        match std::fs::create_dir(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(Tree::Group(path)),
+    /// A fresh group.
+    pub(crate) fn make(&self) -> std::io::Result<Tree> {
+        let path = self.base.join(Uuid::now_v7().to_string());
+        std::fs::create_dir(&path)?;
+        Ok(Tree::Group(path))
+    }
+
+    /// Removes groups in which nobody is; only one host agent uses this base.
+    pub(crate) fn sweep(&self) {
+        let Ok(entries) = std::fs::read_dir(&self.base) else { return };
+        for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
+            // The kernel refuses while anybody is in it.
+            let _ = std::fs::remove_dir(entry.path());
         }
     }
 
-    /// The group of an incarnation, if it is there.
-    pub(crate) fn existing(&self, incarnation: Incarnation) -> Option<Tree> {
-        let path = self.base.join(incarnation.to_string());
-        path.exists().then_some(Tree::Group(path))
+    /// Removes the base itself, once the last group is gone.
+    pub(crate) fn leave(&self) {
+        self.sweep();
+        // The kernel refuses while replicas go on in it.
+        let _ = std::fs::remove_dir(&self.base);
+    }
+
+    /// The group that a process is in, if it is one of ours.
+    fn of(&self, pid: u32) -> Option<PathBuf> {
+        let path = mount()?.join(group_of(pid)?);
+        (path.parent() == Some(&self.base)).then_some(path)
     }
 }
 
-fn own_group() -> Option<PathBuf> {
+/// Where control groups (v2) are mounted.
+fn mount() -> Option<PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mountinfo").ok()?;
     let mount = mounts.lines().find_map(|line| {
         let (left, right) = line.split_once(" - ")?;
         right.starts_with("cgroup2 ").then(|| left.split(' ').nth(4))?
     })?;
-    Some(Path::new(mount).join(group_of(std::process::id())?))
+    Some(mount.into())
 }
 
 /// The control group (v2) of a process, relative to the mount.
@@ -79,15 +88,13 @@ pub(crate) enum Tree {
 
 impl Tree {
     /// The tree of a process that is already there.
-    pub(crate) fn adopted(groups: Option<&Groups>, pid: u32, incarnation: Incarnation) -> Self {
-        let is_in = |tree: &Tree| match tree {
-            Self::Group(path) => {
-                let members = std::fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
-                members.lines().any(|member| member.parse() == Ok(pid))
-            }
-            Self::Session => false,
-        };
-        groups.and_then(|groups| groups.existing(incarnation)).filter(is_in).unwrap_or(Self::Session)
+    pub(crate) fn of_process(groups: Option<&Groups>, pid: u32) -> Self {
+        groups.and_then(|groups| groups.of(pid)).map_or(Self::Session, Self::Group)
+    }
+
+    /// The tree that was recorded.
+    pub(crate) fn recorded(group: Option<PathBuf>) -> Self {
+        group.map_or(Self::Session, Self::Group)
     }
 
     /// The file by which a process joins.
@@ -106,7 +113,8 @@ impl Tree {
         }
     }
 
-    fn is_empty(&self) -> bool {
+    /// Whether it is proven that nobody is in it.
+    pub(crate) fn is_empty(&self) -> bool {
         match self {
             // A group that is gone had nobody in it.
             Self::Group(path) => std::fs::read_to_string(path.join("cgroup.events"))
@@ -126,26 +134,8 @@ impl Tree {
         }
     }
 
-    /// Ends what is left after the main process has ended; answers whether all of it is proven gone.
-    pub(crate) async fn clear(&self, incarnation: Incarnation, main: Option<u32>) -> bool {
-        if matches!(self, Self::Session) {
-            // Twice, for what was born during the first look.
-            let _ = (0..2).take_while(|_| proc::kill_carriers(incarnation, main) > 0).count();
-            return false;
-        }
-        let started = Instant::now();
-        while !self.is_empty() {
-            if started.elapsed() > CLEAR_PATIENCE {
-                return false;
-            }
-            self.kill(incarnation, main);
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        self.remove();
-        true
-    }
-
-    fn remove(&self) {
+    /// Removes an empty one.
+    pub(crate) fn remove(&self) {
         if let Self::Group(path) = self
             && let Err(error) = std::fs::remove_dir(path)
             && path.exists()

@@ -1,0 +1,170 @@
+//! Probing: a replica that stops answering is noticed in fractions of a second, and one that answers again too.
+#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod rig;
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
+use rig::{World, kill, start};
+use rustix::process::Signal;
+use watchdog_membership::environment::{Addresses, Environment};
+use watchdog_membership::records::ProbeState;
+use watchdog_proto::agent::{Load, Start, act_request};
+
+/// This very test binary, as a replica that answers HTTP.
+fn programs() -> String {
+    let this = std::env::current_exe().unwrap();
+    format!(
+        "[programs.web]\nargv = [{this:?}, \"--ignored\", \"--exact\", \"replica\"]\n\
+         [programs.yes]\nargv = [\"/bin/true\"]\n[programs.no]\nargv = [\"/bin/false\"]\n\
+         [programs.sleeper]\nargv = [\"/bin/sleep\", \"300\"]\n"
+    )
+}
+
+#[test]
+#[ignore = "the replica of the other tests, run by their host agent"]
+fn replica() {
+    let Ok(environment) = Environment::of_this_process() else { return };
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let service = format!("http://{}", listener.local_addr().unwrap());
+    let addresses = Addresses { agent: service.clone(), service: Some(service) };
+    addresses.write(&environment.address_file.unwrap()).unwrap();
+    for stream in listener.incoming() {
+        std::thread::spawn(move || {
+            let mut stream = stream.unwrap();
+            let mut reader = BufReader::new(stream.try_clone().unwrap());
+            let mut line = String::new();
+            while reader.read_line(&mut line).is_ok_and(|read| read > 0) {
+                if line == "\r\n" {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").unwrap();
+                }
+                line.clear();
+            }
+        });
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stopped_replica_fails_its_probe_and_recovers() {
+    let world = World::new().await;
+    let mut agent = world.agent(&programs()).await;
+    for (step, probe) in [("1", "http"), ("2", "tcp")] {
+        let probes_json = match probe {
+            "http" => "[{\"kind\":\"http\",\"path\":\"/\"}]".to_owned(),
+            // A stopped process still has its port: only what it answers tells.
+            _ => "[{\"kind\":\"tcp\"}]".to_owned(),
+        };
+        let order = Start { probes_json, ..start("demo-a", "web") };
+        let pid = agent.start_replica(&format!("1-{step}-1"), order.clone()).await;
+        world.process("demo-a", &order.incarnation, |process| process.probe == ProbeState::Passing).await;
+        if probe == "http" {
+            kill(pid, Signal::STOP);
+            let stopped = Instant::now();
+            let failing = world
+                .process("demo-a", &order.incarnation, |process| process.probe == ProbeState::Failing)
+                .await;
+            println!("SIGSTOP to failing: {:?}", stopped.elapsed());
+            assert!(failing.detail.contains("no answer within"), "{}", failing.detail);
+            let first = agent.look(&["demo-a"]).await.processes.remove(0);
+            let asked = Instant::now();
+            let second = agent.look(&["demo-a"]).await.processes.remove(0);
+            println!("a look at a failing one: {:?}", asked.elapsed());
+            assert_eq!((second.probe.as_str(), first.probe.as_str()), ("failing", "failing"));
+            assert!(second.probe_round > first.probe_round, "each look is newer evidence");
+            kill(pid, Signal::CONT);
+            world.process("demo-a", &order.incarnation, |process| process.probe == ProbeState::Passing).await;
+        }
+        agent.kill_replica(&format!("1-{step}-2"), &order, 0).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_probe_too_and_failing_needs_an_age() {
+    let world = World::new().await;
+    let programs = format!("[probes]\nstartup_ms = 300\n{}", programs());
+    let mut agent = world.agent(&programs).await;
+    let probe = |name: &str| format!("[{{\"kind\":\"command\",\"program\":\"{name}\"}}]");
+    let good = Start { probes_json: probe("yes"), ..start("demo-a", "sleeper") };
+    let bad = Start { probes_json: probe("no"), ..start("demo-b", "sleeper") };
+    agent.start_replica("1-1-1", good.clone()).await;
+    agent.start_replica("1-1-2", bad.clone()).await;
+    world.process("demo-a", &good.incarnation, |process| process.probe == ProbeState::Passing).await;
+    let failing =
+        world.process("demo-b", &bad.incarnation, |process| process.probe == ProbeState::Failing).await;
+    assert!(failing.detail.contains("exit status: 1"), "{}", failing.detail);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn versions_are_loaded_for_programs_that_do_not_embed() {
+    let world = World::new().await;
+    let file = world.directory.path().join("upstream.conf");
+    let told = world.directory.path().join("told");
+    let script = "trap 'echo told >> $TOLD' HUP; while :; do sleep 0.02; done";
+    let programs = format!(
+        "[programs.nginx]\nargv = [\"/bin/sh\", \"-c\", {script:?}]\nenvironment = {{ TOLD = {told:?} }}\n\
+         [programs.nginx.load]\nrender = {{ {file:?} = \"setting/upstream\" }}\nsignal = \"HUP\"\n"
+    );
+    let mut agent = world.agent(&programs).await;
+    let state = |text: &str| format!("{{\"setting/upstream\":\"{text}\"}}");
+    let hash =
+        |json: &str| serde_json::from_str::<watchdog_core::state::State>(json).unwrap().hash().to_string();
+    let order =
+        Start { state_json: state("one"), state_hash: hash(&state("one")), ..start("demo-a", "nginx") };
+    agent.start_replica("1-1-1", order.clone()).await;
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "one");
+    world
+        .process("demo-a", &order.incarnation, |process| {
+            process.loaded.as_ref().is_some_and(|l| l.version.0 == 1)
+        })
+        .await;
+    // The trap must stand before the signal comes.
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let load = |from: &str, to: &str| Load {
+        replica: "demo-a".into(),
+        incarnation: order.incarnation.clone(),
+        from_version: 1,
+        to_version: 2,
+        difference_json: format!("{{\"setting/upstream\":\"{to}\"}}"),
+        from_hash: hash(&state(from)),
+        to_hash: hash(&state(to)),
+        state_json: String::new(),
+    };
+    let result = agent.act(agent.order("1-1-2"), act_request::Act::Load(load("one", "two"))).await.unwrap();
+    assert_eq!((result.error.as_str(), result.version), ("", Some(2)));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
+    rig::eventually("the signal to be heard", || told.exists()).await;
+    let wrong = agent.act(agent.order("1-1-3"), act_request::Act::Load(load("one", "three"))).await.unwrap();
+    assert!(wrong.error.contains("not to from_hash"), "{}", wrong.error);
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
+}
+
+/// Not a test of behaviour: prints what a hundred probed replicas cost when nothing happens.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "a measurement, for a quiet machine"]
+async fn cost_of_a_hundred_probed_replicas() {
+    let world = World::new().await;
+    let mut agent = world.agent(&programs()).await;
+    let probes = "[{\"kind\":\"http\",\"path\":\"/\",\"timing\":{\"interval_ms\":1000}}]";
+    let asked = Instant::now();
+    for number in 0..100 {
+        let order = Start { probes_json: probes.into(), ..start(&format!("demo-{number}"), "web") };
+        agent.start_replica(&format!("1-1-{number}"), order).await;
+    }
+    println!("a hundred starts, one after the other: {:?}", asked.elapsed());
+    tokio::time::sleep(Duration::from_secs(5)).await;
+    let usage = |pid: u32| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<u64> =
+            stat.rsplit_once(')').unwrap().1.split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
+        fields[11] + fields[12]
+    };
+    let pid = agent.process.id();
+    let before = usage(pid);
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let memory: Vec<&str> =
+        status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("RssAnon")).collect();
+    println!("{} ticks of 10 ms in 20 s, {memory:?}", usage(pid) - before);
+}
