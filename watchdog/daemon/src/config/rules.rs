@@ -89,13 +89,10 @@ fn within(
     range: &RangeInclusive<u64>,
 ) -> Result<Duration, Broken> {
     let Some(value) = value else { return Ok(Duration::from_millis(default)) };
-    check(&value, |ms| match range.contains(ms) {
-        true => Ok(()),
-        false => Err(format!(
-            "{ms} milliseconds is out of range; allowed are {} to {}",
-            range.start(),
-            range.end()
-        )),
+    check(&value, |ms| {
+        let outside =
+            || format!("{ms} milliseconds is out of range; allowed are {} to {}", range.start(), range.end());
+        range.contains(ms).then_some(()).ok_or_else(outside)
     })?;
     Ok(Duration::from_millis(value.into_inner()))
 }

@@ -32,6 +32,14 @@ pub(super) struct Answers {
     pub(super) status: Option<ClusterStatus>,
 }
 
+impl Answers {
+    /// The leader's URL and the head of the log, when there is a leader.
+    pub(super) fn leader_and_head(&self) -> Option<(String, u64)> {
+        let status = self.status.as_ref()?;
+        Some((status.leader.as_ref()?.address.clone(), status.head))
+    }
+}
+
 impl Client {
     /// A client for the watchdogs at these URLs.
     pub(super) fn new(endpoints: &[String]) -> anyhow::Result<Self> {
@@ -74,12 +82,6 @@ impl Client {
             }
         }
         answers
-    }
-
-    /// The leader's URL and the head of the log, when there is a leader.
-    pub(super) async fn leader_and_head(&self) -> Option<(String, u64)> {
-        let status = self.ask_all().await.status?;
-        Some((status.leader?.address, status.head))
     }
 
     /// Appends to the log; answers the new head.

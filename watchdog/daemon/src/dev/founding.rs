@@ -13,6 +13,7 @@ use watchdog_proto::admin::{ChangeRequest, LogAppendRequest};
 
 use super::CLUSTER;
 use super::client::Client;
+use super::progress::{Impatience, missing};
 
 /// The example server, as host agents and the log call it.
 pub(super) const PROGRAM: &str = "scoring-server";
@@ -39,8 +40,11 @@ pub(super) enum Found {
 /// Waits for a leader and writes the log's beginning when there is none.
 pub(super) async fn found(client: &Client, replicas: u16, hosts: u16) -> anyhow::Result<Found> {
     let changes = changes(replicas, hosts)?;
+    let mut impatience = Impatience::begin();
     loop {
-        if let Some((leader, head)) = client.leader_and_head().await {
+        let answers = client.ask_all().await;
+        impatience.say(&missing(&answers));
+        if let Some((leader, head)) = answers.leader_and_head() {
             if head > 0 {
                 return Ok(Found::Existing { head });
             }

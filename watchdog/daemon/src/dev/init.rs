@@ -70,6 +70,7 @@ pub(super) struct Unit {
 #[derive(Debug)]
 pub(super) struct Init {
     kept: Vec<(Role, JoinHandle<()>)>,
+    has_started: bool,
     stop_watchdogs: watch::Sender<bool>,
     stop_host_agents: watch::Sender<bool>,
     hopeless: watch::Sender<Option<String>>,
@@ -79,6 +80,7 @@ impl Default for Init {
     fn default() -> Self {
         Self {
             kept: Vec::new(),
+            has_started: false,
             stop_watchdogs: watch::Sender::new(false),
             stop_host_agents: watch::Sender::new(false),
             hopeless: watch::Sender::new(None),
@@ -90,8 +92,16 @@ impl Init {
     /// Starts a process, and again whenever it dies.
     pub(super) fn keep(&mut self, unit: Unit) {
         let role = unit.role;
+        self.has_started = true;
+        // The first time here, so that people see them come in order.
+        let first = unit.start();
         let keeper = Keeper { unit, stop: self.stop_of(role).subscribe(), hopeless: self.hopeless.clone() };
-        self.kept.push((role, tokio::spawn(keeper.run())));
+        self.kept.push((role, tokio::spawn(keeper.run(first))));
+    }
+
+    /// Whether anything was ever started.
+    pub(super) fn has_started(&self) -> bool {
+        self.has_started
     }
 
     /// Tells of a process that dies again and again as soon as it is started.
@@ -126,12 +136,13 @@ struct Keeper {
 }
 
 impl Keeper {
-    async fn run(mut self) {
+    async fn run(mut self, first: io::Result<Child>) {
         let mut delays = Delays::new(RESTART, 0.0);
         let mut young_deaths = 0;
+        let mut child = first;
         loop {
             let started = Instant::now();
-            let Some(end) = self.live_once().await else { return };
+            let Some(end) = self.until_death(child).await else { return };
             if started.elapsed() >= SETTLED {
                 delays.reset();
                 young_deaths = 0;
@@ -156,17 +167,16 @@ impl Keeper {
             if tokio::time::timeout(delay, stopped(&mut self.stop)).await.is_ok() {
                 return;
             }
+            child = self.unit.start();
         }
     }
 
-    /// From start to death; `None` when it was ended by us.
-    async fn live_once(&mut self) -> Option<String> {
-        let mut child = match self.unit.spawn() {
+    /// How it died; `None` when it was ended by us.
+    async fn until_death(&mut self, child: io::Result<Child>) -> Option<String> {
+        let mut child = match child {
             Ok(child) => child,
             Err(error) => return Some(format!("it cannot be started: {error}")),
         };
-        let pid = child.id().unwrap_or_default();
-        say(format_args!("{} runs (pid {pid})", self.unit.title));
         // Held open until it is dead: its end tells the child that we are gone. Waiting would close it.
         let _lifeline = child.stdin.take();
         tokio::select! {
@@ -180,6 +190,13 @@ impl Keeper {
 }
 
 impl Unit {
+    /// Spawns it and says so.
+    fn start(&self) -> io::Result<Child> {
+        let child = self.spawn()?;
+        say(format_args!("{} runs (pid {})", self.title, child.id().unwrap_or_default()));
+        Ok(child)
+    }
+
     fn spawn(&self) -> io::Result<Child> {
         let log = File::options().create(true).append(true).open(&self.log)?;
         Command::new(&self.program)

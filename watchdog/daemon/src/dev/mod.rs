@@ -37,6 +37,8 @@ use init::{Init, Role};
 
 /// The one cluster that it runs.
 const CLUSTER: &str = "demo";
+/// How many replicas a new cluster begins with, unless told otherwise.
+const REPLICAS: u16 = 3;
 /// How long the coordination service may take to end.
 const COORDINATION_GRACE: Duration = Duration::from_millis(500);
 
@@ -49,9 +51,9 @@ pub(crate) struct Options {
     /// How many watchdogs
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=9))]
     watchdogs: u16,
-    /// How many replicas of the example server, when the cluster is founded
-    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=500))]
-    replicas: u16,
+    /// How many replicas of the example server a new cluster begins with [default: 3]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=500))]
+    replicas: Option<u16>,
     /// How many host agents
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=99))]
     hosts: u16,
@@ -82,10 +84,11 @@ pub(crate) async fn run(options: Options, asked: impl Future<Output = ()>) -> an
         outcome = stage.play(&options, &programs) => outcome,
         () = asked => Ok(()),
     };
-    say("stopping");
     let ended = stage.clear().await;
     let outcome = outcome.and(ended);
-    home.close(outcome.is_ok());
+    // Nothing that ran means nothing to find out from logs.
+    let clean = outcome.is_ok() || !stage.init.has_started();
+    home.close(clean);
     outcome
 }
 
@@ -182,6 +185,9 @@ impl Stage<'_> {
 
     /// Ends everything, in the order in which nobody heals what we end.
     async fn clear(&mut self) -> anyhow::Result<()> {
+        if self.init.has_started() {
+            say("stopping");
+        }
         self.init.stop(Role::Watchdog).await;
         self.init.stop(Role::HostAgent).await;
         let swept = sweep::end_all(self.home.path()).await;
@@ -198,17 +204,16 @@ impl Stage<'_> {
 
 /// From processes that run to a cluster that serves.
 async fn bring_up(client: &Client, options: &Options, layout: &Layout) -> anyhow::Result<()> {
-    match founding::found(client, options.replicas, layout.hosts).await? {
+    let replicas = options.replicas.unwrap_or(REPLICAS);
+    match founding::found(client, replicas, layout.hosts).await? {
         founding::Found::New { head } => {
-            say(format_args!(
-                "founded cluster {CLUSTER} with {} replicas, at version {head}",
-                options.replicas
-            ));
+            say(format_args!("founded cluster {CLUSTER} with {replicas} replicas, at version {head}"));
         }
         founding::Found::Existing { head } => {
-            say(format_args!(
-                "cluster {CLUSTER} is there already, at version {head}; --replicas says nothing to it"
-            ));
+            say(format_args!("cluster {CLUSTER} is there already, at version {head}"));
+            if options.replicas.is_some() {
+                say("its replicas stand in its log; --replicas changes nothing");
+            }
         }
     }
     progress::until_ready(client).await
@@ -216,8 +221,11 @@ async fn bring_up(client: &Client, options: &Options, layout: &Layout) -> anyhow
 
 /// Why the embedded coordination ended; never when there is none.
 async fn coordination_ended(served: &mut Option<Served>) -> anyhow::Result<()> {
-    let Some(served) = served else { return std::future::pending().await };
-    let ended = (&mut served.task).await.context("the coordination service panicked")?;
+    let Some(running) = served else { return std::future::pending().await };
+    let ended = (&mut running.task).await;
+    // Its end can't be awaited twice.
+    *served = None;
+    let ended = ended.context("the coordination service panicked")?;
     ended.context("the coordination service ended")?;
     anyhow::bail!("the coordination service ended by itself")
 }

@@ -16,7 +16,7 @@ const SAY_AGAIN: Duration = Duration::from_secs(10);
 /// Returns when the cluster serves; tells of each replica when it first does.
 pub(super) async fn until_ready(client: &Client) -> anyhow::Result<()> {
     let mut told = BTreeSet::new();
-    let mut said_at = Instant::now();
+    let mut impatience = Impatience::begin();
     loop {
         let answers = client.ask_all().await;
         for replica in answers.status.iter().flat_map(|status| &status.replicas) {
@@ -28,11 +28,28 @@ pub(super) async fn until_ready(client: &Client) -> anyhow::Result<()> {
         if missing.is_empty() {
             return Ok(());
         }
-        if said_at.elapsed() >= SAY_AGAIN {
-            say(format_args!("still waiting: {}", missing.join("; ")));
-            said_at = Instant::now();
-        }
+        impatience.say(&missing);
         sleep(LOOK_AGAIN).await;
+    }
+}
+
+/// Says what is missing when it has taken long, and again now and then.
+pub(super) struct Impatience {
+    said_at: Instant,
+}
+
+impl Impatience {
+    /// Patient for now.
+    pub(super) fn begin() -> Self {
+        Self { said_at: Instant::now() }
+    }
+
+    /// Says it if it is time to.
+    pub(super) fn say(&mut self, missing: &[String]) {
+        if self.said_at.elapsed() >= SAY_AGAIN {
+            say(format_args!("still waiting: {}", missing.join("; ")));
+            self.said_at = Instant::now();
+        }
     }
 }
 

@@ -58,7 +58,7 @@ fn wrong_arguments_are_refused_with_the_reason() {
         options.coordination,
         reach::Coordination::ZooKeeper { url: "zookeeper://h1,h2:7/x".into(), hosts }
     );
-    assert_eq!((options.watchdogs, options.replicas, options.hosts), (5, 3, 2));
+    assert_eq!((options.watchdogs, options.replicas, options.hosts), (5, None, 2));
 }
 
 #[test]
@@ -194,9 +194,9 @@ fn the_timeline_is_one_line_an_entry() {
         message: "exited: signal 9".into(),
         ..Event::default()
     };
-    assert_eq!(timeline::line(&event), "21:40:11.123 finding      demo-a exited: signal 9");
+    assert_eq!(timeline::line(&event), "21:40:11.123 finding       demo-a exited: signal 9");
     let bare = Event { at: "soon".into(), replica: None, ..event };
-    assert_eq!(timeline::line(&bare), "soon finding      exited: signal 9");
+    assert_eq!(timeline::line(&bare), "soon finding       exited: signal 9");
 }
 
 #[tokio::test]

@@ -43,5 +43,5 @@ pub(super) async fn tell(client: &Client, since: SystemTime) -> Infallible {
 pub(super) fn line(event: &Event) -> String {
     let time = event.at.get(11..23).unwrap_or(&event.at);
     let about = event.replica.as_deref().map_or_else(String::new, |replica| format!("{replica} "));
-    format!("{time} {:<12} {about}{}", event.kind, event.message)
+    format!("{time} {:<13} {about}{}", event.kind, event.message)
 }
