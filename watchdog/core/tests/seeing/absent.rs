@@ -3,7 +3,7 @@
 use watchdog_core::observation::{Presence, Sight};
 
 use crate::assess::tell;
-use crate::world::{ago, host, obituary, replica};
+use crate::world::{ago, obituary, replica};
 
 #[test]
 fn the_dead_and_the_missing() {
