@@ -29,7 +29,8 @@ pub fn append(dev: &Dev, changes: &[(&str, Option<Value>)]) -> anyhow::Result<u6
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut client = AdminClient::connect(leader).await.context("reach the leader")?;
-        let reply = client.log_append(request).await.map_err(|status| anyhow::anyhow!("{}", status.message()))?;
+        let reply =
+            client.log_append(request).await.map_err(|status| anyhow::anyhow!("{}", status.message()))?;
         Ok(reply.into_inner().head)
     })
 }

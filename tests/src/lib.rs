@@ -16,6 +16,7 @@ pub mod ports;
 pub mod postgres;
 pub mod process;
 mod reaper;
+pub mod story;
 pub mod zookeeper;
 
 pub use process::{Guarded, wait_for};

@@ -62,7 +62,9 @@ fn replicas(dev: &Dev) -> anyhow::Result<BTreeMap<String, (u32, String)>> {
         let row = |row: &Value| {
             let pid = u32::try_from(row["pid"].as_u64()?).ok()?;
             let healthy = row["state"] == "healthy";
-            healthy.then(|| Some((row["replica"].as_str()?.to_owned(), (pid, row["address"].as_str()?.to_owned()))))?
+            healthy.then(|| {
+                Some((row["replica"].as_str()?.to_owned(), (pid, row["address"].as_str()?.to_owned())))
+            })?
         };
         let all: Option<BTreeMap<_, _>> = rows.iter().map(row).collect();
         all.filter(|all| all.len() == REPLICAS)

@@ -26,8 +26,18 @@ impl Heals {
     /// The lines of the table for one set-up.
     pub(crate) fn rows(self, setup: &str, kill_goal: f64, stop_goal: f64) -> [Row; 2] {
         [
-            Row::new(format!("kill -9 to the replacement's answer, {setup}"), "ms", self.killed, Some(kill_goal)),
-            Row::new(format!("SIGSTOP to the replacement's answer, {setup}"), "ms", self.stopped, Some(stop_goal)),
+            Row::new(
+                format!("kill -9 to the replacement's answer, {setup}"),
+                "ms",
+                self.killed,
+                Some(kill_goal),
+            ),
+            Row::new(
+                format!("SIGSTOP to the replacement's answer, {setup}"),
+                "ms",
+                self.stopped,
+                Some(stop_goal),
+            ),
         ]
     }
 }
