@@ -22,8 +22,8 @@ pub(crate) enum Failure {
         /// What became of each question.
         said: Vec<Testimony>,
     },
-    /// Some answered, but nobody leads.
-    #[error("cluster {cluster} has no leader{}", told(.said))]
+    /// Some answered, but none that leads.
+    #[error("cluster {cluster} has no leader that answers{}", told(.said))]
     NoLeader {
         /// Which cluster.
         cluster: String,

@@ -25,6 +25,8 @@ use crate::screen;
 
 /// A read that has not been answered for so long is also sent to the next watchdog.
 const OVERTAKE: Duration = Duration::from_millis(500);
+/// How long a leader may take over an order that can be sent again: a stopped one may have a successor by then.
+const ORDER_PATIENCE: Duration = Duration::from_secs(3);
 /// Between two looks for a leader.
 const ELECTION_PAUSE: Duration = Duration::from_millis(200);
 
@@ -52,6 +54,23 @@ pub(crate) struct Fleet {
     cluster: String,
     endpoints: Vec<String>,
     timeout: Duration,
+}
+
+/// How far an order may go.
+#[derive(Debug, Clone, Copy)]
+struct Limits {
+    repeat: Repeat,
+    deadline: Instant,
+}
+
+impl Limits {
+    /// Until when one watchdog may think about it.
+    fn patience(self) -> Instant {
+        match self.repeat {
+            Repeat::Harmless => self.deadline.min(Instant::now() + ORDER_PATIENCE),
+            Repeat::Never => self.deadline,
+        }
+    }
 }
 
 /// One attempt at a write that did not settle it.
@@ -124,7 +143,7 @@ impl Fleet {
         loop {
             let survey = self.survey().await?;
             let said = if survey.leader().is_some() {
-                match self.attempt(&survey, repeat, deadline, &call).await {
+                match self.attempt(&survey, Limits { repeat, deadline }, &call).await {
                     Ok(answer) => return Ok(answer),
                     Err(Attempt::Failed(failure)) => return Err(failure),
                     Err(Attempt::Unsettled(said)) => said,
@@ -150,8 +169,7 @@ impl Fleet {
     async fn attempt<T>(
         &self,
         survey: &Survey,
-        repeat: Repeat,
-        deadline: Instant,
+        limits: Limits,
         call: &impl AsyncFn(Client) -> Result<Response<T>, Status>,
     ) -> Result<T, Attempt> {
         let mut waiting = VecDeque::from(survey.order());
@@ -161,7 +179,7 @@ impl Fleet {
             if !visited.insert(endpoint.clone()) {
                 continue;
             }
-            let (endpoint, answer) = ask::once(endpoint, deadline, call).await;
+            let (endpoint, answer) = ask::once(endpoint, limits.patience(), call).await;
             let heard = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(heard) => heard,
@@ -169,7 +187,7 @@ impl Fleet {
             match &heard {
                 Said::AskLeader { leader, .. } => waiting.push_front(leader.clone()),
                 Said::No { sentence, .. } => return Err(Attempt::Failed(Failure::Refused(sentence.clone()))),
-                Said::Nothing { .. } | Said::Broke { .. } if repeat == Repeat::Never => {
+                Said::Nothing { .. } | Said::Broke { .. } if limits.repeat == Repeat::Never => {
                     said.push(Testimony { endpoint, said: heard });
                     return Err(Attempt::Failed(Failure::FateUnknown { said }));
                 }

@@ -1,5 +1,6 @@
 //! Event: one line each, in columns that only ever grow.
 
+use std::fmt::Write as _;
 use std::time::SystemTime;
 
 use watchdog_proto::admin::Event;
@@ -31,7 +32,7 @@ impl EventLines {
         let gap = " ".repeat(self.kind - width(&kind));
         let mut message = clean(&event.message);
         if let Some(plan) = event.plan.as_deref().filter(|plan| !message.contains(plan)) {
-            message += &format!(" (plan {})", clean(plan));
+            let _ = write!(message, " (plan {})", clean(plan));
         }
         let time = Tone::Faint.paint(&time(&event.at), paper);
         let kind = tone(&kind).paint(&kind, paper);

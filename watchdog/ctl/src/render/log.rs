@@ -43,10 +43,9 @@ pub(crate) fn log_entry(entry: &LogEntry, paper: &Paper) -> String {
     let mut drawn = Tone::Strong.paint(&clean(&head), paper) + "\n";
     let _ = writeln!(drawn, "{}\nhash {}", clean(&origin), clean(&entry.hash));
     for (name, value) in [("before", &entry.before_json), ("after", &entry.after_json)] {
-        match value {
-            Some(json) => drop(write!(drawn, "{name}:\n{}", pretty(json, "  "))),
-            None => drop(writeln!(drawn, "{name}: nothing")),
-        }
+        let value =
+            value.as_ref().map_or(" nothing\n".to_owned(), |json| format!("\n{}", pretty(json, "  ")));
+        let _ = write!(drawn, "{name}:{value}");
     }
     drawn
 }

@@ -179,7 +179,7 @@ impl Service {
             script.mute
         };
         if mute {
-            tokio::time::sleep(Duration::from_secs(600)).await;
+            tokio::time::sleep(Duration::from_mins(10)).await;
         }
         self.refusal()?;
         let script = self.script();
