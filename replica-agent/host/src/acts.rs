@@ -74,7 +74,7 @@ fn unknown(incarnation: Incarnation) -> Refusal {
 /// Does it. `begun` is recorded before anything else, together with what the act itself must record.
 pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, begun: Vec<Entry>) -> Outcome {
     let (replica, incarnation) = act.whom();
-    let begin = Entry::Begun {
+    let beginning = Entry::Begun {
         cluster: order.cluster.clone(),
         step: order.step.clone(),
         replica: replica.clone(),
@@ -84,12 +84,12 @@ pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, b
     match act {
         Act::Start(start) => {
             let mut entries = begun;
-            entries.extend([begin, Entry::Intended { life: start.0.clone() }]);
+            entries.extend([beginning, Entry::Intended { life: start.0.clone() }]);
             run_start(supervisor, *start, entries).await
         }
         Act::Kill(replica, incarnation, grace) => {
             let mut entries = begun;
-            entries.push(begin);
+            entries.push(beginning);
             if let Err(error) = supervisor.ledger.record_order(entries).await {
                 return Outcome::failed(Refusal::from(error).to_string());
             }
@@ -116,7 +116,7 @@ pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, b
         }
         Act::Load(order) => {
             let mut entries = begun;
-            entries.push(begin);
+            entries.push(beginning);
             if let Err(error) = supervisor.ledger.record_order(entries).await {
                 return Outcome::failed(Refusal::from(error).to_string());
             }
@@ -174,7 +174,7 @@ async fn run_start(
 /// Nothing of it runs, and by this it never will.
 async fn fail_start(supervisor: &Supervisor, life: &Life, error: String) -> Outcome {
     supervisor.unprepare(life);
-    let obituary = supervisor.obituary(life.replica.clone(), life.incarnation, "never started", true);
+    let obituary = supervisor.obituary((life.replica.clone(), life.incarnation), "never started", true);
     if let Err(error) = supervisor.declare(&life.cluster, obituary).await {
         tracing::error!(%error, "a start that failed could not be recorded");
     }

@@ -19,6 +19,11 @@ pub(crate) fn boottime() -> Duration {
 /// What the kernel counts in to programs on every architecture that we run on.
 const TICKS_PER_SECOND: u64 = 100;
 
+/// Clock ticks since boot, as /proc counts them.
+pub(crate) fn boot_ticks() -> u64 {
+    u64::try_from(boottime().as_millis()).unwrap_or(u64::MAX) / (1000 / TICKS_PER_SECOND)
+}
+
 /// How old a process is that started at this many clock ticks since boot.
 pub(crate) fn age(start_ticks: u64) -> Duration {
     boottime().saturating_sub(Duration::from_millis(start_ticks.saturating_mul(1000) / TICKS_PER_SECOND))

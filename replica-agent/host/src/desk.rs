@@ -46,7 +46,7 @@ impl Running {
 /// What became of a step, for a new leader.
 pub(crate) enum StepFate {
     /// It ended.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// It was never begun here, and never will be: its epoch is fenced off.
     Never,
     /// It is under way, for at most this long.
@@ -94,7 +94,13 @@ impl Desk {
         };
         running.insert(key, entry);
         drop(running);
-        tokio::spawn(self.clone().carry_out(order, act, new_epoch, result));
+        let carrying = self.clone();
+        tokio::spawn(async move {
+            let key = (order.cluster.clone(), order.step.clone());
+            let outcome = carrying.carry_out(&order, act, new_epoch).await;
+            result.send_replace(Some(outcome.clone()));
+            carrying.file(key, outcome).await;
+        });
         Ok(answer)
     }
 
@@ -107,7 +113,7 @@ impl Desk {
         let fate = self.supervisor.ledger.read(|book| book.steps.get(key).map(|step| step.fate.clone()));
         match fate {
             None => Ok(None),
-            Some(Fate::Done(outcome)) => Ok(Some(self.with_snapshot(key, outcome))),
+            Some(Fate::Done(outcome)) => Ok(Some(self.with_snapshot(key, *outcome))),
             Some(Fate::Open | Fate::Lost) => Err(Refusal::Lost { step: key.1.clone() }),
         }
     }
@@ -117,31 +123,26 @@ impl Desk {
         outcome
     }
 
-    async fn carry_out(
-        self: Arc<Self>,
-        order: Order,
-        act: Act,
-        new_epoch: bool,
-        result: watch::Sender<Option<Outcome>>,
-    ) {
-        let key = (order.cluster.clone(), order.step.clone());
+    async fn carry_out(&self, order: &Order, act: Act, new_epoch: bool) -> Outcome {
         let (replica, incarnation) = act.whom();
-        let span = (act.kind(), replica.clone(), incarnation);
+        let (kind, replica) = (act.kind(), replica.clone());
         let mut begun = Vec::new();
         if new_epoch {
             begun.push(Entry::Epoch { cluster: order.cluster.clone(), epoch: order.epoch });
         }
-        let outcome = acts::run(&self.supervisor, &order, act, begun).await;
+        let outcome = acts::run(&self.supervisor, order, act, begun).await;
         if new_epoch && self.supervisor.ledger.read(|book| book.epoch(&order.cluster)) >= order.epoch {
             self.fence.recorded(&order.cluster, order.epoch);
             self.supervisor.show_epoch(&order.cluster, order.epoch);
         }
-        tracing::info!(step = %key.1, kind = ?span.0, replica = %span.1, incarnation = %span.2, error = outcome.error, "a step has ended");
-        result.send_replace(Some(outcome.clone()));
+        tracing::info!(step = %order.step, ?kind, %replica, %incarnation, error = outcome.error, "a step has ended");
+        outcome
+    }
+
+    /// Remembers a result; what the disk does not take is remembered here, as long as we live.
+    async fn file(&self, key: (ClusterId, StepId), outcome: Outcome) {
         let done = Entry::Done { cluster: key.0.clone(), step: key.1.clone(), outcome };
-        let recorded = self.supervisor.ledger.record_fact(vec![done]).await.is_ok();
-        // What the disk did not take is remembered here, as long as we live.
-        if recorded {
+        if self.supervisor.ledger.record_fact(vec![done]).await.is_ok() {
             self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
         }
     }
@@ -168,12 +169,12 @@ impl Desk {
         let key = (cluster.clone(), step.clone());
         if let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return match running.answer.borrow().clone() {
-                Some(outcome) => StepFate::Done(outcome),
+                Some(outcome) => StepFate::Done(Box::new(outcome)),
                 None => StepFate::Running(running.until.saturating_duration_since(Instant::now())),
             };
         }
         match self.first_result(&key) {
-            Ok(Some(outcome)) => StepFate::Done(outcome),
+            Ok(Some(outcome)) => StepFate::Done(Box::new(outcome)),
             Ok(None) => StepFate::Never,
             Err(_) => StepFate::Lost,
         }

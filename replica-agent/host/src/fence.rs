@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn older_epochs_and_unconfirmed_sessions_are_refused() {
         let cluster = ClusterId::new("demo").unwrap();
-        let fence = Fence::new(Duration::from_secs(3600), [(cluster.clone(), Epoch(4))]);
+        let fence = Fence::new(Duration::from_hours(1), [(cluster.clone(), Epoch(4))]);
         assert!(matches!(fence.admit(&cluster, Epoch(4)), Err(Refusal::Unconfirmed { age_ms: None, .. })));
         fence.confirm(&cluster, Some(Epoch(5)), Instant::now());
         assert!(matches!(fence.admit(&cluster, Epoch(4)), Err(Refusal::OlderEpoch { seen: Epoch(5), .. })));

@@ -1,5 +1,7 @@
 //! Refusal: why an order is not carried out: a word that programs match on, and a sentence for people.
 
+use std::fmt;
+
 use tonic::{Code, Status};
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId};
 
@@ -91,10 +93,19 @@ pub(crate) enum Refusal {
     Ledger(#[from] LedgerError),
 }
 
+/// What is wrong with a field: a sentence, or the error of whoever read it.
+pub(crate) struct Reason(String);
+
+impl<T: fmt::Display> From<T> for Reason {
+    fn from(reason: T) -> Self {
+        Self(reason.to_string())
+    }
+}
+
 impl Refusal {
     /// A field that can't be used.
-    pub(crate) fn field(field: impl Into<String>, reason: impl ToString) -> Self {
-        Self::Field { field: field.into(), reason: reason.to_string() }
+    pub(crate) fn field(field: impl Into<String>, reason: impl Into<Reason>) -> Self {
+        Self::Field { field: field.into(), reason: reason.into().0 }
     }
 
     fn code(&self) -> Code {

@@ -89,12 +89,13 @@ fn open_ledger(dirs: &Dirs, config: &Config) -> anyhow::Result<Ledger> {
     let Opened { ledger, replaced, fresh } =
         Ledger::open(dirs.root(), &config.host).context("open the ledger")?;
     let instance = ledger.read(|book| book.instance.clone());
-    match replaced {
-        Some((aside, reason)) => tracing::error!(
+    if let Some((aside, reason)) = replaced {
+        tracing::error!(
             instance, reason, kept = %aside.display(),
             "THE LEDGER CANNOT BE USED: this is a new instance, which refuses the old one's orders"
-        ),
-        None => tracing::info!(instance, fresh, "opened the ledger"),
+        );
+    } else {
+        tracing::info!(instance, fresh, "opened the ledger");
     }
     Ok(ledger)
 }

@@ -16,7 +16,7 @@ const PROGRAMS: &str = r#"
 argv = ["/bin/sleep", "300"]
 parameters.mode = { one_of = ["slow", "fast"], default = "slow" }
 [programs.talker]
-argv = ["/bin/sh", "-c", "echo out; echo err >&2; env; trap 'exit 3' TERM; while :; do sleep 0.05; done"]
+argv = ["/bin/sh", "-c", "trap 'exit 3' TERM; echo out; echo err >&2; env; while :; do sleep 0.05; done"]
 [programs.deaf]
 argv = ["/bin/sh", "-c", "trap '' TERM; echo ready; while :; do sleep 0.05; done"]
 [programs.family]
@@ -89,16 +89,18 @@ async fn a_death_is_published_at_once() {
     println!("order to answer {:?}, death to obituary {:?} (medians)", median(starts), median(deaths));
 }
 
+/// What makes a good order a bad one.
+type Spoil = fn(&mut Start, &mut watchdog_proto::agent::Order);
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_does_not_fit_is_refused_with_the_field() {
     let world = World::new().await;
     let mut agent = world.agent(PROGRAMS).await;
     agent.seal(3, &[]).await.unwrap();
     let good = || (Start { program: "sleeper".into(), ..start("demo-a", "sleeper") }, agent.order("3-1-1"));
-    type Spoil = fn(&mut Start, &mut watchdog_proto::agent::Order);
     let table: [(Code, &str, Spoil); 13] = [
         (Code::InvalidArgument, "order.cluster: this host keeps no replicas of other", |_, o| {
-            o.cluster = "other".into()
+            o.cluster = "other".into();
         }),
         (Code::InvalidArgument, "order.cluster: name \"O\"", |_, o| o.cluster = "O".into()),
         (Code::InvalidArgument, "order.epoch", |_, o| o.epoch = 0),
@@ -109,10 +111,10 @@ async fn what_does_not_fit_is_refused_with_the_field() {
             |_, o| o.epoch = 2,
         ),
         (Code::FailedPrecondition, "wrong_instance: the order is for instance old", |_, o| {
-            o.target = "old".into()
+            o.target = "old".into();
         }),
         (Code::NotFound, "start.program: this host allows no program \"bash\"", |s, _| {
-            s.program = "bash".into()
+            s.program = "bash".into();
         }),
         (Code::InvalidArgument, "start.parameters.mode: is not one of: slow, fast", |s, _| {
             s.parameters.insert("mode".into(), "$(reboot)".into());
@@ -122,7 +124,7 @@ async fn what_does_not_fit_is_refused_with_the_field() {
         }),
         (Code::InvalidArgument, "start.incarnation", |s, _| s.incarnation = "7".into()),
         (Code::InvalidArgument, "start.state_json: hashes to", |s, _| {
-            s.state_json = "{\"model/m\":1}".into()
+            s.state_json = "{\"model/m\":1}".into();
         }),
         (Code::InvalidArgument, "start.probes_json: unknown variant `smell`", |s, _| {
             s.probes_json = "[{\"kind\":\"smell\"}]".into();
@@ -239,6 +241,7 @@ async fn a_snapshot_shows_the_living_and_the_dead() {
     })
     .await;
     kill(pid, Signal::STOP);
+    eventually("the stop", || rig::state(pid) == Some('T')).await;
     let snapshot = act_request::Act::Snapshot(Snapshot {
         replica: "demo-a".into(),
         incarnation: order.incarnation.clone(),

@@ -17,9 +17,10 @@ use watchdog_proto::agent::{Load, Start, act_request};
 fn programs() -> String {
     let this = std::env::current_exe().unwrap();
     format!(
-        "[programs.web]\nargv = [{this:?}, \"--ignored\", \"--exact\", \"replica\"]\n\
+        "[programs.web]\nargv = [\"{}\", \"--ignored\", \"--exact\", \"replica\"]\n\
          [programs.yes]\nargv = [\"/bin/true\"]\n[programs.no]\nargv = [\"/bin/false\"]\n\
-         [programs.sleeper]\nargv = [\"/bin/sleep\", \"300\"]\n"
+         [programs.sleeper]\nargv = [\"/bin/sleep\", \"300\"]\n",
+        this.display()
     )
 }
 

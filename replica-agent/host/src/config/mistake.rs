@@ -32,7 +32,7 @@ pub(super) fn explain(path: &Path, text: &str, error: &toml::de::Error) -> Confi
 }
 
 /// A value that the types allow and the rules do not.
-pub(super) fn wrong(path: &Path, text: &str, key: &'static str, reason: String) -> ConfigError {
+pub(super) fn wrong(path: &Path, text: &str, key: &'static str, reason: &str) -> ConfigError {
     let names_it = |line: &str| {
         let bare = line.trim_start();
         !bare.starts_with('#') && bare.split(['=', ' ', '.', '[', ']']).any(|word| word == key)

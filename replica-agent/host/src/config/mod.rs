@@ -132,7 +132,7 @@ impl Config {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
         let config: Self = toml::from_str(&text).map_err(|error| mistake::explain(path, &text, &error))?;
-        config.check().map_err(|(key, reason)| mistake::wrong(path, &text, key, reason))?;
+        config.check().map_err(|(key, reason)| mistake::wrong(path, &text, key, &reason))?;
         Ok(config)
     }
 

@@ -249,15 +249,14 @@ fn replace(argument: &str, parameters: &BTreeMap<String, String>) -> String {
     let mut rest = argument;
     while let Some((before, after)) = rest.split_once('{') {
         rendered.push_str(before);
-        match after.split_once('}').and_then(|(name, tail)| Some((parameters.get(name)?, tail))) {
-            Some((value, tail)) => {
-                rendered.push_str(value);
-                rest = tail;
-            }
-            None => {
-                rendered.push('{');
-                rest = after;
-            }
+        if let Some((value, tail)) =
+            after.split_once('}').and_then(|(name, tail)| Some((parameters.get(name)?, tail)))
+        {
+            rendered.push_str(value);
+            rest = tail;
+        } else {
+            rendered.push('{');
+            rest = after;
         }
     }
     rendered + rest

@@ -41,7 +41,7 @@ const GUARD_AGAIN: Duration = Duration::from_millis(200);
 
 struct Lease {
     cluster: ClusterId,
-    lease_ms: u64,
+    length: Duration,
     file: LeaseFile,
 }
 
@@ -69,7 +69,10 @@ impl Leases {
         let file = LeaseFile::open(&self.dirs.lease(incarnation))?;
         file.set_deadline(clock::boottime() + Duration::from_millis(lease_ms))?;
         self.stand_guard(incarnation, tree).await?;
-        self.hold(incarnation, Lease { cluster: cluster.clone(), lease_ms, file });
+        self.hold(
+            incarnation,
+            Lease { cluster: cluster.clone(), length: Duration::from_millis(lease_ms), file },
+        );
         Ok(())
     }
 
@@ -91,9 +94,12 @@ impl Leases {
             Ok(file)
         });
         match opened {
-            Ok(file) => self.hold(incarnation, Lease { cluster: cluster.clone(), lease_ms, file }),
+            Ok(file) => self.hold(
+                incarnation,
+                Lease { cluster: cluster.clone(), length: Duration::from_millis(lease_ms), file },
+            ),
             Err(error) => {
-                tracing::error!(%incarnation, %error, "the lease of an exclusive replica can't be taken up")
+                tracing::error!(%incarnation, %error, "the lease of an exclusive replica can't be taken up");
             }
         }
         let leases = self.clone();
@@ -107,7 +113,7 @@ impl Leases {
     pub(crate) fn renew(&self, cluster: &ClusterId, confirmed: Duration) {
         let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         for (incarnation, lease) in held.iter().filter(|(_, lease)| lease.cluster == *cluster) {
-            if let Err(error) = lease.file.set_deadline(confirmed + Duration::from_millis(lease.lease_ms)) {
+            if let Err(error) = lease.file.set_deadline(confirmed + lease.length) {
                 tracing::error!(%incarnation, %error, "a lease can't be renewed");
             }
         }
@@ -171,7 +177,7 @@ impl Leases {
                 match self.stand_guard(incarnation, tree).await {
                     Ok(()) => return,
                     Err(error) => {
-                        tracing::error!(%incarnation, %error, "an exclusive replica has no guardian")
+                        tracing::error!(%incarnation, %error, "an exclusive replica has no guardian");
                     }
                 }
                 tokio::time::sleep(GUARD_AGAIN).await;

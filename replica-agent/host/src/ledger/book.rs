@@ -47,7 +47,7 @@ pub(crate) enum Fate {
     /// No end is recorded.
     Open,
     /// It ended.
-    Done(Outcome),
+    Done(Box<Outcome>),
     /// It can't be known.
     Lost,
 }
@@ -96,6 +96,13 @@ impl Book {
         self.epochs.get(cluster).copied().unwrap_or_default()
     }
 
+    /// Takes more facts.
+    pub(crate) fn apply_all(&mut self, entries: Vec<Entry>) {
+        for entry in entries {
+            self.apply(entry);
+        }
+    }
+
     /// Takes one more fact.
     pub(crate) fn apply(&mut self, entry: Entry) {
         self.count += 1;
@@ -124,7 +131,9 @@ impl Book {
                     living.loaded = Some(loaded);
                 }
             }
-            Entry::Done { cluster, step, outcome } => self.settle(cluster, step, Fate::Done(outcome)),
+            Entry::Done { cluster, step, outcome } => {
+                self.settle(cluster, step, Fate::Done(Box::new(outcome)));
+            }
             Entry::Lost { cluster, step } => self.settle(cluster, step, Fate::Lost),
             Entry::Dead { cluster, obituary } => {
                 self.living.remove(&obituary.incarnation);
@@ -149,19 +158,13 @@ impl Book {
     /// Drops the oldest half of what is beyond the limit, so that the search for them is rare.
     fn forget(&mut self) {
         if self.steps.len() > 2 * REMEMBERED {
-            let oldest = self.count_of_newest(self.steps.values().map(|step| step.count));
+            let oldest = count_of_newest(self.steps.values().map(|step| step.count));
             self.steps.retain(|_, step| step.count >= oldest || step.fate == Fate::Open);
         }
         if self.dead.len() > 2 * REMEMBERED {
-            let oldest = self.count_of_newest(self.dead.values().map(|dead| dead.count));
+            let oldest = count_of_newest(self.dead.values().map(|dead| dead.count));
             self.dead.retain(|_, dead| dead.count >= oldest || !dead.published);
         }
-    }
-
-    fn count_of_newest(&self, counts: impl Iterator<Item = u64>) -> u64 {
-        let mut counts: Vec<u64> = counts.collect();
-        counts.sort_unstable();
-        counts.len().checked_sub(REMEMBERED).map_or(0, |index| counts[index])
     }
 
     /// The fewest entries that add up to this book.
@@ -193,6 +196,13 @@ impl Book {
     }
 }
 
+/// The count from which on the newest ones are remembered.
+fn count_of_newest(counts: impl Iterator<Item = u64>) -> u64 {
+    let mut counts: Vec<u64> = counts.collect();
+    counts.sort_unstable();
+    counts.len().checked_sub(REMEMBERED).map_or(0, |index| counts[index])
+}
+
 fn step_entries((cluster, step): &(ClusterId, StepId), entry: &StepEntry) -> Vec<Entry> {
     let (cluster, step) = (cluster.clone(), step.clone());
     let mut entries = Vec::new();
@@ -207,7 +217,7 @@ fn step_entries((cluster, step): &(ClusterId, StepId), entry: &StepEntry) -> Vec
     }
     match &entry.fate {
         Fate::Open => {}
-        Fate::Done(outcome) => entries.push(Entry::Done { cluster, step, outcome: outcome.clone() }),
+        Fate::Done(outcome) => entries.push(Entry::Done { cluster, step, outcome: outcome.as_ref().clone() }),
         Fate::Lost => entries.push(Entry::Lost { cluster, step }),
     }
     entries

@@ -116,22 +116,23 @@ impl Ledger {
         let (replaced, fresh) = match file::read(&path)? {
             Found::Nothing => (None, true),
             Found::Corrupt(reason) => (Some((set_aside(&path)?, reason)), true),
-            Found::Entries(entries) => match foreign(&entries, host) {
-                Some(reason) => (Some((set_aside(&path)?, reason)), true),
-                None => {
-                    entries.into_iter().for_each(|entry| book.apply(entry));
+            Found::Entries(entries) => {
+                if let Some(reason) = foreign(&entries, host) {
+                    (Some((set_aside(&path)?, reason)), true)
+                } else {
+                    book.apply_all(entries);
                     (None, false)
                 }
-            },
+            }
         };
         let file = LedgerFile::replace(&path, &book.entries())?;
         let book = Arc::new(Mutex::new(book));
         let (writes, orders) = mpsc::channel();
         let (ruin, ruined) = watch::channel(None);
-        let writer = Writer { path, file, book: book.clone(), ruin };
+        let keeper = Writer { path, file, book: book.clone(), ruin };
         std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || writer.run(&orders))
+            .spawn(move || keeper.run(&orders))
             .map_err(|source| LedgerError::io("start the thread of", directory, source))?;
         Ok(Opened { ledger: Self { book, writes, ruined }, replaced, fresh })
     }
@@ -230,7 +231,7 @@ impl Writer {
         match &result {
             Ok(()) => {
                 let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-                entries.into_iter().for_each(|entry| book.apply(entry));
+                book.apply_all(entries);
             }
             Err(ruined @ (LedgerError::Poisoned { .. } | LedgerError::Gone { .. })) => {
                 self.ruin.send_replace(Some(ruined.clone()));

@@ -79,7 +79,7 @@ async fn what_was_recorded_is_there_after_a_restart_and_after_compaction() {
         drop(open(directory.path()));
         let again = open(directory.path());
         assert!(!again.fresh && again.replaced.is_none());
-        assert_eq!(again.ledger.read(|again| again.entries()), book.entries());
+        assert_eq!(again.ledger.read(Book::entries), book.entries());
     }
 }
 

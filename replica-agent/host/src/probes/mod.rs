@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until};
 use watchdog_core::replica::{Probe, ProbeTiming};
 use watchdog_membership::records::ProbeState;
 
@@ -28,6 +28,8 @@ use round::{Count, overall};
 
 /// A second question to a replica that fails already: it had its full time before.
 const SECOND_LOOK: Duration = Duration::from_millis(20);
+/// How soon after a start the first question is asked.
+const FIRST_ROUND: Duration = Duration::from_millis(20);
 /// An adopted replica that is older than this has come up long ago.
 const ADOPTED_STARTUP: Duration = Duration::from_secs(2);
 
@@ -41,7 +43,7 @@ fn timing(probe: &Probe) -> ProbeTiming {
 }
 
 /// Probes a process until it ends.
-pub(crate) fn start(supervisor: &Arc<Supervisor>, kept: &Arc<Kept>, watching: AbortHandle) {
+pub(crate) fn start(supervisor: &Arc<Supervisor>, kept: &Arc<Kept>, watching: &AbortHandle) {
     let declared = kept.life.probes.iter().map(|probe| (Some(probe.clone()), timing(probe)));
     let mut probes: Vec<_> = declared.collect();
     if probes.is_empty() {
@@ -91,42 +93,60 @@ struct Probing {
 impl Probing {
     async fn run(mut self, mut asked: mpsc::Receiver<AskNow>, watching: AbortHandle) {
         let every = Duration::from_millis(self.timing.interval_ms.max(1));
-        let mut ticks = interval_at(Instant::now() + every.min(Duration::from_millis(20)), every);
+        let mut ticks = interval_at(Instant::now() + every.min(FIRST_ROUND), every);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let full = Duration::from_millis(self.timing.timeout_ms.max(1));
-        let buried = self.kept.clone();
-        let buried = buried.buried();
-        tokio::pin!(buried);
+        let kept = self.kept.clone();
+        let mut buried = std::pin::pin!(kept.buried());
         loop {
-            let ask = tokio::select! {
+            let mut asks = Vec::new();
+            tokio::select! {
+                biased;
                 _ = &mut buried => return,
-                ask = asked.recv() => ask,
-                _ = ticks.tick() => None,
-            };
+                ask = asked.recv() => asks.extend(ask),
+                _ = ticks.tick() => {}
+            }
             if watching.is_finished() {
                 return;
             }
-            let limit = match (&ask, self.kept.standing().probe) {
-                (Some(_), ProbeState::Failing) => full.min(SECOND_LOOK),
-                _ => full,
-            };
-            self.round(limit).await;
-            if let Some(ask) = ask {
+            if let Some(answer) = self.question(&mut asked, &mut asks).await {
+                self.take(answer);
+            }
+            for ask in asks {
                 // Whoever asked may have gone away.
                 let _ = ask.send(());
             }
         }
     }
 
-    async fn round(&mut self, limit: Duration) {
-        let answer = match timeout(limit, self.prober.ask()).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                self.prober.give_up();
-                Some(Err(format!("no answer within {} ms", limit.as_millis())))
+    /// One question. One that fails already had its full time before, so whoever looks again need not wait so long.
+    async fn question(
+        &mut self,
+        asked: &mut mpsc::Receiver<AskNow>,
+        asks: &mut Vec<AskNow>,
+    ) -> Option<Result<(), String>> {
+        let full = Duration::from_millis(self.timing.timeout_ms.max(1));
+        let fails = self.kept.standing().probe == ProbeState::Failing;
+        let began = Instant::now();
+        let mut deadline = began + if fails && !asks.is_empty() { full.min(SECOND_LOOK) } else { full };
+        {
+            let mut answer = std::pin::pin!(self.prober.ask());
+            loop {
+                tokio::select! {
+                    biased;
+                    answer = &mut answer => return answer,
+                    () = sleep_until(deadline) => break,
+                    ask = asked.recv(), if fails => {
+                        asks.extend(ask);
+                        deadline = deadline.min(Instant::now() + SECOND_LOOK);
+                    }
+                }
             }
-        };
-        let Some(answer) = answer else { return };
+        }
+        self.prober.give_up();
+        Some(Err(format!("no answer within {} ms", began.elapsed().as_millis())))
+    }
+
+    fn take(&mut self, answer: Result<(), String>) {
         let startup = Duration::from_millis(self.supervisor.config.probes.startup_ms);
         let startup = if self.kept.adopted { startup.min(ADOPTED_STARTUP) } else { startup };
         let is_up = clock::age(self.kept.key.start_ticks) > startup;

@@ -16,7 +16,7 @@ use crate::ledger::{ActKind, Life};
 use crate::refusal::Refusal;
 
 /// How long a step may take that says nothing else.
-const TIMEOUT_DEFAULT: Duration = Duration::from_secs(60);
+const TIMEOUT_DEFAULT: Duration = Duration::from_mins(1);
 /// The longest lease of an exclusive replica.
 const LEASE_MS_MAX: u64 = 24 * 3600 * 1000;
 
@@ -165,7 +165,7 @@ fn understand_start(config: &Config, order: &Order, start: agent::Start) -> Resu
     let given: BTreeMap<String, String> = start.parameters.into_iter().collect();
     let parameters = program
         .fill(&given)
-        .map_err(|error| Refusal::field(format!("start.parameters.{}", error.name()), &error))?;
+        .map_err(|error| Refusal::field(format!("start.parameters.{}", error.name()), error))?;
     let state: State = json("start.state_json", &start.state_json)?;
     let state_hash: Hash = parse("start.state_hash", &start.state_hash)?;
     if state.hash() != state_hash {

@@ -59,22 +59,19 @@ impl Supervisor {
         found.retain(|incarnation, _| !dead.contains(incarnation));
         let living = self.ledger.read(|book| book.living.clone());
         for (incarnation, living) in living {
-            let carrier = found.remove(&incarnation).filter(|carrier| carrier.leads);
+            let leading = found.remove(&incarnation).filter(|carrier| carrier.leads);
             let process = match living.process {
                 Some(key) => Some(key).filter(|key| self.is_alive(key)),
-                None => carrier.map(|carrier| carrier.key),
+                None => leading.map(|carrier| carrier.key),
             };
-            match process.and_then(|key| self.adopt(living.life.clone(), key)) {
-                Some(kept) => {
-                    if kept.revise(|standing| standing.loaded.clone_from(&living.loaded)) {
-                        self.publish(&kept);
-                    }
-                    inventory.adopted += 1;
+            if let Some(kept) = process.and_then(|key| self.adopt(living.life.clone(), key)) {
+                if kept.revise(|standing| standing.loaded.clone_from(&living.loaded)) {
+                    self.publish(&kept);
                 }
-                None => {
-                    self.bury_absent(&living.life).await?;
-                    inventory.buried += 1;
-                }
+                inventory.adopted += 1;
+            } else {
+                self.bury_absent(&living.life).await?;
+                inventory.buried += 1;
             }
         }
         for carrier in found.into_values() {
@@ -142,7 +139,7 @@ impl Supervisor {
         });
         let tree_gone = rebooted || self.clear(&Tree::recorded(group), life.incarnation, None).await;
         let status = if rebooted { "rebooted" } else { "unknown" };
-        let obituary = self.obituary(life.replica.clone(), life.incarnation, status, tree_gone);
+        let obituary = self.obituary((life.replica.clone(), life.incarnation), status, tree_gone);
         self.leases.release(life.incarnation);
         self.dirs.forget(life.incarnation);
         self.declare(&life.cluster, obituary).await

@@ -10,7 +10,7 @@ use watchdog_core::ids::Incarnation;
 use watchdog_membership::environment;
 
 use super::Supervisor;
-use super::proc::{self, Stat};
+use super::proc::{self, Session, Stat};
 use super::tree::Tree;
 
 /// A process that is still there so long after SIGKILL is stuck in the kernel.
@@ -22,7 +22,7 @@ const SWEEPS_MAX: usize = 5;
 #[derive(Debug)]
 struct Seen {
     pid: u32,
-    session: u32,
+    stat: Stat,
     incarnation: Option<String>,
 }
 
@@ -54,16 +54,24 @@ fn look() -> Vec<Seen> {
         let stat = Stat::of(pid).filter(|stat| !stat.is_dead())?;
         let incarnation =
             proc::environment(pid).and_then(|mut variables| variables.remove(environment::INCARNATION));
-        Some(Seen { pid, session: stat.session, incarnation })
+        Some(Seen { pid, stat, incarnation })
     };
     proc::pids().into_iter().filter_map(see).collect()
 }
 
 impl Supervisor {
     /// Ends what is left; answers whether all of it is proven gone.
-    pub(crate) async fn clear(&self, tree: &Tree, incarnation: Incarnation, main: Option<u32>) -> bool {
+    ///
+    /// Only a group can prove it. Without one what is left is ended behind the caller's back, because nothing of what
+    /// the caller can say depends on it.
+    pub(crate) async fn clear(
+        self: &Arc<Self>,
+        tree: &Tree,
+        incarnation: Incarnation,
+        main: Option<u32>,
+    ) -> bool {
         if matches!(tree, Tree::Session) {
-            self.clear_session(incarnation, main).await;
+            tokio::spawn(self.clone().clear_session(incarnation, main.map(Session::of)));
             return false;
         }
         let started = Instant::now();
@@ -74,21 +82,28 @@ impl Supervisor {
             tree.kill(incarnation, main);
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        tree.remove();
+        // The kernel may be busy with another group for milliseconds; nobody waits for this one.
+        let tree = tree.clone();
+        drop(tokio::task::spawn_blocking(move || tree.remove()));
         true
     }
 
-    async fn clear_session(&self, incarnation: Incarnation, main: Option<u32>) {
+    async fn clear_session(self: Arc<Self>, incarnation: Incarnation, session: Option<Session>) {
         let name = incarnation.to_string();
         for _ in 0..SWEEPS_MAX {
             let all = self.census.take().await;
-            let ours = |seen: &&Seen| Some(seen.session) == main || seen.incarnation.as_ref() == Some(&name);
+            let ours = |seen: &&Seen| {
+                seen.incarnation.as_ref() == Some(&name)
+                    || session.is_some_and(|session| session.holds(&seen.stat))
+            };
             let ours: Vec<u32> = all.iter().filter(ours).map(|seen| seen.pid).collect();
             if ours.is_empty() {
                 return;
             }
             // Each is looked at again through its handle, so that a reused number is never signalled.
-            ours.into_iter().for_each(|pid| proc::kill_carrier(pid, incarnation, main));
+            for pid in ours {
+                proc::kill_carrier(pid, incarnation, session);
+            }
         }
     }
 }

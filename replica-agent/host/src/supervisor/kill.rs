@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId};
 use watchdog_membership::records::{ObituaryRecord, Phase};
 
-use super::{Kept, Supervisor, proc};
+use super::{Kept, Supervisor, Tree, proc};
 use crate::ledger::LedgerError;
 
 /// How long a process may take to go after SIGKILL; longer means that it is stuck in the kernel.
@@ -48,14 +48,15 @@ impl Supervisor {
             }
         }
         kept.signal(Signal::KILL);
-        kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));
-        match tokio::time::timeout(KILL_PATIENCE, kept.buried()).await {
-            Ok(Some(obituary)) => Ok(obituary),
-            _ => {
-                let state = proc::Stat::of(kept.key.pid).map_or('?', |stat| stat.state);
-                Err(KillError::Stuck { pid: kept.key.pid, state })
-            }
+        // The main process of a tree without a group takes the rest with it when it is buried.
+        if let Tree::Group(_) = kept.tree {
+            kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));
         }
+        if let Ok(Some(obituary)) = tokio::time::timeout(KILL_PATIENCE, kept.buried()).await {
+            return Ok(obituary);
+        }
+        let state = proc::Stat::of(kept.key.pid).map_or('?', |stat| stat.state);
+        Err(KillError::Stuck { pid: kept.key.pid, state })
     }
 
     /// Declares dead what we do not keep. It can't start late: a start of a declared incarnation is refused.
@@ -72,7 +73,7 @@ impl Supervisor {
         let found = tokio::task::spawn_blocking(move || proc::kill_carriers(incarnation, None)).await;
         // Whoever did start it without our knowledge is no proof of what else there is.
         let proven = found.is_ok_and(|found| found == 0);
-        let obituary = self.obituary(replica, incarnation, "never started", proven);
+        let obituary = self.obituary((replica, incarnation), "never started", proven);
         self.declare(cluster, obituary.clone()).await?;
         Ok(obituary)
     }

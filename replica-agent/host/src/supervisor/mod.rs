@@ -161,11 +161,9 @@ impl Supervisor {
     pub(crate) fn publish(&self, kept: &Kept) {
         let incarnation = kept.life.incarnation;
         let record = self.find(incarnation).map(|kept| kept.record(&self.config.host));
-        self.revise(&kept.life.cluster, |presence| {
-            match record {
-                Some(record) => drop(presence.processes.insert(incarnation, Arc::new(record))),
-                None => drop(presence.processes.remove(&incarnation)),
-            };
+        self.revise(&kept.life.cluster, |presence| match record {
+            Some(record) => drop(presence.processes.insert(incarnation, Arc::new(record))),
+            None => drop(presence.processes.remove(&incarnation)),
         });
     }
 
@@ -175,7 +173,7 @@ impl Supervisor {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).insert(kept.life.incarnation, kept.clone());
         self.publish(&kept);
         let watching = tokio::spawn(self.clone().watch_over(kept.clone()));
-        probes::start(self, &kept, watching.abort_handle());
+        probes::start(self, &kept, &watching.abort_handle());
         kept
     }
 
@@ -183,7 +181,7 @@ impl Supervisor {
         let status = kept.end().await;
         let life = &kept.life;
         let tree_gone = self.clear(&kept.tree, life.incarnation, Some(kept.key.pid)).await;
-        let obituary = self.obituary(life.replica.clone(), life.incarnation, &status, tree_gone);
+        let obituary = self.obituary((life.replica.clone(), life.incarnation), &status, tree_gone);
         tracing::info!(replica = %life.replica, incarnation = %life.incarnation, status, tree_gone, "a replica has ended");
         if let Err(error) = self.record_death(&life.cluster, &obituary).await {
             tracing::error!(%error, "an obituary could not be recorded; it is published all the same");
@@ -227,8 +225,7 @@ impl Supervisor {
     /// An obituary of now.
     pub(crate) fn obituary(
         &self,
-        replica: ReplicaId,
-        incarnation: Incarnation,
+        (replica, incarnation): (ReplicaId, Incarnation),
         status: &str,
         tree_gone: bool,
     ) -> ObituaryRecord {

@@ -7,6 +7,8 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use watchdog_core::ids::Incarnation;
 use watchdog_membership::environment;
 
+use crate::clock;
+
 /// Some fields of /proc/PID/stat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
@@ -79,14 +81,33 @@ pub(crate) fn open(pid: u32, check: impl Fn() -> bool) -> Option<OwnedFd> {
     check().then_some(pidfd)
 }
 
+/// The session of a main process, as far as it can be told from one that gets the same number later.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Session {
+    leader: u32,
+    until_ticks: u64,
+}
+
+impl Session {
+    /// Everything that is in it by now.
+    pub(crate) fn of(leader: u32) -> Self {
+        Self { leader, until_ticks: clock::boot_ticks() }
+    }
+
+    /// Whether such a process is in it.
+    pub(crate) fn holds(self, stat: &Stat) -> bool {
+        stat.session == self.leader && stat.start_ticks <= self.until_ticks
+    }
+}
+
 /// Whether a live process carries the incarnation or is in the session of its main process.
-fn belongs(pid: u32, incarnation: Incarnation, session: Option<u32>) -> bool {
+fn belongs(pid: u32, incarnation: Incarnation, session: Option<Session>) -> bool {
     let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else { return false };
-    Some(stat.session) == session || carries(pid, incarnation)
+    session.is_some_and(|session| session.holds(&stat)) || carries(pid, incarnation)
 }
 
 /// Kills one process, if it belongs to the incarnation.
-pub(crate) fn kill_carrier(pid: u32, incarnation: Incarnation, session: Option<u32>) {
+pub(crate) fn kill_carrier(pid: u32, incarnation: Incarnation, session: Option<Session>) {
     if let Some(handle) = open(pid, || belongs(pid, incarnation, session)) {
         // One that ends between the look and the signal is as dead as we want it.
         let _ = pidfd_send_signal(handle, Signal::KILL);
@@ -94,7 +115,7 @@ pub(crate) fn kill_carrier(pid: u32, incarnation: Incarnation, session: Option<u
 }
 
 /// Kills every process that belongs to the incarnation; answers how many there were.
-pub(crate) fn kill_carriers(incarnation: Incarnation, session: Option<u32>) -> usize {
+pub(crate) fn kill_carriers(incarnation: Incarnation, session: Option<Session>) -> usize {
     let ours = pids().into_iter().filter(|pid| belongs(*pid, incarnation, session));
     ours.map(|pid| kill_carrier(pid, incarnation, session)).count()
 }

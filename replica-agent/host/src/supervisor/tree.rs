@@ -130,7 +130,7 @@ impl Tree {
             Self::Session => false,
         };
         if !by_group {
-            proc::kill_carriers(incarnation, main);
+            proc::kill_carriers(incarnation, main.map(proc::Session::of));
         }
     }
 

@@ -80,8 +80,9 @@ impl World {
     /// Starts a host agent on another directory.
     pub(crate) async fn agent_in(&self, dir: &Path, programs: &str) -> HostAgent {
         let config = format!(
-            "host = \"host-a\"\nlisten = \"127.0.0.1:0\"\ndir = {dir:?}\nclusters = [\"demo\"]\n\
+            "host = \"host-a\"\nlisten = \"127.0.0.1:0\"\ndir = \"{}\"\nclusters = [\"demo\"]\n\
              [coordination]\nurl = \"{}\"\nsession_timeout_ms = 4000\n{programs}\n",
+            dir.display(),
             self.coordination.url()
         );
         let file = self.directory.path().join(format!("agent-{}.toml", Uuid::now_v7()));
@@ -273,11 +274,16 @@ fn remove_groups(dir: &Path) {
     let name = format!("replica-agent-{}", Hash::of(dir.as_os_str().as_encoded_bytes()).short());
     for mount in ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"] {
         let base = Path::new(mount).join(&name);
-        let Ok(entries) = std::fs::read_dir(&base) else { continue };
-        for entry in entries.flatten().filter(|entry| entry.path().is_dir()) {
-            let _ = std::fs::remove_dir(entry.path());
+        let started = Instant::now();
+        // What was killed leaves its group a moment later.
+        while base.exists() && started.elapsed() < Duration::from_secs(5) {
+            for entry in std::fs::read_dir(&base).into_iter().flatten().flatten() {
+                let _ = std::fs::remove_dir(entry.path());
+            }
+            if std::fs::remove_dir(&base).is_err() {
+                std::thread::sleep(Duration::from_millis(5));
+            }
         }
-        let _ = std::fs::remove_dir(&base);
     }
 }
 
@@ -292,8 +298,6 @@ fn end_carriers(dir: &Path) {
             kill(pid, Signal::KILL);
         }
     }
-    // What was killed leaves its group a moment later.
-    std::thread::sleep(Duration::from_millis(20));
     remove_groups(dir);
 }
 
@@ -302,11 +306,15 @@ pub(crate) fn kill(pid: u32, signal: Signal) {
     let _ = kill_process(Pid::from_raw(i32::try_from(pid).unwrap()).unwrap(), signal);
 }
 
+/// The state of a process, as /proc tells it.
+pub(crate) fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    stat.rsplit_once(')')?.1.trim().chars().next()
+}
+
 /// Whether a process runs (and is not only waiting to be reaped).
 pub(crate) fn runs(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit_once(')')
-        .is_some_and(|(_, rest)| !matches!(rest.trim().chars().next(), Some('Z' | 'X') | None))
+    !matches!(state(pid), Some('Z' | 'X') | None)
 }
 
 /// Waits for something outside of us that gives no event.
