@@ -17,7 +17,7 @@ use crate::dev::{Dev, Setup};
 use crate::{postgres, wait_for, zookeeper};
 
 /// What everything must have happened by; a loaded machine is slow, a broken product is slower.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// On what the product is built.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

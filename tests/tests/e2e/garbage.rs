@@ -18,8 +18,8 @@ fn bad_input_is_refused_by_name_and_changes_nothing(backend: Backend) {
     let long = "x".repeat(64);
     let table: [(&[&str], i32, &str); 9] = [
         (&["why", "demo-z"], 1, "demo-z"),
-        (&["why", "Demo_Z"], 1, "replica"),
-        (&["why", &long], 1, "64 bytes"),
+        (&["why", "Demo_Z"], 2, "'D' at position 1"),
+        (&["why", &long], 2, "64 bytes"),
         (&["--cluster", "other", "status"], 1, "other"),
         (&["hold", "nobody", "--reason", "x"], 1, "nobody"),
         (&["pause", "--reason", " "], 1, "reason"),
@@ -56,7 +56,7 @@ fn bad_input_is_refused_by_name_and_changes_nothing(backend: Backend) {
     for address in [endpoint, before[0].address.trim_start_matches("http://").to_owned()] {
         let mut stream = TcpStream::connect(&address).unwrap();
         // It may hang up before it has heard all of it.
-        let _ = stream.write_all(&[0xff; 100_000]);
+        let _ = stream.write_all(&vec![0xff; 100_000]);
     }
 
     let status = story.dev.status().unwrap();

@@ -77,7 +77,7 @@ impl Agents {
         request: ActRequest,
         may_act: impl Fn() -> bool + Send,
     ) -> Report {
-        let timeout = Duration::from_millis(request.order.as_ref().map_or(0, |order| order.timeout_ms));
+        let timeout = timeout_of(&request);
         let mut delays = Delays::reconnecting();
         let mut progress_at = Instant::now();
         let mut sent = false;
@@ -86,7 +86,7 @@ impl Agents {
                 let fate = if sent { Outcome::Unknown } else { Outcome::Never };
                 return Report::of(fate, "this watchdog stopped leading before the agent answered");
             }
-            let failure = match self.try_act(address, request.clone(), timeout, &mut progress_at).await {
+            let failure = match self.try_act(address, request.clone(), &mut progress_at).await {
                 Ok(result) => return Report::from_result(result),
                 Err(status) if is_final(&status) => {
                     return Report::of(Outcome::Failed, status.message());
@@ -112,9 +112,9 @@ impl Agents {
         &self,
         address: &str,
         request: ActRequest,
-        timeout: Duration,
         progress_at: &mut Instant,
     ) -> Result<StepResult, Status> {
+        let timeout = timeout_of(&request);
         let mut client = self.client(address)?;
         // The agent itself gives up after the time-out and says so; we wait a little longer for its word.
         let patience = timeout + Duration::from_millis(500);
@@ -167,6 +167,11 @@ impl Agents {
         let channel = channels.get(address).cloned().ok_or_else(|| Status::internal("no channel"))?;
         Ok(AgentClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
     }
+}
+
+/// How long a step may go without progress.
+fn timeout_of(request: &ActRequest) -> Duration {
+    Duration::from_millis(request.order.as_ref().map_or(0, |order| order.timeout_ms))
 }
 
 fn connect(address: &str) -> Result<Channel, Status> {

@@ -20,12 +20,12 @@ use crate::cluster::lead::{Lead, Stop};
 pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
     let looked = lead.observe().await;
     let Some(now) = lead.catch_up().await? else {
-        return Ok(lead.retry_at());
+        return Ok(Lead::retry_at());
     };
     let news = lead.news(looked, now).await?;
     let judged = judge(&mut lead.world.lock(), news);
     let Some(entries) = lead.record(judged.bodies).await? else {
-        return Ok(lead.retry_at());
+        return Ok(Lead::retry_at());
     };
     lead.executor.execute(&entries);
     Ok(lead.again_at(judged.again_at, now))

@@ -152,7 +152,7 @@ async fn parent_gone() {
         Ok(_) => drop(told.await),
         Err(error) => {
             tracing::warn!(%error, "cannot watch whoever started this");
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
     }
 }

@@ -57,8 +57,8 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
     tracing::info!(id = %identity.id, address = identity.address, "watchdog serves");
     let server = serve(listener, Arc::new(clusters), shutdown.clone());
     tokio::pin!(server);
-    let served = tokio::select! {
-        served = &mut server => served,
+    let outcome = tokio::select! {
+        outcome = &mut server => outcome,
         () = asked => {
             trigger.pull();
             shutdown.asked().await;
@@ -69,7 +69,7 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
     };
     trigger.pull();
     while tasks.join_next().await.is_some() {}
-    served
+    outcome
 }
 
 async fn serve(
@@ -101,7 +101,7 @@ async fn open_journal(config: &Config) -> anyhow::Result<Journal> {
     let options = watchdog_journal::Options { query_timeout: config.query_timeout, ..Default::default() };
     let mut delays = Delays::reconnecting();
     loop {
-        match Journal::open(config.journal.as_str(), options.clone()).await {
+        match Journal::open(config.journal.as_str(), options).await {
             Ok(journal) => return Ok(journal),
             Err(error @ watchdog_ports::journal_error::JournalError::Unavailable { .. }) => {
                 tracing::warn!(

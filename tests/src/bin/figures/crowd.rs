@@ -15,7 +15,7 @@ use crate::samples::Row;
 const REPLICAS: usize = 100;
 const ROUNDS: usize = 5;
 const IDLE: Duration = Duration::from_secs(20);
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Measures both.
 pub(crate) fn measure() -> anyhow::Result<Vec<Row>> {

@@ -22,7 +22,7 @@ pub(crate) fn first_answer() -> anyhow::Result<Row> {
     let mut samples = Vec::new();
     for round in 0..ROUNDS {
         let port = ports::free()?;
-        let address = format!("127.0.0.1:{}", port);
+        let address = format!("127.0.0.1:{port}");
         let started = Instant::now();
         let mut child = Command::new(&program)
             .env("WATCHDOG_CLUSTER", "floor")

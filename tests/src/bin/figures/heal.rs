@@ -46,7 +46,7 @@ impl Heals {
 pub(crate) fn measure(setup: &Setup, kills: usize, stops: usize) -> anyhow::Result<Heals> {
     let dev = Dev::start(setup)?;
     let port = ports::free()?;
-    let address = format!("127.0.0.1:{}", port);
+    let address = format!("127.0.0.1:{port}");
     settle_on(&dev, &address)?;
     let mut heals = Heals { killed: Vec::new(), stopped: Vec::new() };
     for _ in 0..kills {

@@ -1,7 +1,7 @@
 //! Kill: end the lives that a replica has too many, and keep one.
 //!
 //! ```text
-//! lives ──► keep the oldest that is healthy on a host that may run it ──► end each other ──► probe the kept one
+//! lives ──► keep the newest that is healthy on a host that may run it ──► end each other ──► probe the kept one
 //! ```
 
 use crate::condition::{is_healthy_on, is_serving};
@@ -57,9 +57,10 @@ fn killable(case: &Case, host: &HostId) -> Result<(), Reason> {
     hosts::touchable(case.input, host)
 }
 
-/// The life that is kept: the one that serves its clients best, and of equals the oldest, which they know.
+/// The life that is kept: the one that serves its clients best, and of equals the newest, because
+/// it was started when the older one was given up, and so is the one that was decided on.
 fn keep<'a>(case: &Case<'a>) -> Option<(Incarnation, &'a Life)> {
-    case.alive().min_by_key(|(incarnation, life)| (std::cmp::Reverse(worth(case, life)), *incarnation))
+    case.alive().max_by_key(|(incarnation, life)| (worth(case, life), *incarnation))
 }
 
 /// How much a life is worth keeping.
@@ -70,9 +71,9 @@ fn worth(case: &Case, life: &Life) -> (bool, bool, bool) {
 
 fn why_kept(case: &Case, life: &Life) -> &'static str {
     match worth(case, life) {
-        (true, _, true) => "the oldest that is healthy where it may run",
-        (true, _, false) => "the oldest that serves where it may run",
-        (false, true, _) => "the oldest where it may run, for none serves",
-        (false, false, _) => "the oldest, for none is where it may run",
+        (true, _, true) => "the newest that is healthy where it may run",
+        (true, _, false) => "the newest that serves where it may run",
+        (false, true, _) => "the newest where it may run, for none serves",
+        (false, false, _) => "the newest, for none is where it may run",
     }
 }

@@ -7,7 +7,6 @@ use super::draft::Draft;
 
 /// Plans that a human is told `why`, and that nothing touches the replica until it is released.
 pub fn quarantine(case: &Case, why: &str) -> Vec<Draft> {
-    let message = format!("{} is quarantined: {why}", case.replica);
-    let act = Act::Notify { message, quarantine: true };
+    let act = Act::Notify { message: why.to_owned(), quarantine: true };
     vec![Draft::new(&case.input.policy, act, why)]
 }

@@ -23,7 +23,7 @@ pub(crate) type EventStream =
 const BUFFERED: usize = 256;
 
 /// The record from where the request says, and on, when it follows.
-pub(crate) async fn stream(handle: Handle, request: &wire::EventsRequest) -> Result<EventStream, Status> {
+pub(crate) fn stream(handle: Handle, request: &wire::EventsRequest) -> Result<EventStream, Status> {
     let since = request.since.as_deref().map(clock::parse).transpose();
     let since = since.map_err(|error| invalid("since", &error))?.unwrap_or_default();
     let cluster = handle.world.lock().cluster.clone();
@@ -69,7 +69,7 @@ impl Tail {
             let entries = match self.handle.journal.entries_after(&self.cluster, self.after).await {
                 Ok(entries) => entries,
                 Err(error) => {
-                    self.send(Err(log::journal(error))).await?;
+                    self.send(Err(log::journal(&error))).await?;
                     return Err(Gone);
                 }
             };
@@ -94,8 +94,8 @@ fn view(entry: &Entry) -> wire::Event {
         epoch: entry.epoch.0,
         by: entry.by.clone(),
         kind: told.kind.to_owned(),
-        replica: told.replica.map(|replica| replica.to_string()),
-        plan: told.plan.map(|plan| plan.to_string()),
+        replica: told.replica.map(ToString::to_string),
+        plan: told.plan.map(ToString::to_string),
         message: told.message,
         detail_json: serde_json::to_string(&entry.body).unwrap_or_default(),
     }

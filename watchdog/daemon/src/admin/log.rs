@@ -19,8 +19,8 @@ const ENTRIES_DEFAULT: u32 = 50;
 const ENTRIES_MAX: u32 = 1_000;
 
 /// What a failure of the journal means to who asked.
-pub(crate) fn journal(error: JournalError) -> Status {
-    let code = match &error {
+pub(crate) fn journal(error: &JournalError) -> Status {
+    let code = match error {
         JournalError::NoSuchVersion { .. } => Code::NotFound,
         JournalError::CorruptLog { .. } | JournalError::CorruptRecord { .. } => Code::DataLoss,
         JournalError::Unavailable { .. } => Code::Unavailable,
@@ -44,8 +44,9 @@ pub(crate) async fn list(
     let limit = if request.limit == 0 { ENTRIES_DEFAULT } else { request.limit.min(ENTRIES_MAX) };
     let newest_page = (head.0 + 1).saturating_sub(u64::from(limit)).max(1);
     let from = if request.from == 0 { newest_page } else { request.from };
-    let entries =
-        MetadataLog::entries(&*handle.journal, &cluster, Version(from), limit).await.map_err(journal)?;
+    let entries = MetadataLog::entries(&*handle.journal, &cluster, Version(from), limit)
+        .await
+        .map_err(|error| journal(&error))?;
     let entries = entries.iter().map(|entry| view(handle, entry)).collect();
     Ok(wire::LogListReply { entries, head: head.0, stable: stable.map(|version| version.0) })
 }
@@ -54,16 +55,16 @@ pub(crate) async fn list(
 pub(crate) async fn show(handle: &Handle, version: u64) -> Result<wire::LogEntry, Status> {
     let (cluster, head, _) = known(handle);
     let version = Version(version);
-    let entry = handle.journal.log_entry(&cluster, version).await.map_err(journal)?;
-    let entry = entry.ok_or_else(|| journal(JournalError::NoSuchVersion { version, head }))?;
+    let entry = handle.journal.log_entry(&cluster, version).await.map_err(|error| journal(&error))?;
+    let entry = entry.ok_or_else(|| journal(&JournalError::NoSuchVersion { version, head }))?;
     Ok(view(handle, &entry))
 }
 
 /// The net difference of two versions.
 pub(crate) async fn diff(handle: &Handle, (a, b): (u64, u64)) -> Result<wire::LogDiffReply, Status> {
     let (cluster, ..) = known(handle);
-    let before = handle.journal.state(&cluster, Version(a)).await.map_err(journal)?;
-    let after = handle.journal.state(&cluster, Version(b)).await.map_err(journal)?;
+    let before = handle.journal.state(&cluster, Version(a)).await.map_err(|error| journal(&error))?;
+    let after = handle.journal.state(&cluster, Version(b)).await.map_err(|error| journal(&error))?;
     let mut reply = wire::LogDiffReply::default();
     for (key, value) in before.difference(&after).0 {
         let old = before.get(&key);
@@ -87,7 +88,7 @@ pub(crate) async fn diff(handle: &Handle, (a, b): (u64, u64)) -> Result<wire::Lo
 pub(crate) async fn state(handle: &Handle, version: Option<u64>) -> Result<wire::LogStateReply, Status> {
     let (cluster, head, _) = known(handle);
     let version = version.map_or(head, Version);
-    let state = handle.journal.state(&cluster, version).await.map_err(journal)?;
+    let state = handle.journal.state(&cluster, version).await.map_err(|error| journal(&error))?;
     let state_json = serde_json::to_string(&state).map_err(|error| Status::internal(error.to_string()))?;
     Ok(wire::LogStateReply { version: version.0, state_hash: state.hash().to_string(), state_json })
 }
@@ -95,7 +96,7 @@ pub(crate) async fn state(handle: &Handle, version: Option<u64>) -> Result<wire:
 /// Reads everything and proves the chain.
 pub(crate) async fn verify(handle: &Handle) -> Result<wire::LogVerifyReply, Status> {
     let (cluster, ..) = known(handle);
-    let found = handle.journal.verify(&cluster).await.map_err(journal)?;
+    let found = handle.journal.verify(&cluster).await.map_err(|error| journal(&error))?;
     let message = match &found.broken {
         None => format!("{} entries, the chain is whole", found.entries),
         Some((version, what)) => format!("broken at version {version}: {what}"),

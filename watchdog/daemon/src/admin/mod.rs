@@ -159,7 +159,7 @@ impl Admin for AdminService {
     async fn events(&self, request: Request<wire::EventsRequest>) -> Answer<Self::EventsStream> {
         let request = request.into_inner();
         let handle = self.cluster(&request.cluster)?.clone();
-        events::stream(handle, &request).await.map(Response::new)
+        events::stream(handle, &request).map(Response::new)
     }
 
     async fn leader(&self, request: Request<wire::LeaderRequest>) -> Answer<wire::LeaderReply> {

@@ -56,7 +56,11 @@ pub(crate) async fn snapshots(handle: &Handle, id: &str) -> Result<wire::Snapsho
     let mut snapshots = Vec::new();
     let mut after = Sequence(0);
     loop {
-        let entries = handle.journal.entries_after(&cluster, after).await.map_err(super::log::journal)?;
+        let entries = handle
+            .journal
+            .entries_after(&cluster, after)
+            .await
+            .map_err(|error| super::log::journal(&error))?;
         let Some(last) = entries.last() else { break };
         after = last.sequence;
         for entry in entries {

@@ -2,10 +2,10 @@
 
 use watchdog_core::condition::{Condition, condition};
 use watchdog_core::finding::Subject;
-use watchdog_core::history::Pause;
+use watchdog_core::history::{Pause, Progress};
 use watchdog_core::ids::{HostId, ReplicaId, Time};
 use watchdog_core::input::Decision;
-use watchdog_core::observation::{HostSeen, Presence, Sight};
+use watchdog_core::observation::{HostSeen, Loaded, Presence, Sight};
 use watchdog_core::plan::{PlanStatus, Step};
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_membership::records::ContenderRecord;
@@ -103,10 +103,21 @@ pub(crate) fn replica_view(world: &World, replica: &ReplicaId) -> ReplicaView {
         address,
         state: state.to_string(),
         version: loaded.map(|loaded| loaded.version.0),
-        expected: (world.log.target.version.0 > 0).then_some(world.log.target.version.0),
+        expected: expected(world, loaded),
         state_hash: loaded.map(|loaded| loaded.state_hash.to_string()),
         since: since.map(rfc3339),
     }
+}
+
+/// The version that a replica should hold; its own when that has the same state, for then nobody is moved for the number.
+fn expected(world: &World, loaded: Option<Loaded>) -> Option<u64> {
+    let target = &world.log.target;
+    let same = loaded.filter(|loaded| {
+        loaded.state_hash == target.state_hash
+            && world.log.hash_at(loaded.version).is_none_or(|hash| hash == target.state_hash)
+    });
+    let version = same.map_or(target.version, |loaded| loaded.version);
+    (target.version.0 > 0).then_some(version.0)
 }
 
 fn pause_view(pause: &Pause) -> PauseView {
@@ -180,7 +191,7 @@ pub(crate) fn preview(decision: Decision, world: &World, now: Time) -> PlanView 
     match decision.plan {
         Some(plan) => {
             let status = PlanStatus::Running;
-            let story = PlanStory { plan, status, why: String::new(), progress: Default::default() };
+            let story = PlanStory { plan, status, why: String::new(), progress: Progress::default() };
             PlanView { status: "preview".to_owned(), refusals, ..plan_view(&story) }
         }
         None => PlanView {

@@ -24,7 +24,7 @@ type Answer<T> = Result<Response<T>, Status>;
 
 /// Pauses the cluster.
 pub(crate) async fn pause(handle: &Handle, request: wire::PauseRequest) -> Answer<wire::Done> {
-    let reason = text("reason", request.reason)?;
+    let reason = text("reason", &request.reason)?;
     let body = Body::Paused { reason, until: until(request.for_ms) };
     write(handle, request.by, body, "paused: nothing is healed until `resume`").await
 }
@@ -39,7 +39,7 @@ pub(crate) async fn resume(handle: &Handle, by: String) -> Answer<wire::Done> {
 
 /// Holds a replica or host.
 pub(crate) async fn hold(handle: &Handle, request: wire::HoldRequest) -> Answer<wire::Done> {
-    let reason = text("reason", request.reason)?;
+    let reason = text("reason", &request.reason)?;
     known(handle, &request.target)?;
     let body = Body::Held { target: request.target, reason, until: until(request.for_ms) };
     write(handle, request.by, body, "held: seen, not touched, until `release`").await
@@ -62,7 +62,7 @@ pub(crate) async fn release(handle: &Handle, request: wire::ReleaseRequest) -> A
 
 /// Overrules the storm guard.
 pub(crate) async fn storm_release(handle: &Handle, request: wire::StormReleaseRequest) -> Answer<wire::Done> {
-    let reason = text("reason", request.reason)?;
+    let reason = text("reason", &request.reason)?;
     let done = "storm released: what vanished until now is healed under the budget";
     write(handle, request.by, Body::StormReleased { reason }, done).await
 }
@@ -118,7 +118,7 @@ async fn write(handle: &Handle, by: String, body: Body, done: &str) -> Answer<wi
 }
 
 async fn ask(handle: &Handle, by: String, wish: Wish) -> Result<String, Status> {
-    let by = text("by", by)?;
+    let by = text("by", &by)?;
     if handle.world.lock().role == Role::Follower {
         return Err(denied(handle, &Denial::NotLeader));
     }
@@ -139,10 +139,15 @@ fn denied(handle: &Handle, denial: &Denial) -> Status {
         Denial::Invalid { .. } => Status::invalid_argument(denial.to_string()),
         Denial::Unconfirmed(_) => Status::unavailable(denial.to_string()),
     };
-    let leader = views::leader(&handle.world.lock());
-    let address = leader.and_then(|leader| MetadataValue::try_from(leader.address).ok());
-    if let (Denial::NotLeader, Some(address)) = (denial, address) {
-        status.metadata_mut().insert("watchdog-leader", address);
+    if *denial == Denial::NotLeader {
+        let leader = views::leader(&handle.world.lock());
+        match leader.and_then(|leader| MetadataValue::try_from(leader.address).ok()) {
+            Some(address) => {
+                status.metadata_mut().insert("watchdog-leader", address);
+            }
+            // An election is under way: whoever asked may ask again.
+            None => status = Status::unavailable("nobody leads the cluster now"),
+        }
     }
     status
 }
@@ -161,7 +166,7 @@ fn known(handle: &Handle, target: &str) -> Result<(), Status> {
     Err(Status::not_found(format!("target: {target:?} is neither a replica nor a host of this cluster")))
 }
 
-fn text(field: &str, text: String) -> Result<String, Status> {
+fn text(field: &str, text: &str) -> Result<String, Status> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err(invalid(field, &"must not be empty"));

@@ -11,6 +11,7 @@
 
 use std::borrow::Cow;
 
+use watchdog_core::finding::Subject;
 use watchdog_core::history::{History, OpenPlan};
 use watchdog_core::ids::{Epoch, StepId, Time, Version};
 use watchdog_core::next::{Command, next};
@@ -123,13 +124,7 @@ impl<'a> Draft<'a> {
     fn do_own(&mut self, open: &OpenPlan, step: &Step) {
         match &step.act {
             Act::MarkStable { version } => self.mark_stable(open, *version),
-            Act::Notify { message, quarantine } => {
-                if let (true, Some(replica)) = (quarantine, &step.replica) {
-                    self.push(Body::Quarantined { replica: replica.clone(), why: message.clone() });
-                }
-                let subject = step.replica.clone().map(watchdog_core::finding::Subject::Replica);
-                self.push(Body::Escalated { subject, message: message.clone() });
-            }
+            Act::Notify { message, quarantine } => self.notify(step, message, *quarantine),
             Act::Snapshot { .. }
             | Act::Drain { .. }
             | Act::Kill { .. }
@@ -138,6 +133,18 @@ impl<'a> Draft<'a> {
             | Act::Probe { .. } => return,
         }
         self.close(open, &step.id);
+    }
+
+    fn notify(&mut self, step: &Step, why: &str, quarantine: bool) {
+        let subject = step.replica.clone().map(Subject::Replica);
+        let message = match &step.replica {
+            Some(replica) if quarantine => {
+                self.push(Body::Quarantined { replica: replica.clone(), why: why.to_owned() });
+                format!("{replica} is quarantined: {why}")
+            }
+            Some(_) | None => why.to_owned(),
+        };
+        self.push(Body::Escalated { subject, message });
     }
 
     fn mark_stable(&mut self, open: &OpenPlan, version: Version) {

@@ -8,9 +8,8 @@ use watchdog_core::finding::{Finding, Subject};
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Time};
 use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::ReplicaSeen;
-use watchdog_core::plan::{Plan, PlanStatus};
-use watchdog_core::planner::plan;
-use watchdog_core::policy::Autonomy;
+use watchdog_core::planner::assemble::status_of;
+use watchdog_core::planner::{is_called_for, plan};
 use watchdog_core::record::Body;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::vet::vet;
@@ -51,13 +50,13 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
     draft.follow_up();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
-    if wants_plan(world) {
+    if is_called_for(&world.strikes.convictions(), &world.log.target) {
         let mut input = world.plan_input(news.epoch, news.now);
         input.history = draft.history().clone();
         input.fresh = news.fresh;
         decided = decide(&input);
         if let Some(plan) = decided.plan.take() {
-            let status = status_of(&plan, &input);
+            let status = status_of(&plan, &input.policy);
             draft.push(Body::PlanRecorded { plan, status });
             draft.follow_up();
         }
@@ -137,12 +136,6 @@ fn deaths(seen: &ReplicaSeen, draft: &mut Draft<'_>) {
     }
 }
 
-/// Whether planning could come to anything: something is wrong, or nothing is stable yet.
-fn wants_plan(world: &World) -> bool {
-    !world.strikes.convictions().is_empty()
-        || world.log.target.stable.is_none() && world.log.head.version.0 > 0
-}
-
 /// Plans, and has the plan checked by the linter that the planner knows nothing of.
 fn decide(input: &PlanInput) -> Decision {
     let mut decision = plan(input);
@@ -161,17 +154,13 @@ fn decide(input: &PlanInput) -> Decision {
     decision
 }
 
-/// A plan waits for a human when one of its remedies must be approved.
-fn status_of(plan: &Plan, input: &PlanInput) -> PlanStatus {
-    let asks = plan.heals.iter().any(|heal| input.policy.autonomy_for(heal.remedy) == Autonomy::Approve);
-    if asks { PlanStatus::AwaitingApproval } else { PlanStatus::Running }
-}
-
 /// Whether two sets of refusals say different things; times and counts within them may move.
 fn differ(old: &[Refusal], new: &[Refusal]) -> bool {
     let gist = |refusals: &[Refusal]| -> BTreeSet<_> {
         let worth = refusals.iter().filter(|refusal| is_news(refusal));
-        worth.map(|refusal| (refusal.subject.clone(), format!("{:?}", discriminant(&refusal.reason)))).collect()
+        worth
+            .map(|refusal| (refusal.subject.clone(), format!("{:?}", discriminant(&refusal.reason))))
+            .collect()
     };
     gist(old) != gist(new)
 }
@@ -188,5 +177,7 @@ fn tell(draft: &mut Draft<'_>, refusals: &[Refusal]) {
             draft.push(Body::Escalated { subject: refusal.subject.clone(), message: refusal.to_string() });
         }
     }
-    draft.push(Body::Refused { refusals: refusals.iter().filter(|refusal| is_news(refusal)).cloned().collect() });
+    draft.push(Body::Refused {
+        refusals: refusals.iter().filter(|refusal| is_news(refusal)).cloned().collect(),
+    });
 }

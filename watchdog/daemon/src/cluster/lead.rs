@@ -66,6 +66,7 @@ pub(crate) struct Lead {
     pub(crate) unread: Unread,
     pub(crate) resign_after: Duration,
     pub(crate) tidied_at: Time,
+    pub(crate) journal_is_whole: bool,
 }
 
 /// What came between two checks and is not in the record yet.
@@ -137,23 +138,25 @@ impl Lead {
         self.confirm().await
     }
 
-    /// Everyone holds when the journal lacks what was committed.
+    /// Everyone holds while the journal lacks what was committed before our term.
     async fn check_journal(&mut self) -> Result<(), Stop> {
-        let Some(must) = self.term.previous().filter(|_| self.world.lock().obstacles.is_empty()) else {
+        // Once it was found whole, its chain is checked as it is read, and a swapped journal fences us.
+        let Some(must) = self.term.previous().filter(|_| !self.journal_is_whole) else {
             return Ok(());
         };
-        // After our own first entry in this term the chain is checked as it is read.
-        let missing = self.books.missing(must).await;
-        match missing {
-            Ok(found) => self.hold(found.into_iter().collect()),
-            Err(error) => return self.journal_failed(error),
+        match self.books.missing(must).await {
+            Ok(found) => {
+                self.journal_is_whole = found.is_none();
+                self.hold(found.into_iter().collect());
+                Ok(())
+            }
+            Err(error) => self.journal_failed(error),
         }
-        Ok(())
     }
 
     fn hold(&self, obstacles: Vec<Refusal>) {
         let mut world = self.world.lock();
-        for obstacle in &obstacles {
+        for obstacle in obstacles.iter().filter(|obstacle| !world.obstacles.contains(obstacle)) {
             tracing::error!(%obstacle, "holding");
         }
         world.obstacles = obstacles;
@@ -237,7 +240,7 @@ impl Lead {
     }
 
     /// When to ask again what did not answer.
-    pub(crate) fn retry_at(&self) -> Time {
+    pub(crate) fn retry_at() -> Time {
         clock::now().plus_ms(RETRY_MS)
     }
 

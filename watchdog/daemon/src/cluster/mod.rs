@@ -222,6 +222,7 @@ impl ClusterTask {
             sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
             resign_after: self.identity.resign_after,
             tidied_at: clock::now(),
+            journal_is_whole: false,
             agents: Arc::clone(&self.agents),
             unread: Unread::default(),
             books,

@@ -71,7 +71,7 @@ impl Observer {
         let now = clock::now();
         world.observation.at = now;
         match seen {
-            Ok(delta) => self.take_in(&mut world, delta, suspects, &replies),
+            Ok(delta) => self.take_in(&mut world, (&delta, suspects), &replies),
             Err(error) => {
                 if world.observation.sight == Sight::Clear {
                     tracing::warn!(%error, "can't see the group; holding");
@@ -95,8 +95,7 @@ impl Observer {
     fn take_in(
         &mut self,
         world: &mut World,
-        delta: Delta,
-        suspects: &BTreeSet<ReplicaId>,
+        (delta, suspects): (&Delta, &BTreeSet<ReplicaId>),
         replies: &[LookReply],
     ) -> Looked {
         let was_blind = world.observation.sight != Sight::Clear;

@@ -95,9 +95,8 @@ pub(crate) fn status_word(progress: Option<&StepProgress>, plan: PlanStatus) -> 
         Some(Some(Outcome::Done)) => "done",
         Some(Some(Outcome::Failed)) => "failed",
         Some(Some(Outcome::Unknown)) => "unknown",
-        Some(Some(Outcome::Never)) => "cancelled",
         Some(None) => "running",
         None if plan.is_open() => "pending",
-        None => "cancelled",
+        Some(Some(Outcome::Never)) | None => "cancelled",
     }
 }

@@ -108,7 +108,7 @@ impl Sealing {
             };
             match report {
                 Some(Report { outcome, error, .. }) => {
-                    bodies.push(Body::Closed { plan, step, outcome, error })
+                    bodies.push(Body::Closed { plan, step, outcome, error });
                 }
                 None => {
                     self.not_before.insert(agent.clone(), Instant::now() + AGAIN);

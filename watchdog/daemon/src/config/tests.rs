@@ -23,152 +23,129 @@ fn parse(text: &str) -> Result<Config, String> {
     Config::parse(Path::new("w.toml"), text).map_err(|error| error.to_string())
 }
 
+/// What is written, instead of what, and what is said then.
+const MISTAKES: [(&str, &str, &str); 47] = [
+    ("idd =", "id =", "w.toml:1:1: unknown key `idd`; did you mean `id`?"),
+    ("clusers =", "clusters =", "w.toml:4:1: unknown key `clusers`; did you mean `clusters`?"),
+    ("uri =", "url =", "w.toml:9:1: unknown key `uri`; did you mean `url`?"),
+    ("level =", "format =", "w.toml:13:1: unknown key `level`; known are: format, filter"),
+    ("auth_file = \"\"\nid =", "id =", "w.toml:1:1: unknown key `auth_file`; it belongs into [coordination]"),
+    ("clusters = []\nurl =", "url =", "w.toml:9:1: unknown key `clusters`; it belongs above the first table"),
+    ("", "id = \"w1\"\n", "the key `id` is missing; for example: id = \"watchdog-1\""),
+    (
+        "",
+        "url = \"embedded://127.0.0.1:7300\"\n",
+        "the key `url` is missing; for example: url = \"zookeeper://",
+    ),
+    ("id = 7", "id = \"w1\"", "w.toml:1:6: id: expected a text in quotes, found integer `7`"),
+    (
+        "W1",
+        "w1",
+        "w.toml:1:6: id: name \"W1\" has 'W' at position 1; use a-z, 0-9 and '-', not starting with '-'",
+    ),
+    ("\"\"", "\"w1\"", "w.toml:1:6: id: a name must not be empty"),
+    ("id = \"w1", "id = \"w1\"", "w.toml:1:"),
+    ("id \"w1\"", "id = \"w1\"", "w.toml:1:"),
+    ("id = \"w1\"\nid =", "id =", "w.toml:2:1: id: duplicate key"),
+    ("[\"demo\", \"demo\"]", "[\"demo\"]", "w.toml:4:12: clusters: names demo twice"),
+    ("[]", "[\"demo\"]", "w.toml:4:12: clusters: names no cluster; give at least one, such as [\"demo\"]"),
+    (
+        "\"demo\"\n",
+        "[\"demo\"]\n",
+        "w.toml:4:12: clusters: expected a list such as [\"demo\"], found string \"demo\"",
+    ),
+    ("[\"Demo\"]", "[\"demo\"]", "w.toml:4:12: clusters: name \"Demo\" has 'D' at position 1"),
+    (
+        "\"0.0.0.0:1\"",
+        "\"127.0.0.1:7400\"",
+        "w.toml:2:10: listen: 0.0.0.0:1 is reachable from other machines and",
+    ),
+    (
+        "\"localhost\"",
+        "\"127.0.0.1:7400\"",
+        "w.toml:2:10: listen: expected an address such as 127.0.0.1:7400",
+    ),
+    ("7400\n", "\"127.0.0.1:7400\"\n", "w.toml:2:10: listen: expected "),
+    (
+        "\"10.0.0.1:7400\"",
+        "\"http://10.0.0.1:7400\"",
+        "w.toml:3:11: address: \"10.0.0.1:7400\" is not a URL of ours",
+    ),
+    (
+        "http://h:7/x",
+        "http://10.0.0.1:7400",
+        "w.toml:3:11: address: \"http://h:7/x\" is not a URL of ours; expected http://HOST:PORT",
+    ),
+    ("https://h:7", "http://10.0.0.1:7400", "w.toml:3:11: address: \"https://h:7\" asks for TLS"),
+    ("http://h:0", "http://10.0.0.1:7400", "w.toml:3:11: address: port 0 cannot be reached"),
+    ("http://h", "http://10.0.0.1:7400", "w.toml:3:11: address: \"http://h\" lacks the port"),
+    (
+        "/tmp/j.db",
+        "sqlite:/tmp/journal.db",
+        "w.toml:5:11: journal: \"/tmp/j.db\" names no kind of journal; did you mean \"sqlite:/tmp/j.db\"?",
+    ),
+    ("sqlite:", "sqlite:/tmp/journal.db", "w.toml:5:11: journal: \"sqlite:\" names no file"),
+    (
+        "sqlite::memory:",
+        "sqlite:/tmp/journal.db",
+        "w.toml:5:11: journal: a journal in memory forgets everything",
+    ),
+    (
+        "sqlit:x",
+        "sqlite:/tmp/journal.db",
+        "w.toml:5:11: journal: unknown kind of journal `sqlit`; did you mean `sqlite`?",
+    ),
+    ("mysql://h/d", "sqlite:/tmp/journal.db", "w.toml:5:11: journal: unknown kind of journal `mysql`; "),
+    (
+        "postgres://u:secret@h",
+        "sqlite:/tmp/journal.db",
+        "w.toml:5:11: journal: \"postgres://u:…@h\" names no database",
+    ),
+    (
+        "\"3s\"",
+        "3000",
+        "w.toml:6:20: query_timeout_ms: expected a whole number that is not negative, found string \"3s\"",
+    ),
+    (
+        "-1",
+        "3000",
+        "w.toml:6:20: query_timeout_ms: expected a whole number that is not negative, found integer `-1`",
+    ),
+    ("0", "3000", "w.toml:6:20: query_timeout_ms: 0 milliseconds is out of range; allowed are 1 to 86400000"),
+    (
+        "3.5",
+        "3000",
+        "w.toml:6:20: query_timeout_ms: expected a whole number that is not negative, found floating point",
+    ),
+    (
+        "100",
+        "4000",
+        "w.toml:10:22: session_timeout_ms: 100 milliseconds is out of range; allowed are 200 to 60000",
+    ),
+    ("etcd://h", "embedded://127.0.0.1:7300", "w.toml:9:7: url: \"etcd://h\" is not a coordination address"),
+    ("embedded://127.0.0.1:0", "embedded://127.0.0.1:7300", "w.toml:9:7: url: port 0 names no service"),
+    (
+        "embedded://10.0.0.1:1",
+        "embedded://127.0.0.1:7300",
+        "w.toml:9:7: url: 10.0.0.1:1 is not on this machine",
+    ),
+    (
+        "zookeeper://h1,,h2",
+        "embedded://127.0.0.1:7300",
+        "w.toml:9:7: url: \"zookeeper://h1,,h2\" names no host",
+    ),
+    ("4000\nauth_file = \"/no/such\"", "4000", "w.toml:11:13: auth_file: cannot read /no/such: No such file"),
+    ("prety", "pretty", "w.toml:13:10: format: unknown value `prety`; did you mean `pretty`?"),
+    ("xml", "pretty", "w.toml:13:10: format: unknown value `xml`; known are: pretty, json"),
+    ("debgu", "info", "w.toml:14:10: filter: \"debgu\" is not a level; did you mean `debug`?"),
+    ("a=b=c", "info", "w.toml:14:10: filter: \"a=b=c\" is not understood: "),
+    ("coordinate", "coordination", "w.toml:8:2: unknown key `coordinate`; did you mean `coordination`?"),
+];
+
 #[test]
 fn mistakes_are_told_with_their_place_and_what_was_meant() {
     parse(GOOD).unwrap();
-    let table = [
-        // what is written | instead of | what is said
-        ("idd =", "id =", "w.toml:1:1: unknown key `idd`; did you mean `id`?"),
-        ("clusers =", "clusters =", "w.toml:4:1: unknown key `clusers`; did you mean `clusters`?"),
-        ("uri =", "url =", "w.toml:9:1: unknown key `uri`; did you mean `url`?"),
-        ("level =", "format =", "w.toml:13:1: unknown key `level`; known are: format, filter"),
-        (
-            "auth_file = \"\"\nid =",
-            "id =",
-            "w.toml:1:1: unknown key `auth_file`; it belongs into [coordination]",
-        ),
-        (
-            "clusters = []\nurl =",
-            "url =",
-            "w.toml:9:1: unknown key `clusters`; it belongs above the first table",
-        ),
-        ("", "id = \"w1\"\n", "the key `id` is missing; for example: id = \"watchdog-1\""),
-        (
-            "",
-            "url = \"embedded://127.0.0.1:7300\"\n",
-            "the key `url` is missing; for example: url = \"zookeeper://",
-        ),
-        ("id = 7", "id = \"w1\"", "w.toml:1:6: id: expected a text in quotes, found integer `7`"),
-        (
-            "W1",
-            "w1",
-            "w.toml:1:6: id: name \"W1\" has 'W' at position 1; use a-z, 0-9 and '-', not starting with '-'",
-        ),
-        ("\"\"", "\"w1\"", "w.toml:1:6: id: a name must not be empty"),
-        ("id = \"w1", "id = \"w1\"", "w.toml:1:"),
-        ("id \"w1\"", "id = \"w1\"", "w.toml:1:"),
-        ("id = \"w1\"\nid =", "id =", "w.toml:2:1: id: duplicate key"),
-        ("[\"demo\", \"demo\"]", "[\"demo\"]", "w.toml:4:12: clusters: names demo twice"),
-        (
-            "[]",
-            "[\"demo\"]",
-            "w.toml:4:12: clusters: names no cluster; give at least one, such as [\"demo\"]",
-        ),
-        (
-            "\"demo\"\n",
-            "[\"demo\"]\n",
-            "w.toml:4:12: clusters: expected a list such as [\"demo\"], found string \"demo\"",
-        ),
-        ("[\"Demo\"]", "[\"demo\"]", "w.toml:4:12: clusters: name \"Demo\" has 'D' at position 1"),
-        (
-            "\"0.0.0.0:1\"",
-            "\"127.0.0.1:7400\"",
-            "w.toml:2:10: listen: 0.0.0.0:1 is reachable from other machines and",
-        ),
-        (
-            "\"localhost\"",
-            "\"127.0.0.1:7400\"",
-            "w.toml:2:10: listen: expected an address such as 127.0.0.1:7400",
-        ),
-        ("7400\n", "\"127.0.0.1:7400\"\n", "w.toml:2:10: listen: expected "),
-        (
-            "\"10.0.0.1:7400\"",
-            "\"http://10.0.0.1:7400\"",
-            "w.toml:3:11: address: \"10.0.0.1:7400\" is not a URL of ours",
-        ),
-        (
-            "http://h:7/x",
-            "http://10.0.0.1:7400",
-            "w.toml:3:11: address: \"http://h:7/x\" is not a URL of ours; expected http://HOST:PORT",
-        ),
-        ("https://h:7", "http://10.0.0.1:7400", "w.toml:3:11: address: \"https://h:7\" asks for TLS"),
-        ("http://h:0", "http://10.0.0.1:7400", "w.toml:3:11: address: port 0 cannot be reached"),
-        ("http://h", "http://10.0.0.1:7400", "w.toml:3:11: address: \"http://h\" lacks the port"),
-        (
-            "/tmp/j.db",
-            "sqlite:/tmp/journal.db",
-            "w.toml:5:11: journal: \"/tmp/j.db\" names no kind of journal; did you mean \"sqlite:/tmp/j.db\"?",
-        ),
-        ("sqlite:", "sqlite:/tmp/journal.db", "w.toml:5:11: journal: \"sqlite:\" names no file"),
-        (
-            "sqlite::memory:",
-            "sqlite:/tmp/journal.db",
-            "w.toml:5:11: journal: a journal in memory forgets everything",
-        ),
-        (
-            "sqlit:x",
-            "sqlite:/tmp/journal.db",
-            "w.toml:5:11: journal: unknown kind of journal `sqlit`; did you mean `sqlite`?",
-        ),
-        ("mysql://h/d", "sqlite:/tmp/journal.db", "w.toml:5:11: journal: unknown kind of journal `mysql`; "),
-        (
-            "postgres://u:secret@h",
-            "sqlite:/tmp/journal.db",
-            "w.toml:5:11: journal: \"postgres://u:…@h\" names no database",
-        ),
-        (
-            "\"3s\"",
-            "3000",
-            "w.toml:6:20: query_timeout_ms: expected a whole number that is not negative, found string \"3s\"",
-        ),
-        (
-            "-1",
-            "3000",
-            "w.toml:6:20: query_timeout_ms: expected a whole number that is not negative, found integer `-1`",
-        ),
-        (
-            "0",
-            "3000",
-            "w.toml:6:20: query_timeout_ms: 0 milliseconds is out of range; allowed are 1 to 86400000",
-        ),
-        (
-            "3.5",
-            "3000",
-            "w.toml:6:20: query_timeout_ms: expected a whole number that is not negative, found floating point",
-        ),
-        (
-            "100",
-            "4000",
-            "w.toml:10:22: session_timeout_ms: 100 milliseconds is out of range; allowed are 200 to 60000",
-        ),
-        (
-            "etcd://h",
-            "embedded://127.0.0.1:7300",
-            "w.toml:9:7: url: \"etcd://h\" is not a coordination address",
-        ),
-        ("embedded://127.0.0.1:0", "embedded://127.0.0.1:7300", "w.toml:9:7: url: port 0 names no service"),
-        (
-            "embedded://10.0.0.1:1",
-            "embedded://127.0.0.1:7300",
-            "w.toml:9:7: url: 10.0.0.1:1 is not on this machine",
-        ),
-        (
-            "zookeeper://h1,,h2",
-            "embedded://127.0.0.1:7300",
-            "w.toml:9:7: url: \"zookeeper://h1,,h2\" names no host",
-        ),
-        (
-            "4000\nauth_file = \"/no/such\"",
-            "4000",
-            "w.toml:11:13: auth_file: cannot read /no/such: No such file",
-        ),
-        ("prety", "pretty", "w.toml:13:10: format: unknown value `prety`; did you mean `pretty`?"),
-        ("xml", "pretty", "w.toml:13:10: format: unknown value `xml`; known are: pretty, json"),
-        ("debgu", "info", "w.toml:14:10: filter: \"debgu\" is not a level; did you mean `debug`?"),
-        ("a=b=c", "info", "w.toml:14:10: filter: \"a=b=c\" is not understood: "),
-        ("coordinate", "coordination", "w.toml:8:2: unknown key `coordinate`; did you mean `coordination`?"),
-    ];
-    for (to, from, expected) in table {
+    for (to, from, expected) in MISTAKES {
         let text = GOOD.replacen(from, to, 1);
         assert_ne!(text, GOOD, "{from} is not there");
         let said = parse(&text).unwrap_err();

@@ -22,17 +22,7 @@ pub(super) struct Home {
 impl Home {
     /// Makes the directory, or takes the one that is there.
     pub(super) fn open(given: Option<&Path>) -> anyhow::Result<Self> {
-        let made = match given {
-            Some(given) => {
-                std::fs::create_dir_all(given)
-                    .with_context(|| format!("cannot make the directory {}", given.display()))?;
-                given.to_owned()
-            }
-            None => {
-                let fresh = tempfile::Builder::new().prefix("watchdog-dev-").tempdir();
-                fresh.context("cannot make a temporary directory; choose one with --dir")?.keep()
-            }
-        };
+        let made = given.map_or_else(make_temporary, make)?;
         // The processes are told of it in full, so that they can be found by it.
         let path = made.canonicalize().with_context(|| format!("cannot use {}", made.display()))?;
         anyhow::ensure!(path.to_str().is_some(), "{} is not UTF-8; choose another --dir", path.display());
@@ -92,6 +82,17 @@ impl Home {
             say(format_args!("{} could not be removed: {error}", self.path.display()));
         }
     }
+}
+
+fn make(given: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::create_dir_all(given)
+        .with_context(|| format!("cannot make the directory {}", given.display()))?;
+    Ok(given.to_owned())
+}
+
+fn make_temporary() -> anyhow::Result<PathBuf> {
+    let fresh = tempfile::Builder::new().prefix("watchdog-dev-").tempdir();
+    Ok(fresh.context("cannot make a temporary directory; choose one with --dir")?.keep())
 }
 
 fn lock(home: &Path) -> anyhow::Result<File> {

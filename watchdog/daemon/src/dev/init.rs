@@ -44,7 +44,7 @@ impl Role {
     fn grace(self) -> Duration {
         match self {
             Self::Watchdog => Duration::from_millis(1_500),
-            Self::HostAgent => Duration::from_millis(1_000),
+            Self::HostAgent => Duration::from_secs(1),
         }
     }
 }
