@@ -229,17 +229,18 @@ async fn keep(
     delay: &mut Delay,
 ) -> JoinError {
     let record = records.borrow_and_update().clone();
+    // An obituary deletes our node; only a watch tells one who has nothing to say. It stands before the node does, or
+    // it would miss a deletion that follows at once.
+    let watched = tree.watch(&paths.member(&record.replica, record.incarnation)).await;
+    let mut changes = match watched {
+        Ok(changes) => changes,
+        Err(source) => return JoinError::Tree { source },
+    };
     let mut member = match Member::join(Arc::clone(tree), paths, record).await {
         Ok(member) => member,
         Err(error) => return error,
     };
     delay.reset();
-    // An obituary deletes our node; only a watch tells one who has nothing to say.
-    let watched = tree.watch(&member.path).await;
-    let mut changes = match watched {
-        Ok(changes) => changes,
-        Err(source) => return JoinError::Tree { source },
-    };
     let mut telling = true;
     loop {
         let gone = tokio::select! {

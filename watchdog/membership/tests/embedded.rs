@@ -32,7 +32,8 @@ async fn start(dir: &TempDir, address: &str) -> Serving {
 
 fn world_of(serving: Serving, dir: TempDir) -> World {
     let server = serving.url().trim_start_matches("embedded://").parse().unwrap();
-    World { server, scheme: "embedded", chroot: String::new(), _guard: Box::new((serving, dir)) }
+    let timeout = options("embedded").session_timeout;
+    World { server, scheme: "embedded", chroot: String::new(), timeout, _guard: Box::new((serving, dir)) }
 }
 
 async fn world() -> World {

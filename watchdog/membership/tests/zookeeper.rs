@@ -18,7 +18,8 @@ async fn world() -> World {
     let chroot = tokio::task::spawn_blocking(|| shared().unwrap()).await.unwrap();
     let server = chroot.ensemble.node(0).address();
     let path = format!("{}/fresh", chroot.path());
-    World { server, scheme: "zookeeper", chroot: path, _guard: Box::new(chroot) }
+    let timeout = options("zookeeper").session_timeout;
+    World { server, scheme: "zookeeper", chroot: path, timeout, _guard: Box::new(chroot) }
 }
 
 whole_contract!(super::world);
@@ -95,7 +96,7 @@ async fn everybody_comes_back_after_the_loss_of_all_nodes() {
     assert!(!leader.surely_alive());
     state_becomes(tree.as_ref(), Session::Expired).await;
     with(&ensemble, |ensemble| (0..3).for_each(|n| ensemble.node(n).cont())).await;
-    let again = open_with(&url, TIMEOUT).await;
+    let again = open_with(&url, Duration::from_secs(4)).await;
     let second = contract::election::lead(&again, "w1").await;
     assert!(second.epoch() > leader.epoch());
     let view = View::open(again, paths()).await.unwrap();
@@ -107,7 +108,7 @@ async fn what_has_an_owner_is_denied_to_others() {
     let world = world().await;
     let with_digest = |digest: Option<&str>| {
         let digest = digest.map(|digest| digest.parse().unwrap());
-        connector(&world.url(), Options { session_timeout: TIMEOUT, digest, tls: None }).unwrap()
+        connector(&world.url(), Options { session_timeout: world.timeout, digest, tls: None }).unwrap()
     };
     let ours = with_digest(Some("watchdog:right")).open().await.unwrap();
     ours.commit(vec![create("/demo/secret", Mode::Persistent)]).await.unwrap();

@@ -3,6 +3,9 @@
 //! ```text
 //! stand ──► events … Disconnected … SyncConnected ──► stand again (the old one is kept meanwhile) ──► Resync ──► …
 //! ```
+//!
+//! The client panics in [`PersistentWatcher::changed`] when its session's task is dropped without a last word, which
+//! happens only while a whole runtime is torn down; the task that follows then ends with it, and so does its channel.
 
 use std::time::Duration;
 

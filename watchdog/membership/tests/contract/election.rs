@@ -127,7 +127,7 @@ pub(crate) async fn confirms_cost_little(world: &World) {
         confirm(1).await;
     }
     let (_, version) = epoch_record(tree.as_ref()).await;
-    let quarters = i32::try_from(begun.elapsed().as_millis() / (TIMEOUT / 4).as_millis()).unwrap();
+    let quarters = i32::try_from(begun.elapsed().as_millis() / (world.timeout / 4).as_millis()).unwrap();
     assert!(version <= minted + 2 + quarters, "{version} after {quarters} quarters");
     // Fenced writes go on in step with confirms.
     for n in 2..5 {

@@ -77,7 +77,7 @@ pub(crate) async fn an_earlier_session_is_replaced(world: &World) {
 fn keep(url: &str, life: u128) -> (watch::Sender<MemberRecord>, Joined, watch::Receiver<bool>) {
     let (records, receiver) = watch::channel(member("demo-a", life));
     let (dead, told) = watch::channel(false);
-    let connect = connector(url, options()).unwrap();
+    let connect = connector(url, options(url)).unwrap();
     let joined = keep_joined(connect, paths(), receiver, move || {
         dead.send_replace(true);
     });

@@ -19,7 +19,7 @@ fn with_processes(lives: impl Iterator<Item = u128>) -> Presence {
 
 fn keep(url: &str, presence: Presence) -> (watch::Sender<Presence>, Present) {
     let (sender, receiver) = watch::channel(presence);
-    (sender, keep_present(connector(url, options()).unwrap(), paths(), receiver))
+    (sender, keep_present(connector(url, options(url)).unwrap(), paths(), receiver))
 }
 
 fn process_path(life: u128) -> String {

@@ -83,7 +83,7 @@ pub(crate) async fn nodes_carry_their_stamps(world: &World) {
     assert_eq!(again.version, 0);
     assert!(again.created > changed.modified);
     assert_ne!(world.open().await.session_id(), tree.session_id());
-    assert_eq!(tree.timeout_ms(), u64::try_from(TIMEOUT.as_millis()).unwrap());
+    assert_eq!(tree.timeout_ms(), u64::try_from(world.timeout.as_millis()).unwrap());
 }
 
 pub(crate) async fn lists_and_reads_hold_thousands(world: &World) {
