@@ -11,6 +11,7 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo dev [--] [ARGS]   build everything and run a whole cluster on this machine: `watchdog dev ARGS`
 cargo verify            format, lints and all tests, on the real ZooKeeper and PostgreSQL (installed if missing)
+cargo figures [WORDS]   measure the README's figures in release mode; words: embedded zookeeper crowd
 cargo xtask build       build the programs that the end-to-end tests run
 cargo xtask install     install with apt-get what the tests need
 cargo xtask test        install, build and test, without format and lints";
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     let command = arguments.next();
     let outcome = match command.as_ref().and_then(|name| name.to_str()) {
         Some("dev") => dev(&arguments.collect::<Vec<_>>()),
+        Some("figures") => figures(&arguments.collect::<Vec<_>>()),
         Some("verify") => verify::everything(),
         Some("build") => programs::build(),
         Some("install") => machine::install_missing(),
@@ -50,4 +52,10 @@ fn dev(arguments: &[OsString]) -> anyhow::Result<()> {
         _ => arguments,
     };
     programs::become_program("watchdog", "dev", passed)
+}
+
+/// Builds everything optimised and becomes the program that measures.
+fn figures(arguments: &[OsString]) -> anyhow::Result<()> {
+    programs::build_optimised()?;
+    programs::become_optimised("figures", arguments)
 }

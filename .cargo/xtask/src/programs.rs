@@ -34,6 +34,25 @@ pub(crate) fn build() -> anyhow::Result<()> {
     run(&mut build)
 }
 
+/// Builds the programs, and those that measure them, in the profile `release`.
+pub(crate) fn build_optimised() -> anyhow::Result<()> {
+    let mut build = cargo();
+    build.args(["build", "--release", "--bins", "--package", "watchdog-tests"]);
+    for package in PACKAGES {
+        build.args(["--package", package]);
+    }
+    run(&mut build)
+}
+
+/// Replaces this process by the optimised `name arguments`. Returns only when that fails.
+pub(crate) fn become_optimised(name: &str, arguments: &[OsString]) -> anyhow::Result<()> {
+    let this = std::env::current_exe().context("find the directory of our programs")?;
+    let target = this.parent().and_then(std::path::Path::parent).context("find the target directory")?;
+    let program = target.join("release").join(name);
+    let error = Command::new(&program).args(arguments).exec();
+    Err(error).with_context(|| format!("run {}", program.display()))
+}
+
 /// Replaces this process by `name subcommand arguments`. Returns only when that fails.
 pub(crate) fn become_program(name: &str, subcommand: &str, arguments: &[OsString]) -> anyhow::Result<()> {
     let this = std::env::current_exe().context("find the directory of our programs")?;
