@@ -78,7 +78,7 @@ impl Database {
     }
 }
 
-fn address(what: impl ToString) -> JournalError {
+fn address(what: &(impl ToString + ?Sized)) -> JournalError {
     JournalError::Address { what: what.to_string() }
 }
 
@@ -86,7 +86,7 @@ async fn sqlite(url: &str, options: Options) -> Result<Database, JournalError> {
     if url.contains(":memory:") || url.contains("mode=memory") {
         return Err(address("a journal in memory is lost with its process; name a file"));
     }
-    let connect = SqliteConnectOptions::from_str(url).map_err(address)?;
+    let connect = SqliteConnectOptions::from_str(url).map_err(|error| address(&error))?;
     let connect = connect
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
@@ -107,7 +107,7 @@ async fn sqlite(url: &str, options: Options) -> Result<Database, JournalError> {
 }
 
 async fn postgres(url: &str, options: Options) -> Result<Database, JournalError> {
-    let connect = PgConnectOptions::from_str(url).map_err(address)?;
+    let connect = PgConnectOptions::from_str(url).map_err(|error| address(&error))?;
     let timeout_ms = options.query_timeout.as_millis().max(1).to_string();
     let connect = connect
         .application_name("watchdog")

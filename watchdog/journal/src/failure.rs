@@ -57,8 +57,8 @@ fn kind(code: &str) -> Kind {
     match (code.len(), code.parse::<u32>()) {
         (5, _) => match code {
             "53100" => Kind::Full,
-            // No such table or column, no right to it, data or index corrupted.
-            "42P01" | "42703" | "42501" | "XX001" | "XX002" => Kind::NotOurs,
+            // No such table or column, no right to it, another of that name, data or index corrupted.
+            "42P01" | "42703" | "42501" | "42P07" | "42710" | "42723" | "XX001" | "XX002" => Kind::NotOurs,
             _ => Kind::Other,
         },
         // FULL, and no room for the shared memory of the write-ahead log.

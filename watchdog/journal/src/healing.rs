@@ -119,7 +119,7 @@ impl Journal {
         session.begin().await.map_err(during)?;
         let term =
             || vec![Bind::text(cluster), Bind::number(epoch.0), Bind::text(watchdog), Bind::number(at.0)];
-        let opened = term().into_iter().chain([Bind::text(Hash::default())]).collect();
+        let opened = term().into_iter().chain([Bind::text(&Hash::default())]).collect();
         let opened =
             session.fetch(sql::OPEN_TERM, opened, |row| row.number(0).map_err(unreadable_term)).await;
         let Some(sequence) = opened.map_err(during)?.first().copied() else {
@@ -138,7 +138,7 @@ impl Journal {
     /// What this request wrote when it was asked before.
     async fn written(&self, write: &Write, claimed: Sequence) -> Result<Vec<Entry>, JournalError> {
         let mut session = self.reader(READ).await?;
-        let binds = vec![Bind::text(&write.cluster), Bind::text(write.request)];
+        let binds = vec![Bind::text(&write.cluster), Bind::text(&write.request)];
         let entries = session.fetch(sql::RECORDS_OF_REQUEST, binds, entry).await;
         let entries = entries.map_err(|failure| failure.during(READ))?;
         if entries.is_empty() {
@@ -173,7 +173,7 @@ fn rows(write: &Write, first: Sequence, texts: Vec<(String, String)>) -> Vec<Vec
             Bind::Text(kind),
             Bind::Text(body),
             Bind::Text(digest),
-            Bind::text(write.request),
+            Bind::text(&write.request),
             Bind::number(part),
         ]
     };

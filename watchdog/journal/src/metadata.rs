@@ -137,7 +137,7 @@ impl Journal {
     /// Where this request ended when it was asked before.
     async fn appended(&self, append: &Append) -> Result<Option<Head>, JournalError> {
         let mut session = self.reader(APPEND).await?;
-        let binds = vec![Bind::text(&append.cluster), Bind::text(append.request)];
+        let binds = vec![Bind::text(&append.cluster), Bind::text(&append.request)];
         let found = session.fetch(sql::HEAD_OF_REQUEST, binds, |row| {
             let version = Version(row.number(0).unwrap_or_default());
             let hash = row.text(1).and_then(parsed);
@@ -152,9 +152,9 @@ fn move_head(append: &Append, old: Head, new: Head) -> Vec<Bind> {
         Bind::text(&append.cluster),
         Bind::number(append.epoch.0),
         Bind::number(old.version.0),
-        Bind::text(old.hash),
+        Bind::text(&old.hash),
         Bind::number(new.version.0),
-        Bind::text(new.hash),
+        Bind::text(&new.hash),
     ]
 }
 
@@ -171,9 +171,9 @@ fn rows(append: &Append, entries: &[LogEntry]) -> Vec<Vec<Bind>> {
             Bind::text(&entry.change.key),
             text(&entry.change.before),
             text(&entry.change.after),
-            Bind::text(entry.previous),
-            Bind::text(entry.hash),
-            Bind::text(append.request),
+            Bind::text(&entry.previous),
+            Bind::text(&entry.hash),
+            Bind::text(&append.request),
             Bind::number(part),
         ]
     };

@@ -186,8 +186,8 @@ impl Journal {
         let binds = vec![
             Bind::text(cluster),
             Bind::number(head.version.0),
-            Bind::text(head.hash),
-            Bind::text(snapshot_digest(&head.hash.to_string(), &text)),
+            Bind::text(&head.hash),
+            Bind::text(&snapshot_digest(&head.hash.to_string(), &text)),
             Bind::Text(text),
         ];
         let mut session = self.writer(operation).await?;

@@ -23,7 +23,7 @@ pub(crate) enum Bind {
 }
 
 impl Bind {
-    pub(crate) fn text(text: impl ToString) -> Self {
+    pub(crate) fn text(text: &(impl ToString + ?Sized)) -> Self {
         Self::Text(text.to_string())
     }
 

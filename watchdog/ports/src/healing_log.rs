@@ -37,6 +37,7 @@ pub trait HealingLog: Send + Sync {
 
     /// Opens a term and writes [`Body::TermOpened`]; refused when a term as high or higher is open,
     /// unless the same watchdog opened just this one (its answer was lost).
+    #[expect(clippy::too_many_arguments, reason = "each is another thing, of a type of its own")]
     async fn open_term(
         &self,
         cluster: &ClusterId,

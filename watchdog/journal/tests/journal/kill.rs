@@ -51,22 +51,22 @@ async fn a_killed_writer_loses_nothing_acknowledged() {
         let mut writer = Writer(command.spawn().unwrap());
         let output = BufReader::new(writer.0.stdout.take().unwrap());
         let mut acknowledged = (0, 0);
-        let mut heard = 0;
+        let mut lines = 0;
         for line in output.lines() {
             let line = line.unwrap();
             let mut words = line.split(' ');
             if words.next() == Some("acknowledged") {
                 let mut number = || words.next().unwrap().parse::<u64>().unwrap();
                 acknowledged = (number(), number());
-                heard += 1;
+                lines += 1;
             }
             // In the middle of the next ones; what it still says is heard too.
-            if heard == 5 + round {
+            if lines == 5 + round {
                 let _ = writer.0.kill();
             }
         }
         drop(writer);
-        assert!(heard >= 5 + round, "the writer ended by itself");
+        assert!(lines >= 5 + round, "the writer ended by itself");
         let head = journal.head(&cluster).await.unwrap();
         assert!(head.version.0 >= acknowledged.0, "{head:?} {acknowledged:?}");
         assert_eq!(head.version.0 % 3, 0, "appends are whole");
