@@ -22,7 +22,7 @@ fn bad_input_is_refused_by_name_and_changes_nothing(backend: Backend) {
         (&["why", &long], 2, "64 bytes"),
         (&["--cluster", "other", "status"], 1, "other"),
         (&["hold", "nobody", "--reason", "x"], 1, "nobody"),
-        (&["pause", "--reason", " "], 1, "reason"),
+        (&["pause", "--reason", " "], 2, "reason"),
         (&["pause", "--reason", "x", "--for", "soon"], 2, "soon"),
         (&["plan", "show", "9-9"], 1, "9-9"),
         (&["log", "show", "999"], 1, "999"),

@@ -63,17 +63,19 @@ fn keep<'a>(case: &Case<'a>) -> Option<(Incarnation, &'a Life)> {
     case.alive().max_by_key(|(incarnation, life)| (worth(case, life), *incarnation))
 }
 
-/// How much a life is worth keeping.
-fn worth(case: &Case, life: &Life) -> (bool, bool, bool) {
+/// How much a life is worth keeping. One whose agent is away can't be ended, so to keep it is no choice.
+fn worth(case: &Case, life: &Life) -> (bool, bool, bool, bool) {
     let allowed = case.spec.hosts.contains(&life.host);
-    (allowed && is_serving(life), allowed, allowed && is_healthy_on(life, &case.input.target))
+    let reachable = case.present(&life.host).is_some();
+    let healthy = allowed && is_healthy_on(life, &case.input.target);
+    (allowed && is_serving(life), allowed, reachable, healthy)
 }
 
 fn why_kept(case: &Case, life: &Life) -> &'static str {
     match worth(case, life) {
-        (true, _, true) => "the newest that is healthy where it may run",
-        (true, _, false) => "the newest that serves where it may run",
-        (false, true, _) => "the newest where it may run, for none serves",
-        (false, false, _) => "the newest, for none is where it may run",
+        (true, _, _, true) => "the newest that is healthy where it may run",
+        (true, _, _, false) => "the newest that serves where it may run",
+        (false, true, ..) => "the newest where it may run, for none serves",
+        (false, false, ..) => "the newest, for none is where it may run",
     }
 }

@@ -48,11 +48,13 @@ impl Books {
     }
 
     /// Reads what is new in the record and in the log, told of it or not.
-    pub(crate) async fn catch_up(&mut self) -> Result<(), JournalError> {
+    ///
+    /// Answers why everything must be held when what was read before is not there any more.
+    pub(crate) async fn catch_up(&mut self) -> Result<Option<Refusal>, JournalError> {
         let outcome = self.read_all().await;
         let mut world = self.world.lock();
         match &outcome {
-            Ok(()) => world.journal_fault = None,
+            Ok(_) => world.journal_fault = None,
             Err(error) => {
                 let since = world.journal_fault.as_ref().map_or_else(clock::now, |(since, _)| *since);
                 world.journal_fault = Some((since, error.to_string()));
@@ -61,26 +63,42 @@ impl Books {
         outcome
     }
 
-    async fn read_all(&mut self) -> Result<(), JournalError> {
-        let (after, known) = {
+    async fn read_all(&mut self) -> Result<Option<Refusal>, JournalError> {
+        let (through, known) = {
             let world = self.world.lock();
             (world.history.through, world.log.head)
         };
         if self.log_begun {
+            // The last entry that we know is read again: a journal that lost it is an older one.
             // The two reads don't wait for each other: both are on the way of every heal.
             let (record, log) = tokio::join!(
-                self.journal.entries_after(&self.cluster, after),
-                self.journal.log_from(&self.cluster, known.version.next()),
+                self.journal.entries_after(&self.cluster, Sequence(through.0.saturating_sub(1))),
+                self.journal.log_from(&self.cluster, known.version),
             );
-            self.take_record(record?).await?;
-            self.take_log(&log?).await?;
+            let (record, log) = (record?, log?);
+            let record_whole =
+                through.0 == 0 || record.first().is_some_and(|entry| entry.sequence == through);
+            let log_whole = known.version.0 == 0
+                || log
+                    .first()
+                    .is_some_and(|entry| (entry.version, entry.hash) == (known.version, known.hash));
+            if !(record_whole && log_whole) {
+                return self.behind(known.version).await.map(Some);
+            }
+            self.take_record(record).await?;
+            self.take_log(log.get(usize::from(known.version.0 > 0)..).unwrap_or_default()).await?;
         } else {
-            let record = self.journal.entries_after(&self.cluster, after).await?;
+            let record = self.journal.entries_after(&self.cluster, through).await?;
             self.take_record(record).await?;
             self.begin_log().await?;
         }
         self.aim();
-        Ok(())
+        Ok(None)
+    }
+
+    async fn behind(&self, expected: Version) -> Result<Refusal, JournalError> {
+        let journal = self.journal.head(&self.cluster).await?.version;
+        Ok(Refusal { subject: None, reason: Reason::JournalBehind { journal, expected } })
     }
 
     async fn take_record(&self, mut entries: Vec<Entry>) -> Result<(), JournalError> {
@@ -102,6 +120,8 @@ impl Books {
     async fn take_log(&self, entries: &[LogEntry]) -> Result<(), JournalError> {
         let mut full = entries.len() >= BATCH as usize;
         self.world.lock().log.extend(entries);
+        // The entry that was read again counts against the batch, so a full one is read on from its end.
+        full |= entries.len() + 1 == BATCH as usize;
         while full {
             let from = self.world.lock().log.head.version.next();
             let more = self.journal.log_from(&self.cluster, from).await?;
@@ -141,7 +161,6 @@ impl Books {
 
     /// What the coordination service says that the journal must hold, and it does not.
     pub(crate) async fn missing(&self, must: &EpochRecord) -> Result<Option<Refusal>, JournalError> {
-        let head = self.journal.head(&self.cluster).await?;
         let term = self.journal.highest_term(&self.cluster).await?;
         let same_entry = if must.head == Version(0) {
             true
@@ -152,8 +171,7 @@ impl Books {
         if same_entry && term >= must.term {
             return Ok(None);
         }
-        let reason = Reason::JournalBehind { journal: head.version, expected: must.head };
-        Ok(Some(Refusal { subject: None, reason }))
+        self.behind(must.head).await.map(Some)
     }
 
     /// Writes entries under `epoch`, after whatever is still of unknown fate.

@@ -20,7 +20,7 @@ use crate::cluster::books::Books;
 use crate::cluster::execute::{Executor, Finished};
 use crate::cluster::judge::News;
 use crate::cluster::observe::{Looked, Observer};
-use crate::cluster::operator::Act;
+use crate::cluster::operator::{Act, Denial};
 use crate::cluster::seal::{Sealed, Sealing};
 use crate::cluster::world::SharedWorld;
 use crate::{clock, cycle};
@@ -124,8 +124,10 @@ impl Lead {
 
     /// Reads what is new in the journal and proves that we still lead; `None` when one of them does not answer.
     pub(crate) async fn catch_up(&mut self) -> Result<Option<Time>, Stop> {
-        if let Err(error) = self.books.catch_up().await {
-            return self.journal_failed(error).map(|()| None);
+        match self.books.catch_up().await {
+            Ok(None) => {}
+            Ok(Some(behind)) => return self.hold_everything(vec![behind]).await,
+            Err(error) => return self.journal_failed(error).map(|()| None),
         }
         if self.books.is_waiting() {
             match self.books.settle().await {
@@ -134,32 +136,43 @@ impl Lead {
                 Err(error) => return self.journal_failed(error).map(|()| None),
             }
         }
-        self.check_journal().await?;
+        let missing = match self.missing().await {
+            Ok(missing) => missing,
+            Err(error) => return self.journal_failed(error).map(|()| None),
+        };
+        if missing.is_some() {
+            return self.hold_everything(missing.into_iter().collect()).await;
+        }
+        self.world.lock().obstacles.clear();
         self.confirm().await
     }
 
-    /// Everyone holds while the journal lacks what was committed before our term.
-    async fn check_journal(&mut self) -> Result<(), Stop> {
-        // Once it was found whole, its chain is checked as it is read, and a swapped journal fences us.
-        let Some(must) = self.term.previous().filter(|_| !self.journal_is_whole) else {
-            return Ok(());
-        };
-        match self.books.missing(must).await {
-            Ok(found) => {
-                self.journal_is_whole = found.is_none();
-                self.hold(found.into_iter().collect());
-                Ok(())
-            }
-            Err(error) => self.journal_failed(error),
-        }
+    /// What was committed before our term and the journal lacks.
+    async fn missing(&mut self) -> Result<Option<Refusal>, JournalError> {
+        // Once it was found whole, what we know of it is read again at every check.
+        let Some(must) = self.term.previous().filter(|_| !self.journal_is_whole) else { return Ok(None) };
+        let missing = self.books.missing(must).await?;
+        self.journal_is_whole = missing.is_none();
+        Ok(missing)
     }
 
-    fn hold(&self, obstacles: Vec<Refusal>) {
-        let mut world = self.world.lock();
-        for obstacle in obstacles.iter().filter(|obstacle| !world.obstacles.contains(obstacle)) {
-            tracing::error!(%obstacle, "holding");
+    /// Nothing is decided or written while the journal is not the one that it was; we go on leading, so that nobody
+    /// else decides either.
+    async fn hold_everything(&mut self, obstacles: Vec<Refusal>) -> Result<Option<Time>, Stop> {
+        for act in self.unread.acts.drain(..) {
+            let why = obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
+            // An operator who has gone will look.
+            let _ = act.answer.send(Err(Denial::Unconfirmed(why)));
         }
-        world.obstacles = obstacles;
+        {
+            let mut world = self.world.lock();
+            for obstacle in obstacles.iter().filter(|obstacle| !world.obstacles.contains(obstacle)) {
+                tracing::error!(%obstacle, "holding");
+            }
+            world.obstacles = obstacles;
+            world.refusals.clear();
+        }
+        self.confirm().await.map(|_| None)
     }
 
     async fn confirm(&mut self) -> Result<Option<Time>, Stop> {

@@ -157,6 +157,7 @@ impl ClusterTask {
         shutdown: &mut crate::shutdown::Shutdown,
     ) -> anyhow::Result<Stop> {
         let paths = Paths::new(&self.cluster);
+        self.world.lock().forget_journal();
         let mut books = Books::new(self.cluster.clone(), Arc::clone(&self.journal), self.world.clone());
         let mut observer = Observer::new(View::open(Arc::clone(tree), paths.clone()).await?);
         let reaches_journal = books.catch_up().await.is_ok();
@@ -187,7 +188,11 @@ impl ClusterTask {
     ) -> anyhow::Result<bool> {
         loop {
             // A journal that can't be read is told of in the view; a follower has nothing else to do about it.
-            let reaches_journal = books.catch_up().await.is_ok();
+            let read = books.catch_up().await;
+            if let Ok(Some(behind)) = &read {
+                anyhow::bail!("{behind}");
+            }
+            let reaches_journal = read.is_ok();
             observer.observe(&self.world, &nobody(), &self.agents).await;
             if contender.record().reaches_journal != reaches_journal {
                 contender.update(self.contender(reaches_journal)).await?;

@@ -88,6 +88,13 @@ impl World {
         }
     }
 
+    /// Everything that was read from the journal is read anew, because it may be another one by now.
+    pub(crate) fn forget_journal(&mut self) {
+        self.log = LogView::empty();
+        self.history = History::default();
+        self.plans = PlanBook::default();
+    }
+
     /// What assessing looks at.
     pub(crate) fn scene(&self) -> Scene<'_> {
         Scene {
