@@ -81,8 +81,9 @@ fn lacking(replica: &ReplicaView, status: &ClusterStatus) -> Option<String> {
     }
     match (status.stable, replica.version) {
         (None, _) => Some(format!("no version is stable yet; {name} holds {}", number(replica.version))),
-        (Some(stable), version) if version != Some(stable) => {
-            Some(format!("{name} holds {} and {stable} is stable", number(version)))
+        // What it is expected to hold may have another number than the stable version and the same state.
+        (Some(_), version) if version != replica.expected => {
+            Some(format!("{name} holds {} and should hold {}", number(version), number(replica.expected)))
         }
         _ => None,
     }

@@ -155,6 +155,7 @@ fn ready_is_when_all_are_healthy_on_the_stable_version() {
         replica: "demo-a".into(),
         state: state.into(),
         version,
+        expected: Some(6),
         ..ReplicaView::default()
     };
     let leader = Some(LeaderView { id: "w1".into(), address: "http://127.0.0.1:1".into(), epoch: 1 });
@@ -170,7 +171,10 @@ fn ready_is_when_all_are_healthy_on_the_stable_version() {
         (status(Some(6), vec![]), "no replica is known"),
         (status(Some(6), vec![replica("starting", None)]), "demo-a is starting"),
         (status(None, vec![replica("healthy", Some(6))]), "no version is stable yet; demo-a holds version 6"),
-        (status(Some(6), vec![replica("healthy", Some(5))]), "demo-a holds version 5 and 6 is stable"),
+        (
+            status(Some(6), vec![replica("healthy", Some(5))]),
+            "demo-a holds version 5 and should hold version 6",
+        ),
         (
             ClusterStatus { leader: None, ..status(Some(6), vec![replica("healthy", Some(6))]) },
             "nobody leads",
