@@ -37,9 +37,14 @@ struct Running {
 }
 
 impl Running {
+    /// Whether whoever carried it out is gone without a result.
+    fn is_broken(&self) -> bool {
+        self.answer.has_changed().is_err() && self.answer.borrow().is_none()
+    }
+
     /// Whether it may still touch its replica.
     fn touches(&self) -> bool {
-        self.kind != ActKind::Snapshot && self.answer.borrow().is_none()
+        self.kind != ActKind::Snapshot && self.answer.borrow().is_none() && !self.is_broken()
     }
 }
 
@@ -170,6 +175,7 @@ impl Desk {
         if let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
             return match running.answer.borrow().clone() {
                 Some(outcome) => StepFate::Done(Box::new(outcome)),
+                None if running.is_broken() => StepFate::Lost,
                 None => StepFate::Running(running.until.saturating_duration_since(Instant::now())),
             };
         }

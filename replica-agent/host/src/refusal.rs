@@ -113,11 +113,12 @@ impl Refusal {
             Self::Field { .. } => Code::InvalidArgument,
             Self::OlderEpoch { .. }
             | Self::WrongInstance { .. }
-            | Self::Unconfirmed { .. }
             | Self::Alive { .. }
             | Self::Dead { .. }
             | Self::Busy { .. }
             | Self::Lost { .. } => Code::FailedPrecondition,
+            // It passes as soon as the session is confirmed, so the leader asks again.
+            Self::Unconfirmed { .. } => Code::Unavailable,
             Self::NotFound { .. } => Code::NotFound,
             Self::NotOurs { .. } => Code::Unimplemented,
             Self::Ledger(error) if error.is_full() => Code::ResourceExhausted,

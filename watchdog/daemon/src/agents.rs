@@ -89,7 +89,9 @@ impl Agents {
             let failure = match self.try_act(address, request.clone(), &mut progress_at).await {
                 Ok(result) => return Report::from_result(result),
                 Err(status) if is_final(&status) => {
-                    return Report::of(Outcome::Failed, status.message());
+                    // Refused at the first asking it was not begun; refused again it may have been, before.
+                    let fate = if sent { Outcome::Unknown } else { Outcome::Failed };
+                    return Report::of(fate, status.message());
                 }
                 Err(status) => status,
             };

@@ -18,11 +18,15 @@ use crate::cluster::lead::{Lead, Stop};
 /// A [`Stop`] when this watchdog may not lead any more. A journal that does not
 /// answer is no reason to stop: nothing is recorded, so nothing is done.
 pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
-    let looked = lead.observe().await;
+    lead.observe().await;
     let Some(now) = lead.catch_up().await? else {
+        lead.refuse_operators()?;
         return Ok(Lead::retry_at());
     };
-    let news = lead.news(looked, now).await?;
+    if !lead.obey_operators().await? {
+        return Ok(Lead::retry_at());
+    }
+    let news = lead.news(now).await;
     let judged = judge(&mut lead.world.lock(), news);
     let Some(entries) = lead.record(judged.bodies).await? else {
         return Ok(Lead::retry_at());

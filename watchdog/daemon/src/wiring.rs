@@ -59,6 +59,7 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
     tokio::pin!(server);
     let outcome = tokio::select! {
         outcome = &mut server => outcome,
+        Some(ended) = tasks.join_next() => Err(anyhow::anyhow!("the task of a cluster ended by itself: {ended:?}")),
         () = asked => {
             trigger.pull();
             shutdown.asked().await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 use watchdog_core::ids::{Incarnation, Time, WatchdogId};
+use watchdog_core::observation::Sight;
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
@@ -20,7 +21,7 @@ use crate::cluster::books::Books;
 use crate::cluster::execute::{Executor, Finished};
 use crate::cluster::judge::News;
 use crate::cluster::observe::{Looked, Observer};
-use crate::cluster::operator::{Act, Denial};
+use crate::cluster::operator::Act;
 use crate::cluster::seal::{Sealed, Sealing};
 use crate::cluster::world::SharedWorld;
 use crate::{clock, cycle};
@@ -66,7 +67,8 @@ pub(crate) struct Lead {
     pub(crate) unread: Unread,
     pub(crate) resign_after: Duration,
     pub(crate) tidied_at: Time,
-    pub(crate) journal_is_whole: bool,
+    /// What was seen and is not judged yet.
+    pub(crate) unjudged: Looked,
 }
 
 /// What came between two checks and is not in the record yet.
@@ -116,77 +118,46 @@ impl Lead {
         self.record(open).await.map(drop)
     }
 
-    /// Looks at the group, and again at whatever is suspect.
-    pub(crate) async fn observe(&mut self) -> Looked {
+    /// Looks at the group, and again at whatever is suspect; what is not judged in this check is in the next.
+    pub(crate) async fn observe(&mut self) {
         let suspects = self.world.lock().strikes.suspects();
-        self.observer.observe(&self.world, &suspects, &self.agents).await
+        let seen = self.observer.observe(&self.world, &suspects, &self.agents).await;
+        let earlier = std::mem::replace(&mut self.unjudged, Looked::Nothing);
+        self.unjudged = earlier.and(seen);
     }
 
     /// Reads what is new in the journal and proves that we still lead; `None` when one of them does not answer.
+    ///
+    /// The term is confirmed also without a journal, because that is how its end is noticed.
     pub(crate) async fn catch_up(&mut self) -> Result<Option<Time>, Stop> {
-        match self.books.catch_up().await {
-            Ok(None) => {}
-            Ok(Some(behind)) => return self.hold_everything(vec![behind]).await,
-            Err(error) => return self.journal_failed(error).map(|()| None),
-        }
-        if self.books.is_waiting() {
-            match self.books.settle().await {
-                // What was recorded before the answer was lost is carried out now.
-                Ok(entries) => self.executor.execute(&entries),
-                Err(error) => return self.journal_failed(error).map(|()| None),
+        let outcome = self.read_journal().await;
+        let confirmed = self.confirm().await?;
+        match outcome {
+            Ok(None) => {
+                self.world.lock().obstacles.clear();
+                Ok(confirmed)
             }
+            Ok(Some(behind)) => {
+                self.world.lock().hold(behind);
+                Ok(None)
+            }
+            Err(error) => self.journal_failed(error).map(|()| None),
         }
-        let missing = match self.missing().await {
-            Ok(missing) => missing,
-            Err(error) => return self.journal_failed(error).map(|()| None),
-        };
-        if missing.is_some() {
-            return self.hold_everything(missing.into_iter().collect()).await;
-        }
-        self.world.lock().obstacles.clear();
-        self.confirm().await
     }
 
-    /// What was committed before our term and the journal lacks.
-    async fn missing(&mut self) -> Result<Option<Refusal>, JournalError> {
-        // Once it was found whole, what we know of it is read again at every check.
-        let Some(must) = self.term.previous().filter(|_| !self.journal_is_whole) else { return Ok(None) };
-        let missing = self.books.missing(must).await?;
-        self.journal_is_whole = missing.is_none();
-        Ok(missing)
-    }
-
-    /// Nothing is decided or written while the journal is not the one that it was; we go on leading, so that nobody
-    /// else decides either.
-    async fn hold_everything(&mut self, obstacles: Vec<Refusal>) -> Result<Option<Time>, Stop> {
-        for act in self.unread.acts.drain(..) {
-            let why = obstacles.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-            // An operator who has gone will look.
-            let _ = act.answer.send(Err(Denial::Unconfirmed(why)));
+    async fn read_journal(&mut self) -> Result<Option<Refusal>, JournalError> {
+        let behind = self.books.catch_up().await?;
+        if behind.is_none() && self.books.is_waiting() {
+            // What was recorded before the answer was lost is carried out now.
+            let entries = self.books.settle().await?;
+            self.executor.execute(&entries);
         }
-        {
-            let mut world = self.world.lock();
-            for obstacle in obstacles.iter().filter(|obstacle| !world.obstacles.contains(obstacle)) {
-                tracing::error!(%obstacle, "holding");
-            }
-            world.obstacles = obstacles;
-            world.refusals.clear();
-        }
-        self.confirm().await.map(|_| None)
+        Ok(behind)
     }
 
     async fn confirm(&mut self) -> Result<Option<Time>, Stop> {
-        let (term, head) = {
-            let world = self.world.lock();
-            let previous = self.term.previous().filter(|_| !world.obstacles.is_empty());
-            match previous {
-                // What is missing must stay known to the next leader.
-                Some(must) => {
-                    (must.term, watchdog_core::change::Head { version: must.head, hash: must.hash })
-                }
-                None => (self.term.epoch(), world.log.head),
-            }
-        };
+        // The head as we know it: what a journal from a backup lacks must stay known to the next leader.
+        let (term, head) = (self.term.epoch(), self.world.lock().log.head);
         match self.term.confirm(term, head.version, head.hash).await {
             Ok(()) if self.term.surely_alive() => {
                 let now = self.books.now();
@@ -223,22 +194,23 @@ impl Lead {
         }
     }
 
-    /// Everything that this check brought.
-    pub(crate) async fn news(&mut self, looked: Looked, now: Time) -> Result<News, Stop> {
-        self.obey_operators().await?;
+    /// Everything that came since the last check.
+    pub(crate) async fn news(&mut self, now: Time) -> News {
         self.tidy_up(now).await;
+        let looked = std::mem::replace(&mut self.unjudged, Looked::Nothing);
         let mut bodies: Vec<Body> = Vec::new();
         for finished in self.unread.finished.drain(..) {
             bodies.extend(finished.into_bodies());
         }
         for sealed in self.unread.sealed.drain(..) {
-            bodies.extend(self.sealing.conclude(sealed));
+            let world = self.world.lock();
+            bodies.extend(self.sealing.conclude(sealed, &world.history.sealed));
         }
         let world = self.world.lock();
         bodies.extend(self.sealing.advance(&world));
         let starts = world.strikes.suspects().len() + world.log.replicas.len().min(1_000);
         let fresh = (0..starts).map(|_| Incarnation::from_u128(Uuid::now_v7().as_u128())).collect();
-        Ok(News { epoch: self.term.epoch(), now, looked, bodies, fresh })
+        News { epoch: self.term.epoch(), now, looked, bodies, fresh }
     }
 
     /// Writes to the record; `None` when the journal did not answer.
@@ -261,7 +233,7 @@ impl Lead {
     pub(crate) fn again_at(&self, wanted: Option<Time>, now: Time) -> Time {
         let interval = self.world.lock().log.policy.check_interval_ms;
         // A term must be confirmed well before half of its session's time-out is over.
-        let longest = now.plus_ms(interval.min(self.term.tree().timeout_ms() / 5));
+        let longest = now.plus_ms(interval.min(self.term.tree().timeout_ms() / 8));
         wanted.map_or(longest, |wanted| wanted.min(longest))
     }
 
@@ -291,10 +263,12 @@ impl Lead {
     ) -> Result<(), Stop> {
         let patience = Duration::from_millis(next_at.since_ms(clock::now()));
         let alive = self.term.surely_alive();
+        // While nothing can be seen, what is dirty stays so, and to be woken by it would be to spin.
+        let clear = self.world.lock().observation.sight == Sight::Clear;
         let term = Arc::clone(&self.term);
         tokio::select! {
             () = tokio::time::sleep(patience) => {}
-            () = self.observer.changed() => {}
+            () = self.observer.changed(), if clear => {}
             Some(finished) = self.finished.recv() => self.unread.finished.push(finished),
             Some(sealed) = self.sealed.recv() => self.unread.sealed.push(sealed),
             Some(act) = acts.recv() => self.unread.acts.push(act),

@@ -29,7 +29,7 @@ use watchdog_core::ids::{ClusterId, Epoch, WatchdogId};
 use watchdog_membership::election::Contender;
 use watchdog_membership::records::{ContenderRecord, FORMAT, Paths};
 use watchdog_membership::term::Term;
-use watchdog_membership::tree::{Connect, Tree};
+use watchdog_membership::tree::{Connect, Session, Tree};
 use watchdog_membership::view::View;
 use watchdog_ports::delays::Delays;
 
@@ -38,13 +38,15 @@ use crate::clock;
 use crate::cluster::books::{Books, Journal};
 use crate::cluster::execute::Executor;
 use crate::cluster::lead::{Lead, Stop, Unread, nobody};
-use crate::cluster::observe::Observer;
+use crate::cluster::observe::{Looked, Observer};
 use crate::cluster::operator::{Act, Acts, Denial};
 use crate::cluster::seal::Sealing;
 use crate::cluster::world::{Role, SharedWorld, World};
 
 /// How often a follower reads along.
 const FOLLOW_EVERY: Duration = Duration::from_millis(500);
+/// How often a journal that lacks something is looked at again.
+const HOLD_EVERY: Duration = Duration::from_millis(200);
 /// Operators' acts that wait for the next check.
 const ACTS_WAITING: usize = 64;
 
@@ -169,14 +171,45 @@ impl ClusterTask {
         let highest = self.journal.highest_term(&self.cluster).await?;
         let term = Arc::new(Term::mint(contender, highest).await?);
         let epoch = term.epoch();
+        if !self.journal_is_whole(&term, &books, shutdown).await? {
+            return Ok(Stop::ShuttingDown);
+        }
         self.journal.open_term(&self.cluster, epoch, &self.identity.id, clock::now()).await?;
-        books.catch_up().await?;
+        if let Some(behind) = books.catch_up().await? {
+            anyhow::bail!("{behind}");
+        }
         tracing::info!(cluster = %self.cluster, %epoch, "leading");
         let mut lead = self.lead(term, (books, observer));
         self.world.lock().begin_term(epoch);
         let stop = lead.reign(&mut self.acts, shutdown).await;
         self.world.lock().end_term();
         Ok(stop)
+    }
+
+    /// Holds until the journal has all that was committed before our term, before anything is written to it; false
+    /// when told to stop.
+    async fn journal_is_whole(
+        &mut self,
+        term: &Term,
+        books: &Books,
+        shutdown: &mut crate::shutdown::Shutdown,
+    ) -> anyhow::Result<bool> {
+        let Some(must) = term.previous() else { return Ok(true) };
+        while let Some(behind) = books.missing(must).await? {
+            let why = behind.to_string();
+            self.world.lock().hold(behind);
+            // We stay in front, so that nobody else goes on with it either, and pass on what must be there.
+            term.confirm(must.term, must.head, must.hash).await?;
+            tokio::select! {
+                () = tokio::time::sleep(HOLD_EVERY) => {}
+                Some(act) = self.acts.recv() => {
+                    // An operator who has gone will look.
+                    let _ = act.answer.send(Err(Denial::Unconfirmed(why)));
+                }
+                () = shutdown.asked() => return Ok(false),
+            }
+        }
+        Ok(true)
     }
 
     /// Reads along until it is our turn; false when told to stop.
@@ -193,6 +226,7 @@ impl ClusterTask {
                 anyhow::bail!("{behind}");
             }
             let reaches_journal = read.is_ok();
+            anyhow::ensure!(*contender.tree().session().borrow() != Session::Expired, "the session is over");
             observer.observe(&self.world, &nobody(), &self.agents).await;
             if contender.record().reaches_journal != reaches_journal {
                 contender.update(self.contender(reaches_journal)).await?;
@@ -203,7 +237,6 @@ impl ClusterTask {
                     return Ok(true);
                 }
                 () = tokio::time::sleep(FOLLOW_EVERY) => {}
-                () = observer.changed() => {}
                 Some(act) = self.acts.recv() => deny(act),
                 () = shutdown.asked() => return Ok(false),
             }
@@ -227,7 +260,8 @@ impl ClusterTask {
             sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
             resign_after: self.identity.resign_after,
             tidied_at: clock::now(),
-            journal_is_whole: false,
+            // Whatever a follower saw it did not judge.
+            unjudged: Looked::All,
             agents: Arc::clone(&self.agents),
             unread: Unread::default(),
             books,

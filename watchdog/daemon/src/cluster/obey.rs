@@ -12,9 +12,30 @@ use crate::cluster::lead::{Lead, Stop};
 use crate::cluster::operator::{Act, Denial, Wish, changes};
 
 impl Lead {
-    /// Does what operators asked for since the last check, each under their own name.
-    pub(crate) async fn obey_operators(&mut self) -> Result<(), Stop> {
+    /// Tells operators that nothing can be written now. To resign nothing needs to be.
+    pub(crate) fn refuse_operators(&mut self) -> Result<(), Stop> {
+        let why = match self.world.lock().obstacles.first() {
+            Some(obstacle) => obstacle.to_string(),
+            None => "the journal or the coordination service does not answer".to_owned(),
+        };
+        for Act { by, wish, answer } in self.unread.acts.drain(..) {
+            // An operator who has gone will look.
+            if matches!(wish, Wish::Resign) {
+                let _ = answer.send(Ok("resigned".to_owned()));
+                return Err(Stop::Resigned(by));
+            }
+            let _ = answer.send(Err(Denial::Unconfirmed(why.clone())));
+        }
+        Ok(())
+    }
+
+    /// Does what operators asked for since the last check, each under their own name; false when the journal did not
+    /// confirm one of them, so that nothing else may be written before it has.
+    pub(crate) async fn obey_operators(&mut self) -> Result<bool, Stop> {
         for Act { by, wish, answer } in std::mem::take(&mut self.unread.acts) {
+            if answer.is_closed() {
+                continue;
+            }
             let done = match wish {
                 Wish::Write { bodies, done } => self.write_for(&by, bodies).await.map(|()| done),
                 Wish::Append { expected, edits } => self.append_for(&by, expected, edits).await,
@@ -29,7 +50,7 @@ impl Lead {
             // An operator who has gone will look.
             let _ = answer.send(done);
         }
-        Ok(())
+        Ok(!self.books.is_waiting())
     }
 
     async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {

@@ -38,6 +38,17 @@ pub(crate) enum Looked {
     Nothing,
 }
 
+impl Looked {
+    /// Both, for whoever has judged neither.
+    pub(crate) fn and(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (Self::Only(earlier), Self::Only(later)) => Self::Only(&earlier | &later),
+            (looked, Self::Nothing) | (Self::Nothing, looked) => looked,
+        }
+    }
+}
+
 /// See the module.
 pub(crate) struct Observer {
     view: View,
@@ -45,12 +56,14 @@ pub(crate) struct Observer {
     declared_at: Option<Version>,
     /// Newer probe rounds than the tree holds, by life.
     rounds: BTreeMap<Incarnation, u64>,
+    /// When each obituary was first seen here; the clock of its host may be another.
+    buried_at: BTreeMap<Incarnation, Time>,
 }
 
 impl Observer {
     /// Observes through `view`.
     pub(crate) fn new(view: View) -> Self {
-        Self { view, declared_at: None, rounds: BTreeMap::new() }
+        Self { view, declared_at: None, rounds: BTreeMap::new(), buried_at: BTreeMap::new() }
     }
 
     /// Resolves when there is something new to see.
@@ -83,9 +96,18 @@ impl Observer {
     }
 
     /// Obituaries that have stood for so long that no late registration can be under way any more.
-    pub(crate) fn old_obituaries(&self, now: Time) -> Vec<Obituary> {
-        let all = self.view.picture().obituaries.values().map(|stamped| sighting::obituary(&stamped.record));
-        all.filter(|obituary| now.since_ms(obituary.at) > OBITUARY_STANDS_MS).collect()
+    pub(crate) fn old_obituaries(&mut self, now: Time) -> Vec<Obituary> {
+        let standing = &self.view.picture().obituaries;
+        self.buried_at.retain(|incarnation, _| standing.contains_key(incarnation));
+        self.rounds.retain(|incarnation, _| !standing.contains_key(incarnation));
+        let mut old = Vec::new();
+        for (incarnation, stamped) in standing {
+            let since = *self.buried_at.entry(*incarnation).or_insert(now);
+            if now.since_ms(since) > OBITUARY_STANDS_MS {
+                old.push(sighting::obituary(&stamped.record));
+            }
+        }
+        old
     }
 
     async fn look(&mut self, suspects: &BTreeSet<ReplicaId>) -> Result<Delta, TreeError> {
@@ -103,9 +125,11 @@ impl Observer {
         world.contenders = self.view.picture().row().cloned().collect();
         world.epoch = self.view.picture().epoch.as_ref().map(|stamped| stamped.record.clone());
         let first = self.declared_at.is_none();
-        let hosts_moved = first || was_blind || !delta.hosts.is_empty();
+        // Silence is counted from our own sight of it, and what happened while we could not see is not known.
+        let fresh = first || was_blind;
+        let hosts_moved = fresh || !delta.hosts.is_empty();
         if hosts_moved {
-            self.see_hosts(world);
+            self.see_hosts(world, fresh);
         }
         for report in replies.iter().flat_map(|reply| &reply.processes) {
             if let Ok(incarnation) = report.incarnation.parse() {
@@ -119,12 +143,12 @@ impl Observer {
         if all {
             changed.extend(world.log.replicas.keys().cloned());
         }
-        if first || was_blind {
+        if fresh {
             let picture = self.view.picture();
             changed.extend(picture.members.keys().chain(picture.processes.keys()).cloned());
         }
         for replica in &changed {
-            self.see(world, replica);
+            self.see(world, replica, fresh);
         }
         for reply in replies {
             sighting::correct(&mut world.observation, reply);
@@ -133,8 +157,11 @@ impl Observer {
         if all { Looked::All } else { Looked::Only(changed) }
     }
 
-    fn see(&mut self, world: &mut World, replica: &ReplicaId) {
+    fn see(&self, world: &mut World, replica: &ReplicaId, fresh: bool) {
         let now = world.observation.at;
+        if let Some(before) = world.observation.replicas.get_mut(replica).filter(|_| fresh) {
+            (before.absent_since, before.memberless_since) = (None, None);
+        }
         let before = world.observation.replicas.get(replica);
         let seen = sighting::replica(self.view.picture(), replica, (before, &self.rounds), now);
         let declared = world.log.replicas.contains_key(replica);
@@ -146,7 +173,7 @@ impl Observer {
     }
 
     /// Hosts that are there, and those that were: by this observer's sight or by the record.
-    fn see_hosts(&self, world: &mut World) {
+    fn see_hosts(&self, world: &mut World, fresh: bool) {
         let now = world.observation.at;
         let mut hosts: BTreeMap<HostId, HostSeen> = BTreeMap::new();
         for (host, past) in &world.history.hosts {
@@ -163,6 +190,7 @@ impl Observer {
         for (host, old) in std::mem::take(&mut world.observation.hosts) {
             let since = match old.presence {
                 Presence::Present => now,
+                Presence::Gone { .. } if fresh => now,
                 Presence::Gone { since } => since,
             };
             hosts.insert(host, HostSeen { presence: Presence::Gone { since }, ..old });

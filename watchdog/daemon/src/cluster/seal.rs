@@ -10,12 +10,12 @@
 //! Until it is sealed nothing that the agent has is touched; other agents'
 //! replicas are not waited for. Intents are settled here, never resumed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use watchdog_core::ids::{Epoch, PlanId, StepId, Time};
+use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, StepId, Time};
 use watchdog_core::observation::Presence;
 use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
@@ -23,6 +23,7 @@ use watchdog_proto::agent::{SealReply, SealRequest, SealedStep};
 
 use crate::agents::{Agents, Report};
 use crate::cluster::orders;
+use crate::cluster::sighting;
 use crate::cluster::world::World;
 
 /// From one try at an agent to the next.
@@ -31,10 +32,16 @@ const AGAIN: Duration = Duration::from_millis(500);
 /// An agent's answer.
 #[derive(Debug)]
 pub(crate) struct Sealed {
-    agent: Agent,
-    target: String,
+    told: Told,
     steps: BTreeMap<StepId, PlanId>,
     reply: Option<SealReply>,
+}
+
+/// An agent, and the instance of it that was told: another one knows nothing of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Told {
+    agent: Agent,
+    instance: String,
 }
 
 /// See the module.
@@ -43,7 +50,7 @@ pub(crate) struct Sealing {
     agents: Arc<Agents>,
     answers: mpsc::UnboundedSender<Sealed>,
     /// When each agent is to be asked again; in flight ones wait here too.
-    not_before: BTreeMap<Agent, Instant>,
+    not_before: BTreeMap<Told, Instant>,
 }
 
 impl Sealing {
@@ -55,63 +62,67 @@ impl Sealing {
     /// Asks every agent that is due; answers what can be said about the others without asking.
     pub(crate) fn advance(&mut self, world: &World) -> Vec<Body> {
         let mut bodies = Vec::new();
-        for (agent, steps) in unsealed(world, self.epoch) {
-            if let Some(said) = settled_without_asking(world, &agent, &steps) {
+        for (told, steps) in unsealed(world, self.epoch) {
+            if let Some(said) = settled_without_asking(world, &told.agent, &steps) {
                 bodies.extend(said);
                 continue;
             }
-            let due = self.not_before.get(&agent).is_none_or(|at| *at <= Instant::now());
-            match orders::destination(&agent, &world.observation) {
-                Ok(to) if due => self.ask(world, agent, (to, steps)),
-                Ok(_) | Err(_) => {}
+            let due = self.not_before.get(&told).is_none_or(|at| *at <= Instant::now());
+            if let (true, Some(address)) = (due, address_of(&told, world)) {
+                self.ask(world, told, (address, steps));
             }
         }
         bodies
     }
 
-    fn ask(&mut self, world: &World, agent: Agent, (to, steps): (orders::Destination, Steps)) {
+    fn ask(&mut self, world: &World, told: Told, (address, steps): (String, Steps)) {
         let patience = Duration::from_millis(world.log.policy.timeouts.seal_ms);
-        self.not_before.insert(agent.clone(), Instant::now() + patience + AGAIN);
+        self.not_before.insert(told.clone(), Instant::now() + patience + AGAIN);
         let request = SealRequest {
             cluster: world.cluster.to_string(),
             epoch: self.epoch.0,
-            target: to.target.clone(),
+            target: told.instance.clone(),
             steps: steps.keys().map(ToString::to_string).collect(),
         };
         let (agents, answers) = (Arc::clone(&self.agents), self.answers.clone());
         tokio::spawn(async move {
-            let reply = agents.seal(&to.address, request, patience).await;
+            let reply = agents.seal(&address, request, patience).await;
             if let Err(error) = &reply {
-                tracing::warn!(%agent, %error, "agent not sealed; asking again");
+                tracing::warn!(agent = %told.agent, %error, "agent not sealed; asking again");
             }
             // Nobody listens any more when the term is over.
-            let _ = answers.send(Sealed { agent, target: to.target, steps, reply: reply.ok() });
+            let _ = answers.send(Sealed { told, steps, reply: reply.ok() });
         });
     }
 
-    /// What an answer means for the record.
-    pub(crate) fn conclude(&mut self, sealed: Sealed) -> Vec<Body> {
-        let Sealed { agent, target, steps, reply } = sealed;
+    /// What an answer means for the record, in which these agents are sealed already.
+    pub(crate) fn conclude(&mut self, sealed: Sealed, already: &BTreeSet<Agent>) -> Vec<Body> {
+        let Sealed { told, steps, reply } = sealed;
         let Some(reply) = reply else {
-            self.not_before.insert(agent, Instant::now() + AGAIN);
+            self.not_before.insert(told, Instant::now() + AGAIN);
             return Vec::new();
         };
-        let mut bodies = vec![Body::Sealed { agent: agent.clone() }];
+        let mut bodies = Vec::new();
+        if !already.contains(&told.agent) {
+            bodies.push(Body::Sealed { agent: told.agent.clone() });
+        }
         let fates: BTreeMap<&str, &SealedStep> =
             reply.steps.iter().map(|fate| (fate.step.as_str(), fate)).collect();
         for (step, plan) in steps {
-            let report = if reply.instance == target {
+            let report = if reply.instance == told.instance {
                 fate(fates.get(step.as_str()).copied())
             } else {
                 // A new instance refuses what its predecessor was told; what became of it is seen by looking.
                 Some(Report::of(Outcome::Unknown, "the agent's state directory is new"))
             };
             match report {
-                Some(Report { outcome, error, .. }) => {
+                Some(Report { outcome, error, obituary, .. }) => {
+                    let obituary = obituary.as_ref().and_then(sighting::brought);
+                    bodies.extend(obituary.map(|obituary| Body::Died { obituary }));
                     bodies.push(Body::Closed { plan, step, outcome, error });
                 }
                 None => {
-                    self.not_before.insert(agent.clone(), Instant::now() + AGAIN);
+                    self.not_before.insert(told.clone(), Instant::now() + AGAIN);
                 }
             }
         }
@@ -121,13 +132,22 @@ impl Sealing {
 
 type Steps = BTreeMap<StepId, PlanId>;
 
-/// Open intents of older epochs, by the agent that has them.
-fn unsealed(world: &World, epoch: Epoch) -> BTreeMap<Agent, Steps> {
-    let mut agents: BTreeMap<Agent, Steps> = BTreeMap::new();
+/// Open intents of older epochs, by the agent that was told.
+fn unsealed(world: &World, epoch: Epoch) -> BTreeMap<Told, Steps> {
+    let mut agents: BTreeMap<Told, Steps> = BTreeMap::new();
     for (step, intent) in world.history.open_intents.iter().filter(|(_, intent)| intent.epoch < epoch) {
-        agents.entry(intent.agent.clone()).or_default().insert(step.clone(), intent.plan.clone());
+        let told =
+            Told { agent: intent.agent.clone(), instance: intent.instance.clone().unwrap_or_default() };
+        agents.entry(told).or_default().insert(step.clone(), intent.plan.clone());
     }
     agents
+}
+
+/// Where an agent is asked. An embedded agent that is not in the group can't be, and its host's knows nothing of it.
+fn address_of(told: &Told, world: &World) -> Option<String> {
+    let to = orders::destination(&told.agent, &world.observation).ok()?;
+    let embedded = matches!(&told.agent, Agent::Replica(_, life) if told.instance == life.to_string());
+    (!embedded || to.target == told.instance).then_some(to.address)
 }
 
 /// What an agent said of a step; `None` when it is still at it.
@@ -162,6 +182,9 @@ fn settled_without_asking(world: &World, agent: &Agent, steps: &Steps) -> Option
         Agent::Leader => Some(close("its leader is gone")),
         Agent::Replica(replica, incarnation) => {
             let seen = world.observation.replicas.get(replica).and_then(|seen| seen.lives.get(incarnation));
+            if is_lost_with_its_host(world, (replica, *incarnation)) {
+                return Some(close("its host has been unseen for longer than a lease"));
+            }
             let dead_seen = seen.is_some_and(|life| life.obituary.is_some());
             let lives = world.history.lives.get(replica);
             let dead_known = lives
@@ -184,6 +207,17 @@ fn settled_without_asking(world: &World, agent: &Agent, steps: &Steps) -> Option
             }
         }
     }
+}
+
+/// Whether nobody sees this life, and its host has been away for longer than a lease.
+fn is_lost_with_its_host(world: &World, (replica, incarnation): (&ReplicaId, Incarnation)) -> bool {
+    let seen = world.observation.replicas.get(replica).and_then(|seen| seen.lives.get(&incarnation));
+    let ordered = world.history.lives.get(replica).into_iter().flatten();
+    let past = ordered.filter(|life| life.incarnation == incarnation).map(|life| &life.host).next();
+    let host = seen.map(|life| &life.host).or(past).and_then(|host| world.observation.hosts.get(host));
+    let gone = host
+        .is_some_and(|host| matches!(host.presence, Presence::Gone { since } if lease_over(world, since)));
+    gone && seen.is_none_or(|life| !life.is_alive())
 }
 
 fn lease_over(world: &World, since: Time) -> bool {

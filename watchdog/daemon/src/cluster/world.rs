@@ -88,6 +88,15 @@ impl World {
         }
     }
 
+    /// Nothing is decided until this is out of the way.
+    pub(crate) fn hold(&mut self, obstacle: Refusal) {
+        if !self.obstacles.contains(&obstacle) {
+            tracing::error!(cluster = %self.cluster, %obstacle, "holding");
+        }
+        self.obstacles = vec![obstacle];
+        self.refusals.clear();
+    }
+
     /// Everything that was read from the journal is read anew, because it may be another one by now.
     pub(crate) fn forget_journal(&mut self) {
         self.log = LogView::empty();
