@@ -7,6 +7,7 @@ crate::stories!(
     a_leader_killed_in_the_middle_of_a_heal_is_succeeded_and_the_step_has_effect_once,
     a_leader_that_slept_through_its_session_is_refused_everywhere,
     a_resigned_leader_hands_over_at_once,
+    an_agent_that_is_gone_with_an_open_order_stops_nobody_else,
 );
 
 fn a_leader_killed_in_the_middle_of_a_heal_is_succeeded_and_the_step_has_effect_once(backend: Backend) {
@@ -84,6 +85,42 @@ fn a_resigned_leader_hands_over_at_once(backend: Backend) {
     let dead = story.replica("demo-a").unwrap();
     story.kill(&dead).unwrap();
     story.until_replaced(&dead).unwrap();
+}
+
+fn an_agent_that_is_gone_with_an_open_order_stops_nobody_else(backend: Backend) {
+    let story = Story::begin(backend).unwrap();
+    let (leader, epoch) = story.leader().unwrap();
+    let leader_pid = story.pid(&leader).unwrap();
+    let agent = story.pid("h2").unwrap();
+    let mut spec = watchdog_tests::admin::value(&story.dev, "replica/demo-b").unwrap();
+    spec["hosts"] = serde_json::json!(["h2"]);
+    let since = story.now().unwrap();
+    // Its session still lives when the order comes, so the order is sent and nothing is answered.
+    story.freeze(&[agent]).unwrap();
+    watchdog_tests::admin::append(&story.dev, &[("replica/demo-d", Some(spec))]).unwrap();
+    story
+        .until_event("an order to the frozen agent", since, |event| {
+            event["kind"] == "step_intended" && event["replica"] == "demo-d"
+        })
+        .unwrap();
+    story.dev.kill9(leader_pid).unwrap();
+
+    story
+        .until("another leader", |status| (status["leader"]["epoch"].as_u64()? > epoch).then_some(()))
+        .unwrap();
+    let dead = story.replica("demo-a").unwrap();
+    assert_eq!(dead.host, "h1");
+    story.kill(&dead).unwrap();
+    story.until_replaced(&dead).unwrap();
+    let why = story.why("demo-d").unwrap();
+    assert_ne!(why["state"], "healthy", "{why}");
+
+    story.thaw(&[agent]).unwrap();
+    story.until_all_healthy().unwrap();
+    let sealed =
+        |event: &Value| event["kind"] == "sealed" || mentions(event, "unseen for longer than a lease");
+    story.until_event("the order is settled", since, sealed).unwrap();
+    assert_eq!(story.replica("demo-d").unwrap().host, "h2");
 }
 
 /// The lives of `replica` whose start was intended and not refused, in order.
