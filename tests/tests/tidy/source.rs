@@ -98,9 +98,18 @@ fn naming_backoff(text: &str) -> Vec<String> {
 
 fn naming<'a>(words: &[&str], lines: impl Iterator<Item = (usize, &'a str)>) -> Vec<String> {
     let found = |(number, line): (usize, &str)| {
-        words.iter().find(|word| line.contains(**word)).map(|word| format!(":{number}: says `{word}`"))
+        words.iter().find(|word| says(line, word)).map(|word| format!(":{number}: says `{word}`"))
     };
     lines.filter_map(found).collect()
+}
+
+/// Whether the word stands in the line, and not only as the beginning of a longer one (`.awaiting`).
+fn says(line: &str, word: &str) -> bool {
+    let goes_on = |c: char| c.is_alphanumeric() || c == '_';
+    line.match_indices(word).any(|(at, _)| {
+        let next = line[at + word.len()..].chars().next();
+        !(word.ends_with(goes_on) && next.is_some_and(goes_on))
+    })
 }
 
 fn silenced_without_reason(text: &str) -> Vec<String> {

@@ -18,7 +18,7 @@ use crate::cluster::lead::{Lead, Stop};
 /// A [`Stop`] when this watchdog may not lead any more. A journal that does not
 /// answer is no reason to stop: nothing is recorded, so nothing is done.
 pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
-    lead.observe().await;
+    lead.observe().await?;
     let Some(now) = lead.catch_up().await? else {
         lead.refuse_operators()?;
         return Ok(Lead::retry_at());

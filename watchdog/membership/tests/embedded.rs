@@ -1,4 +1,4 @@
-//! The embedded service keeps the contract, and what outlives it.
+//! Embedded: the service keeps the contract, and what outlives it.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 #[macro_use]

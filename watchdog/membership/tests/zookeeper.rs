@@ -1,4 +1,4 @@
-//! A real ensemble of three keeps the contract, also when its nodes fail.
+//! ZooKeeper: a real ensemble of three keeps the contract, also when its nodes fail.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 #[macro_use]

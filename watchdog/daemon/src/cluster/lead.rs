@@ -119,11 +119,16 @@ impl Lead {
     }
 
     /// Looks at the group, and again at whatever is suspect; what is not judged in this check is in the next.
-    pub(crate) async fn observe(&mut self) {
+    ///
+    /// # Errors
+    ///
+    /// When the session that everything is seen through is over.
+    pub(crate) async fn observe(&mut self) -> Result<(), Stop> {
         let suspects = self.world.lock().strikes.suspects();
         let seen = self.observer.observe(&self.world, &suspects, &self.agents).await;
         let earlier = std::mem::replace(&mut self.unjudged, Looked::Nothing);
         self.unjudged = earlier.and(seen);
+        if self.observer.is_over() { Err(Stop::Lost(Lost::Expired)) } else { Ok(()) }
     }
 
     /// Reads what is new in the journal and proves that we still lead; `None` when one of them does not answer.

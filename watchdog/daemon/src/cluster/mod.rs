@@ -29,7 +29,7 @@ use watchdog_core::ids::{ClusterId, Epoch, WatchdogId};
 use watchdog_membership::election::Contender;
 use watchdog_membership::records::{ContenderRecord, FORMAT, Paths};
 use watchdog_membership::term::Term;
-use watchdog_membership::tree::{Connect, Session, Tree};
+use watchdog_membership::tree::{Connect, Tree};
 use watchdog_membership::view::View;
 use watchdog_ports::delays::Delays;
 
@@ -226,8 +226,8 @@ impl ClusterTask {
                 anyhow::bail!("{behind}");
             }
             let reaches_journal = read.is_ok();
-            anyhow::ensure!(*contender.tree().session().borrow() != Session::Expired, "the session is over");
             observer.observe(&self.world, &nobody(), &self.agents).await;
+            anyhow::ensure!(!observer.is_over(), "the session is over");
             if contender.record().reaches_journal != reaches_journal {
                 contender.update(self.contender(reaches_journal)).await?;
             }

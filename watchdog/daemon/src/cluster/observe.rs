@@ -58,17 +58,23 @@ pub(crate) struct Observer {
     rounds: BTreeMap<Incarnation, u64>,
     /// When each obituary was first seen here; the clock of its host may be another.
     buried_at: BTreeMap<Incarnation, Time>,
+    over: bool,
 }
 
 impl Observer {
     /// Observes through `view`.
     pub(crate) fn new(view: View) -> Self {
-        Self { view, declared_at: None, rounds: BTreeMap::new(), buried_at: BTreeMap::new() }
+        Self { view, declared_at: None, rounds: BTreeMap::new(), buried_at: BTreeMap::new(), over: false }
     }
 
     /// Resolves when there is something new to see.
     pub(crate) async fn changed(&mut self) {
         self.view.changed().await;
+    }
+
+    /// Whether this view will never see again, so that another session is needed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.over
     }
 
     /// Brings the world's observation up to date, looking again at `suspects`.
@@ -90,6 +96,8 @@ impl Observer {
                     tracing::warn!(%error, "can't see the group; holding");
                 }
                 world.go_blind(now, &error.to_string());
+                // Also when only the watch has ended: what is not watched is not seen.
+                self.over = matches!(error, TreeError::Expired);
                 Looked::Nothing
             }
         }

@@ -1,4 +1,4 @@
-//! Who leads, under which epoch, and what the others can no longer write.
+//! Election: who leads, under which epoch, and what the others can no longer write.
 
 use super::*;
 use watchdog_core::ids::{Epoch, Version};

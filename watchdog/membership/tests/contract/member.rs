@@ -1,4 +1,4 @@
-//! Joining, and why the dead don't.
+//! Member: joining, and why the dead don't.
 
 use super::*;
 use tokio::sync::watch;

@@ -1,4 +1,4 @@
-//! A host agent's records, through losses of its session.
+//! Presence: a host agent's records, through losses of its session.
 
 use std::collections::BTreeMap;
 

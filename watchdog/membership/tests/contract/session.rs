@@ -1,4 +1,4 @@
-//! How sessions end, and how they don't.
+//! Session: how sessions end, and how they don't.
 
 use super::*;
 use watchdog_membership::tree::TreeError;

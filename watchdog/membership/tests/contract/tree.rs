@@ -1,4 +1,4 @@
-//! Nodes, commits, lists and watches.
+//! Tree: nodes, commits, lists and watches.
 
 use super::*;
 use watchdog_membership::tree::{Refused, TreeError};

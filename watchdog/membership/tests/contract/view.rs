@@ -1,4 +1,4 @@
-//! The observation of a cluster, at the cost of what changed.
+//! View: the observation of a cluster, at the cost of what changed.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
