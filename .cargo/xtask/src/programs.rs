@@ -25,13 +25,10 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 }
 
 /// Builds the programs in the profile `dev`, showing cargo's progress.
+///
+/// The whole workspace at once, because then libraries get the same features as in the tests and are built once.
 pub(crate) fn build() -> anyhow::Result<()> {
-    let mut build = cargo();
-    build.args(["build", "--bins"]);
-    for package in PACKAGES {
-        build.args(["--package", package]);
-    }
-    run(&mut build)
+    run(cargo().args(["build", "--workspace", "--bins"]))
 }
 
 /// Builds the programs, and those that measure them, in the profile `release`.
