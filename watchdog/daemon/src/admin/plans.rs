@@ -2,7 +2,6 @@
 
 use tonic::Status;
 use watchdog_core::ids::{Incarnation, PlanId, Sequence, Time};
-use watchdog_core::input::PlanInput;
 use watchdog_core::planner::plan;
 use watchdog_core::record::Body;
 use watchdog_proto::admin as wire;
@@ -38,10 +37,10 @@ pub(crate) fn show(world: &World, id: &str) -> Result<wire::PlanView, Status> {
 /// What would be done now, and what not, and why.
 pub(crate) fn preview(world: &World, now: Time) -> wire::PlanView {
     let now = now.max(world.history.last_at);
-    let mut input: PlanInput = world.plan_input(world.history.epoch, now);
     // Nothing is started from a preview, so these need not be fresh; they only stand in the text.
-    let starts = world.log.replicas.len() as u128 + 1;
-    input.fresh = (0..starts).map(Incarnation::from_u128).collect();
+    let mut numbers = (0..).map(Incarnation::from_u128);
+    let mint = || numbers.next().unwrap_or(Incarnation::from_u128(0));
+    let input = world.plan_input((world.history.epoch, now), world.history.clone(), mint);
     views::preview(plan(&input), world, now)
 }
 

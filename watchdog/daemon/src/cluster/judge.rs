@@ -28,8 +28,8 @@ pub(crate) struct News {
     pub(crate) looked: Looked,
     /// Results of steps, seals and operators' acts.
     pub(crate) bodies: Vec<Body>,
-    /// Unused incarnations.
-    pub(crate) fresh: Vec<Incarnation>,
+    /// Makes an unused incarnation; asked only when there is something to plan.
+    pub(crate) mint: fn() -> Incarnation,
 }
 
 /// What is to be written, and when to look again because of time alone.
@@ -51,9 +51,7 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     draft.follow_up();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
     if is_called_for(&world.strikes.convictions(), &world.log.target) {
-        let mut input = world.plan_input(news.epoch, news.now);
-        input.history = draft.history().clone();
-        input.fresh = news.fresh;
+        let input = world.plan_input((news.epoch, news.now), draft.history().clone(), news.mint);
         decided = decide(&input);
         if let Some(plan) = decided.plan.take() {
             let status = status_of(&plan, &input.policy);

@@ -1,6 +1,5 @@
 //! Lead: one term of one leader: what it holds, and how it waits between checks.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -213,9 +212,8 @@ impl Lead {
         }
         let world = self.world.lock();
         bodies.extend(self.sealing.advance(&world));
-        let starts = world.strikes.suspects().len() + world.log.replicas.len().min(1_000);
-        let fresh = (0..starts).map(|_| Incarnation::from_u128(Uuid::now_v7().as_u128())).collect();
-        News { epoch: self.term.epoch(), now, looked, bodies, fresh }
+        let mint = || Incarnation::from_u128(Uuid::now_v7().as_u128());
+        News { epoch: self.term.epoch(), now, looked, bodies, mint }
     }
 
     /// Writes to the record; `None` when the journal did not answer.
@@ -296,9 +294,4 @@ impl Lead {
         }
         Ok(())
     }
-}
-
-/// Nothing is suspect.
-pub(crate) fn nobody() -> BTreeSet<watchdog_core::ids::ReplicaId> {
-    BTreeSet::new()
 }

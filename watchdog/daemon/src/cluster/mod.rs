@@ -21,6 +21,7 @@ pub(crate) mod seal;
 mod sighting;
 pub(crate) mod world;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,7 +38,7 @@ use crate::agents::Agents;
 use crate::clock;
 use crate::cluster::books::{Books, Journal};
 use crate::cluster::execute::Executor;
-use crate::cluster::lead::{Lead, Stop, Unread, nobody};
+use crate::cluster::lead::{Lead, Stop, Unread};
 use crate::cluster::observe::{Looked, Observer};
 use crate::cluster::operator::{Act, Acts, Denial};
 use crate::cluster::seal::Sealing;
@@ -226,7 +227,7 @@ impl ClusterTask {
                 anyhow::bail!("{behind}");
             }
             let reaches_journal = read.is_ok();
-            observer.observe(&self.world, &nobody(), &self.agents).await;
+            observer.observe(&self.world, &BTreeSet::new(), &self.agents).await;
             anyhow::ensure!(!observer.is_over(), "the session is over");
             if contender.record().reaches_journal != reaches_journal {
                 contender.update(self.contender(reaches_journal)).await?;

@@ -130,11 +130,15 @@ impl Observer {
     ) -> Looked {
         let was_blind = world.observation.sight != Sight::Clear;
         world.observation.sight = Sight::Clear;
-        world.contenders = self.view.picture().row().cloned().collect();
-        world.epoch = self.view.picture().epoch.as_ref().map(|stamped| stamped.record.clone());
         let first = self.declared_at.is_none();
         // Silence is counted from our own sight of it, and what happened while we could not see is not known.
         let fresh = first || was_blind;
+        if fresh || delta.contenders {
+            world.contenders = self.view.picture().row().cloned().collect();
+        }
+        if fresh || delta.epoch {
+            world.epoch = self.view.picture().epoch.as_ref().map(|stamped| stamped.record.clone());
+        }
         let hosts_moved = fresh || !delta.hosts.is_empty();
         if hosts_moved {
             self.see_hosts(world, fresh);

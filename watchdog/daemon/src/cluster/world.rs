@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use watchdog_core::assess::Scene;
 use watchdog_core::finding::Finding;
 use watchdog_core::history::History;
-use watchdog_core::ids::{ClusterId, Epoch, ReplicaId, Sequence, Time};
+use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, Time};
 use watchdog_core::input::PlanInput;
 use watchdog_core::observation::{Observation, Sight};
 use watchdog_core::record::Entry;
@@ -135,8 +135,14 @@ impl World {
         self.observation.sight = Sight::Blind { since, why: why.to_owned() };
     }
 
-    /// What a plan would be computed from now; the caller adds what is convicted and the fresh incarnations.
-    pub(crate) fn plan_input(&self, epoch: Epoch, now: Time) -> PlanInput {
+    /// What a plan would be computed from now, with `history` as it will be; no conviction needs more than one start.
+    pub(crate) fn plan_input(
+        &self,
+        (epoch, now): (Epoch, Time),
+        history: History,
+        mut mint: impl FnMut() -> Incarnation,
+    ) -> PlanInput {
+        let convictions = self.strikes.convictions();
         PlanInput {
             cluster: self.cluster.clone(),
             epoch,
@@ -146,9 +152,9 @@ impl World {
             target: self.log.target,
             replicas: self.log.replicas.clone(),
             observation: self.observation.clone(),
-            convictions: self.strikes.convictions(),
-            history: self.history.clone(),
-            fresh: Vec::new(),
+            fresh: convictions.iter().map(|_| mint()).collect(),
+            convictions,
+            history,
             obstacles: self.obstacles.clone(),
         }
     }
