@@ -214,9 +214,14 @@ fn contains(bytes: &[u8], needle: &[u8]) -> bool {
 }
 
 fn parent_of(pid: u32) -> Option<u32> {
+    family_of(pid, 1)
+}
+
+/// A number of the `stat` line of `pid`: parent 1, group 2, session 3; 0 for one outside our pid namespace.
+fn family_of(pid: u32, field: usize) -> Option<u32> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The command's name stands in parentheses and may hold anything; the state and the parent follow the last one.
-    stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
+    // The command's name stands in parentheses and may hold anything; the state and the family follow the last one.
+    stat.rsplit_once(')')?.1.split_whitespace().nth(field)?.parse().ok()
 }
 
 /// Polls the outside world until `look` finds what it looks for, at most for `patience`.
@@ -249,8 +254,8 @@ mod tests {
     }
 
     fn is_session_leader(pid: u32) -> bool {
-        let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        pid.is_some_and(|pid| rustix::process::getsid(Some(pid)) == Ok(pid))
+        // Not getsid(): the session of a process may be led from outside our pid namespace, and rustix panics on its 0.
+        family_of(pid, 3) == Some(pid)
     }
 
     #[test]

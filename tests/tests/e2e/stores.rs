@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use watchdog_tests::dev::Setup;
 use watchdog_tests::postgres::{self, Durability, Postgres};
-use watchdog_tests::story::{Story, runs};
+use watchdog_tests::story::{PATIENCE, Story, runs};
 use watchdog_tests::zookeeper::{self, Ensemble};
 
 #[test]
@@ -108,11 +108,10 @@ fn a_journal_from_an_old_backup_makes_everyone_hold() {
     let story = story.unwrap();
     let before = story.healthy().unwrap();
     backup(&postgres, &database, "backup");
-    watchdog_tests::admin::append(
-        &story.dev,
-        &[("rule/later", Some(serde_json::json!({ "if_above": 0.9, "then": "deny" })))],
-    )
-    .unwrap();
+    // The backup has cut every connection, so the leader confirms nothing until it has found the database again.
+    let later = [("rule/later", Some(serde_json::json!({ "if_above": 0.9, "then": "deny" })))];
+    let appended = || watchdog_tests::admin::append(&story.dev, &later).ok();
+    watchdog_tests::wait_for("an append after the backup", PATIENCE, appended).unwrap();
     // The leader has told ZooKeeper how far the journal goes, at the latest when it confirms its term.
     std::thread::sleep(Duration::from_secs(3));
     restore(&postgres, &database, "backup");
