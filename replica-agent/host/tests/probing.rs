@@ -102,7 +102,8 @@ async fn versions_are_loaded_for_programs_that_do_not_embed() {
     let world = World::new().await;
     let file = world.directory.path().join("upstream.conf");
     let told = world.directory.path().join("told");
-    let script = "trap 'echo told >> $TOLD' HUP; while :; do sleep 0.02; done";
+    let listens = world.directory.path().join("told.listens");
+    let script = "trap 'echo told >> $TOLD' HUP; : > $TOLD.listens; while :; do sleep 0.02; done";
     let programs = format!(
         "[programs.nginx]\nargv = [\"/bin/sh\", \"-c\", {script:?}]\nenvironment = {{ TOLD = {told:?} }}\n\
          [programs.nginx.load]\nrender = {{ {file:?} = \"setting/upstream\" }}\nsignal = \"HUP\"\n"
@@ -120,8 +121,7 @@ async fn versions_are_loaded_for_programs_that_do_not_embed() {
             process.loaded.as_ref().is_some_and(|l| l.version.0 == 1)
         })
         .await;
-    // The trap must stand before the signal comes.
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    rig::eventually("the trap to stand before the signal comes", || listens.exists()).await;
     let load = |from: &str, to: &str| Load {
         replica: "demo-a".into(),
         incarnation: order.incarnation.clone(),
@@ -139,35 +139,4 @@ async fn versions_are_loaded_for_programs_that_do_not_embed() {
     let wrong = agent.act(agent.order("1-1-3"), act_request::Act::Load(load("one", "three"))).await.unwrap();
     assert!(wrong.error.contains("not to from_hash"), "{}", wrong.error);
     assert_eq!(std::fs::read_to_string(&file).unwrap(), "two");
-}
-
-/// Not a test of behaviour: prints what a hundred probed replicas cost when nothing happens, where `WATCHDOG_MEASURE` is set.
-#[tokio::test(flavor = "multi_thread")]
-async fn cost_of_a_hundred_probed_replicas() {
-    if std::env::var_os("WATCHDOG_MEASURE").is_none() {
-        return;
-    }
-    let world = World::new().await;
-    let mut agent = world.agent(&programs()).await;
-    let probes = "[{\"kind\":\"http\",\"path\":\"/\",\"timing\":{\"interval_ms\":1000}}]";
-    let asked = Instant::now();
-    for number in 0..100 {
-        let order = Start { probes_json: probes.into(), ..start(&format!("demo-{number}"), "web") };
-        agent.start_replica(&format!("1-1-{number}"), order).await;
-    }
-    println!("a hundred starts, one after the other: {:?}", asked.elapsed());
-    tokio::time::sleep(Duration::from_secs(5)).await;
-    let usage = |pid: u32| {
-        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
-        let fields: Vec<u64> =
-            stat.rsplit_once(')').unwrap().1.split_whitespace().map(|f| f.parse().unwrap_or(0)).collect();
-        fields[11] + fields[12]
-    };
-    let pid = agent.process.id();
-    let before = usage(pid);
-    tokio::time::sleep(Duration::from_secs(20)).await;
-    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let memory: Vec<&str> =
-        status.lines().filter(|line| line.starts_with("VmRSS") || line.starts_with("RssAnon")).collect();
-    println!("{} ticks of 10 ms in 20 s, {memory:?}", usage(pid) - before);
 }

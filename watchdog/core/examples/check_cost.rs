@@ -88,6 +88,7 @@ impl World {
                 exclusive: false,
                 lease_ms: 10_000,
                 grace_ms: 5_000,
+                live_load: false,
                 tags: BTreeMap::new(),
             };
             let past = PastLife { incarnation, host: host.clone(), at: Time(0), obituary: None };

@@ -28,6 +28,10 @@ pub enum FaultKind {
     WrongVersion,
     /// It says the right version and holds something else.
     StateMismatch,
+    /// It runs where it may not, or may not any more.
+    Misplaced,
+    /// It runs, and the log does not declare it any more.
+    Undeclared,
     /// It dies again and again.
     Flapping,
 }
@@ -45,6 +49,8 @@ impl FaultKind {
             Self::LoadFailed => "load_failed",
             Self::WrongVersion => "wrong_version",
             Self::StateMismatch => "state_mismatch",
+            Self::Misplaced => "misplaced",
+            Self::Undeclared => "undeclared",
             Self::Flapping => "flapping",
         }
     }

@@ -13,6 +13,8 @@ use crate::observation::Obituary;
 use crate::plan::{Agent, Outcome, Plan, PlanStatus};
 use crate::policy::Remedy;
 use crate::record::Mark;
+use crate::rollout::{PendingGoal, Rollout, Undoing};
+use crate::state::Hash;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -35,8 +37,29 @@ pub struct History {
     pub storm_released_at: Option<Time>,
     /// Marks by version.
     pub marks: BTreeMap<Version, Mark>,
-    /// The version that was marked stable last.
+    /// The hashes of the application's state at marked versions, where they were told.
+    #[serde(default)]
+    pub marked_hashes: BTreeMap<Version, Hash>,
+    /// The version that was marked stable last, and stands.
     pub stable: Option<Version>,
+    /// When it was.
+    #[serde(default)]
+    pub stable_at: Time,
+    /// Goals that wait for their turn, oldest first.
+    #[serde(default)]
+    pub pending: VecDeque<PendingGoal>,
+    /// The goal that rolls.
+    #[serde(default)]
+    pub rollout: Option<Rollout>,
+    /// What must be taken back before the next goal begins.
+    #[serde(default)]
+    pub undoing: Option<Undoing>,
+    /// Hashes of states that were given up: who holds one leaves it.
+    #[serde(default)]
+    pub abandoned: BTreeSet<Hash>,
+    /// The last entry that changed what some replica should hold.
+    #[serde(default)]
+    pub aimed_at: Sequence,
     /// Plans that may still act.
     pub open_plans: BTreeMap<PlanId, OpenPlan>,
     /// Steps that were sent, or are about to be, and whose fate is not recorded.
@@ -48,9 +71,9 @@ pub struct History {
     pub unsettled: BTreeSet<ReplicaId>,
     /// What was tried on each replica, oldest first, at most an hour back or [`HEALS_KEPT`].
     pub heals: BTreeMap<ReplicaId, VecDeque<PastHeal>>,
-    /// When a human last released a replica from quarantine: what was before is forgiven.
+    /// Since when deaths and tries of a replica count again: a human released it, or it was moved to or from a candidate.
     #[serde(default)]
-    pub released: BTreeMap<ReplicaId, Time>,
+    pub forgiven: BTreeMap<ReplicaId, Time>,
     /// The last lives of each replica that we ordered or know to have died, newest last, at most [`LIVES_KEPT`].
     pub lives: BTreeMap<ReplicaId, VecDeque<PastLife>>,
     /// Convictions that stand, by [`History::conviction_key`].
@@ -65,6 +88,19 @@ impl History {
     /// Under what a conviction stands: `scoring-b/exited`, `host h1/host_gone`.
     pub fn conviction_key(subject: &Subject, fault: FaultKind) -> String {
         format!("{subject}/{fault}")
+    }
+
+    /// Whether something that happened to a replica at `at` still counts against it.
+    pub fn counts(&self, replica: &ReplicaId, at: Time) -> bool {
+        self.forgiven.get(replica).is_none_or(|forgiven| at >= *forgiven)
+    }
+
+    /// The newest stable version whose state is not that of the one that stands, to fall back to.
+    pub fn stable_before(&self) -> Option<(Version, Hash)> {
+        let stands = self.marked_hashes.get(&self.stable?)?;
+        let stable = self.marks.range(..self.stable?).rev().filter(|(_, mark)| **mark == Mark::Stable);
+        let mut other = stable.filter_map(|(version, _)| Some((*version, *self.marked_hashes.get(version)?)));
+        other.find(|(_, hash)| hash != stands && !self.abandoned.contains(hash))
     }
 }
 

@@ -27,7 +27,7 @@ pub struct PlanInput {
     pub policy: Policy,
     /// The delay before the 2nd, 3rd, … try of a rung, in milliseconds; the last one goes on for ever.
     pub delays_ms: Vec<u64>,
-    /// What the replicas should hold.
+    /// What the replicas should hold that no rollout has moved; [`crate::rollout::expected`] says it of one.
     pub target: Target,
     /// What the log declares, at its head; a declaration that can't be read is an `Err` with the reason.
     pub replicas: BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
@@ -50,7 +50,7 @@ pub struct Target {
     pub head: Version,
     /// The last stable version; `None` until the cluster is founded.
     pub stable: Option<Version>,
-    /// The version that replicas should hold now: the newest whose state equals the stable one's, or the head until something is stable.
+    /// The version that replicas should hold that no rollout has moved: the newest whose state equals the stable one's, or the head until something is stable.
     pub version: Version,
     /// The hash of the application's state at that version.
     pub state_hash: Hash,

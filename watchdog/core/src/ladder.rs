@@ -1,7 +1,7 @@
 //! Ladder: which remedy a replica's own past calls for, and whether the next try is due.
 //!
 //! ```text
-//! load again ──► restart in place ──► another allowed host ──► a human
+//! load again ──► restart in place ──► (on a candidate) once on stable ──► another allowed host ──► a human
 //!      (tries, with growing delays, counted since the last quiet)
 //! ```
 //!
@@ -9,6 +9,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::condition::is_healthy_on;
 use crate::finding::FaultKind;
 use crate::history::PastHeal;
 use crate::ids::{HostId, Time};
@@ -38,6 +39,13 @@ pub enum Rung {
     },
     /// End the lives that it has too many.
     Kill,
+    /// Start it once on the stable version, because it failed on a candidate.
+    Trial {
+        /// The host that it is on.
+        on: HostId,
+    },
+    /// End it: the log does not declare it any more.
+    Stop,
     /// Leave it to a human.
     Quarantine {
         /// Why.
@@ -59,6 +67,8 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
     let limits = case.input.policy.tries;
     match fault {
         FaultKind::HostGone => Err(Reason::NoRemedy { fault }),
+        FaultKind::Undeclared => tried.due(case, tried.stop).map(|()| Rung::Stop),
+        FaultKind::Misplaced => move_home(case, &tried),
         FaultKind::Duplicate if tried.kill >= limits.restart.max(1) => Ok(exhausted(case, fault, &tried)),
         FaultKind::Duplicate => tried.due(case, tried.kill).map(|()| Rung::Kill),
         FaultKind::Flapping if tried.restart >= limits.restart => Ok(exhausted(case, fault, &tried)),
@@ -68,6 +78,12 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
         {
             tried.due(case, tried.load).map(|()| Rung::Load)
         }
+        FaultKind::LoadFailed | FaultKind::WrongVersion | FaultKind::StateMismatch
+            if case.blamable().is_some() && holds_stable(case) =>
+        {
+            let on = case.home().ok_or_else(|| hosts::why_none(case))?;
+            Ok(Rung::Trial { on: on.clone() })
+        }
         FaultKind::LoadFailed
         | FaultKind::WrongVersion
         | FaultKind::StateMismatch
@@ -76,6 +92,18 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
         | FaultKind::Unresponsive
         | FaultKind::Unhealthy => start_somewhere(case, fault, &tried),
     }
+}
+
+/// Whether it still serves the stable version well: what it could not load did it no harm.
+fn holds_stable(case: &Case) -> bool {
+    case.life().is_some_and(|(_, life)| is_healthy_on(life, &case.input.target))
+}
+
+/// Takes a replica that runs where it may not to the first host where it may.
+fn move_home(case: &Case, tried: &Tried) -> Result<Rung, Reason> {
+    let to = hosts::usable(case).into_iter().next().ok_or_else(|| hosts::why_none(case))?;
+    let before = tried.relocate.get(to).copied().unwrap_or_default();
+    tried.due(case, before).map(|()| Rung::Relocate { to: to.clone() })
 }
 
 fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung, Reason> {
@@ -88,8 +116,14 @@ fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung,
         Some(home) => usable.contains(&home).then_some(home),
         None => Some(*first),
     };
+    if let Some(on) = in_place.filter(|_| case.is_trial_unfinished()) {
+        return tried.due(case, tried.trial).map(|()| Rung::Trial { on: on.clone() });
+    }
     if let Some(on) = in_place.filter(|_| tried.restart < limits.restart) {
         return tried.due(case, tried.restart).map(|()| Rung::Restart { on: on.clone() });
+    }
+    if let Some(on) = in_place.filter(|_| case.blamable().is_some()) {
+        return tried.due(case, tried.trial).map(|()| Rung::Trial { on: on.clone() });
     }
     for to in usable.into_iter().filter(|host| Some(*host) != home.or(in_place)) {
         let before = tried.relocate.get(to).copied().unwrap_or_default();
@@ -116,6 +150,8 @@ struct Tried {
     load: u32,
     restart: u32,
     kill: u32,
+    trial: u32,
+    stop: u32,
     relocate: BTreeMap<HostId, u32>,
     within_hour: u32,
     last_ended_at: Time,
@@ -129,15 +165,18 @@ impl Tried {
         tried.within_hour = count(heals.iter().copied().filter(recent).count());
         for heal in since_quiet(case, &heals) {
             match heal.remedy {
-                Remedy::Load => tried.load += 1,
+                // An order to a candidate is the first try there.
+                Remedy::Load | Remedy::Roll => tried.load += 1,
                 Remedy::Start | Remedy::Restart => tried.restart += 1,
                 Remedy::Kill => tried.kill += 1,
+                Remedy::Trial => tried.trial += 1,
+                Remedy::Stop => tried.stop += 1,
                 Remedy::Relocate => {
                     if let Some(host) = &heal.host {
                         *tried.relocate.entry(host.clone()).or_default() += 1;
                     }
                 }
-                Remedy::MarkStable | Remedy::Quarantine => {}
+                Remedy::MarkStable | Remedy::Quarantine | Remedy::Reject | Remedy::FallBack => {}
             }
             tried.last_ended_at = tried.last_ended_at.max(heal.ended_at.unwrap_or(heal.at));
         }
@@ -145,7 +184,7 @@ impl Tried {
     }
 
     fn total(&self) -> u32 {
-        self.load + self.restart + self.kill + self.relocate.values().sum::<u32>()
+        self.load + self.restart + self.kill + self.trial + self.relocate.values().sum::<u32>()
     }
 
     /// Whether the try after `tries` tries of a rung is due.
@@ -173,7 +212,8 @@ fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
 /// A heal that a newer leader superseded, or an operator stopped, was no try. A flapping replica never had quiet.
 fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
     let was_tried = |heal: &&&PastHeal| matches!(heal.status, PlanStatus::Done | PlanStatus::Failed);
-    let tries: Vec<&PastHeal> = heals.iter().filter(was_tried).copied().collect();
+    let counts = |heal: &&&PastHeal| case.input.history.counts(case.replica, heal.at);
+    let tries: Vec<&PastHeal> = heals.iter().filter(was_tried).filter(counts).copied().collect();
     let flaps = case.is_convicted_of(FaultKind::Flapping);
     let quiet_after = |at: &usize| {
         let next = tries.get(at + 1).map_or_else(|| case.since(), |heal| heal.since);

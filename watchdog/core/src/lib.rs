@@ -6,6 +6,7 @@
 //! ```text
 //! observation ─► assess ─► strikes ─► planner ─► vet ─► (record) ─► next ─► Send | Sleep | Finish
 //!                  ▲           history ──┘ └── policy, declarations
+//! goal ─► compose ─► changes ─► rollout ──┘
 //! ```
 
 pub mod assess;
@@ -14,6 +15,7 @@ pub mod condition;
 mod fate;
 pub mod finding;
 mod fold;
+pub mod goal;
 pub mod history;
 pub mod ids;
 pub mod input;
@@ -27,6 +29,7 @@ pub mod record;
 pub mod refusal;
 pub mod render;
 pub mod replica;
+pub mod rollout;
 pub mod safety;
 mod scene;
 pub mod state;

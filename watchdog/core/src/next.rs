@@ -149,12 +149,25 @@ impl Looks<'_> {
     }
 
     fn under_way(&self, step: &Step, progress: &StepProgress) -> Lane {
-        let Act::Probe { incarnation, state_hash, .. } = step.act else { return Lane::Wait(None) };
         if matches!(self.sight.sight, Sight::Blind { .. }) {
             return Lane::Wait(None);
         }
-        let due = progress.started_at.plus_ms(step.timeout_ms);
         let close = |outcome, error| Lane::Act(Command::Close { step: step.id.clone(), outcome, error });
+        let (incarnation, state_hash) = match step.act {
+            Act::Probe { incarnation, state_hash, .. } => (incarnation, state_hash),
+            // The dead answer nobody: what they were asked is over with them.
+            Act::Load { incarnation, .. } | Act::Drain { incarnation } => {
+                let died = self.obituary(step.replica.as_ref(), incarnation);
+                return died.map_or(Lane::Wait(None), |why| close(Outcome::Failed, Some(why)));
+            }
+            Act::Snapshot { .. }
+            | Act::Kill { .. }
+            | Act::Start { .. }
+            | Act::MarkStable { .. }
+            | Act::Reject { .. }
+            | Act::Notify { .. } => return Lane::Wait(None),
+        };
+        let due = progress.started_at.plus_ms(step.timeout_ms);
         match self.verdict(step.replica.as_ref(), incarnation, state_hash) {
             Verdict::Healthy => close(Outcome::Done, None),
             Verdict::Dead(error) => close(Outcome::Failed, Some(error)),
@@ -165,13 +178,19 @@ impl Looks<'_> {
         }
     }
 
+    fn obituary(&self, replica: Option<&ReplicaId>, incarnation: Incarnation) -> Option<String> {
+        let seen = replica.and_then(|replica| self.sight.replicas.get(replica))?;
+        let obituary = seen.lives.get(&incarnation)?.obituary.as_ref()?;
+        Some(format!("it died: {}", obituary.status))
+    }
+
     fn verdict(&self, replica: Option<&ReplicaId>, incarnation: Incarnation, hash: Hash) -> Verdict {
         let seen = replica.and_then(|replica| self.sight.replicas.get(replica));
         let Some(life) = seen.and_then(|seen| seen.lives.get(&incarnation)) else {
             return Verdict::NotYet("it is not seen".to_owned());
         };
-        if let Some(obituary) = &life.obituary {
-            return Verdict::Dead(format!("it died: {}", obituary.status));
+        if let Some(why) = self.obituary(replica, incarnation) {
+            return Verdict::Dead(why);
         }
         if !is_healthy(life) {
             return Verdict::NotYet(complaint(life));

@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::finding::Conviction;
-use crate::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, StepId, Time, Version};
+use crate::ids::{Epoch, GoalId, HostId, Incarnation, PlanId, ReplicaId, StepId, Time, Version};
 use crate::policy::Remedy;
 use crate::state::Hash;
 
@@ -27,6 +27,24 @@ pub struct Plan {
     pub heals: Vec<Heal>,
     /// What is done, in order.
     pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// What it is for: the remedies of its heals, and what it does to the cluster as a whole.
+    pub fn remedies(&self) -> impl Iterator<Item = Remedy> + '_ {
+        let whole = self.steps.iter().filter_map(|step| match &step.act {
+            Act::MarkStable { .. } => Some(Remedy::MarkStable),
+            Act::Reject { goal: Some(_), .. } => Some(Remedy::Reject),
+            Act::Reject { goal: None, .. } => Some(Remedy::FallBack),
+            _ => None,
+        });
+        self.heals.iter().map(|heal| heal.remedy).chain(whole)
+    }
+
+    /// Whether it is about one of the replicas' heals.
+    pub fn heals(&self, replica: &ReplicaId) -> bool {
+        self.heals.iter().any(|heal| heal.replica == *replica)
+    }
 }
 
 /// What one replica gets: the rung of its ladder, kept in the record so that tries are counted across leaders.
@@ -113,10 +131,25 @@ pub enum Act {
         /// What it must hold in memory; any version that hashes to this will do.
         state_hash: Hash,
     },
-    /// Mark a version stable.
+    /// Mark a version stable, and with it achieve the goal that it is the candidate of.
     MarkStable {
         /// Which.
         version: Version,
+        /// The hash of the application's state there.
+        state_hash: Hash,
+        /// The goal.
+        goal: Option<GoalId>,
+    },
+    /// Reject a version, after which the log returns to the stable state.
+    Reject {
+        /// Which.
+        version: Version,
+        /// The hash of the application's state there.
+        state_hash: Hash,
+        /// The goal whose candidate it is; `None`: it was stable, and is not any more.
+        goal: Option<GoalId>,
+        /// The stable version to return to.
+        to: Version,
     },
     /// Tell a human.
     Notify {
@@ -160,6 +193,7 @@ impl Act {
             Self::Load { .. } => "load",
             Self::Probe { .. } => "probe",
             Self::MarkStable { .. } => "mark_stable",
+            Self::Reject { .. } => "reject",
             Self::Notify { .. } => "notify",
         }
     }
@@ -173,7 +207,7 @@ impl Act {
             | Self::Start { incarnation, .. }
             | Self::Load { incarnation, .. }
             | Self::Probe { incarnation, .. } => Some(*incarnation),
-            Self::MarkStable { .. } | Self::Notify { .. } => None,
+            Self::MarkStable { .. } | Self::Reject { .. } | Self::Notify { .. } => None,
         }
     }
 }
@@ -193,6 +227,7 @@ impl Step {
                 | Act::Load { .. }
                 | Act::Probe { .. }
                 | Act::MarkStable { .. }
+                | Act::Reject { .. }
                 | Act::Notify { .. },
                 _,
             ) => Agent::Leader,

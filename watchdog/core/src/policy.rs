@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::FaultKind;
+use crate::goal::Canary;
 
 /// The key of the log under which the policy stands.
 pub const POLICY_KEY: &str = "policy/healing";
@@ -53,6 +54,16 @@ pub struct Policy {
     pub snapshot_ms: u64,
     /// How long every replica must hold a version, healthy, before it is stable.
     pub soak_ms: u64,
+    /// Who tries a version first.
+    pub canary: Canary,
+    /// How many are moved at once after the canary; 0: as many as `max_disturbed` allows.
+    pub batch: u32,
+    /// How long a replica that failed on a candidate must be healthy on the stable version to put the blame on the candidate.
+    pub probation_ms: u64,
+    /// How many replicas may fail on a candidate, and are tried again, before it is rejected.
+    pub max_failures: u32,
+    /// So many replicas given up on the stable version put it in doubt.
+    pub broken_stable: u32,
     /// What may be done without asking.
     pub autonomy: BTreeMap<Remedy, Autonomy>,
 }
@@ -79,6 +90,11 @@ impl Default for Policy {
             timeouts: Timeouts::default(),
             snapshot_ms: 50,
             soak_ms: 2_000,
+            canary: Canary::default(),
+            batch: 0,
+            probation_ms: 5_000,
+            max_failures: 0,
+            broken_stable: 2,
             autonomy: BTreeMap::new(),
         }
     }
@@ -92,7 +108,28 @@ impl Policy {
 
     /// What may be done about `remedy` without asking.
     pub fn autonomy_for(&self, remedy: Remedy) -> Autonomy {
-        self.autonomy.get(&remedy).copied().unwrap_or_default()
+        self.autonomy.get(&remedy).copied().unwrap_or_else(|| remedy.autonomy())
+    }
+
+    /// This policy, but nowhere looser than `guard` in what bounds a rollout over `replicas` replicas.
+    #[must_use]
+    pub fn guarded_by(&self, guard: &Policy, replicas: usize) -> Policy {
+        let tighter = |a: Limit, b: Limit| if b.of(replicas) < a.of(replicas) { b } else { a };
+        let mut guarded = Policy {
+            strikes: self.strikes.max(guard.strikes),
+            max_disturbed: tighter(self.max_disturbed, guard.max_disturbed),
+            heals_parallel: self.heals_parallel.min(guard.heals_parallel),
+            heals_per_hour: self.heals_per_hour.min(guard.heals_per_hour),
+            soak_ms: self.soak_ms.max(guard.soak_ms),
+            probation_ms: self.probation_ms.max(guard.probation_ms),
+            max_failures: self.max_failures.min(guard.max_failures),
+            ..self.clone()
+        };
+        for remedy in Remedy::ALL {
+            let stricter = self.autonomy_for(remedy).min(guard.autonomy_for(remedy));
+            guarded.autonomy.insert(remedy, stricter);
+        }
+        guarded
     }
 }
 
@@ -207,9 +244,45 @@ pub enum Remedy {
     MarkStable,
     /// Stop trying and ask a human.
     Quarantine,
+    /// Bring a replica to the candidate of a goal.
+    Roll,
+    /// Start who failed on a candidate once on the stable version, to tell a bad version from a bad host.
+    Trial,
+    /// Reject a candidate that was proven bad.
+    Reject,
+    /// Give up what was stable for the stable version before it.
+    FallBack,
+    /// End what the log does not declare any more.
+    Stop,
 }
 
 impl Remedy {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::Start,
+        Self::Load,
+        Self::Restart,
+        Self::Kill,
+        Self::Relocate,
+        Self::MarkStable,
+        Self::Quarantine,
+        Self::Roll,
+        Self::Trial,
+        Self::Reject,
+        Self::FallBack,
+        Self::Stop,
+    ];
+
+    /// What may be done without asking when policy says nothing: to give up what was proven is for a human.
+    fn autonomy(self) -> Autonomy {
+        if self == Self::FallBack { Autonomy::Approve } else { Autonomy::Auto }
+    }
+
+    /// Whether it is part of a rollout, which ends with its goal.
+    pub fn is_of_rollout(self) -> bool {
+        matches!(self, Self::Roll | Self::Trial)
+    }
+
     /// The word for it, as in JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -220,12 +293,17 @@ impl Remedy {
             Self::Relocate => "relocate",
             Self::MarkStable => "mark_stable",
             Self::Quarantine => "quarantine",
+            Self::Roll => "roll",
+            Self::Trial => "trial",
+            Self::Reject => "reject",
+            Self::FallBack => "fall_back",
+            Self::Stop => "stop",
         }
     }
 }
 
-/// What may be done without asking.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// What may be done without asking; the stricter stands first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Autonomy {
     /// Say what would be done.

@@ -7,12 +7,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::finding::{Conviction, FaultKind, Subject};
+use crate::goal::{Goal, GoalStatus, Pace};
 use crate::ids::{
-    Epoch, HostId, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, Version, WatchdogId,
+    Epoch, GoalId, HostId, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, Version, WatchdogId,
 };
 use crate::observation::Obituary;
 use crate::plan::{Agent, Outcome, Plan, PlanStatus};
+use crate::policy::Policy;
 use crate::refusal::Refusal;
+use crate::state::Hash;
 
 /// An entry at its place.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -135,6 +138,9 @@ pub enum Body {
         version: Version,
         /// As what.
         mark: Mark,
+        /// The hash of the application's state there, where that is known.
+        #[serde(default)]
+        state_hash: Option<Hash>,
         /// Why.
         why: String,
     },
@@ -184,6 +190,52 @@ pub enum Body {
     StormReleased {
         /// Why.
         reason: String,
+    },
+    /// An operator declared a goal; it waits for its turn.
+    GoalDeclared {
+        /// Its id.
+        goal: GoalId,
+        /// Identifies the request, so that it can be asked again.
+        request: String,
+        /// What it wants.
+        spec: Goal,
+        /// Whether it takes over from one that rolls.
+        supersede: bool,
+    },
+    /// A goal's changes stand in the log, and its rollout begins.
+    GoalBegun {
+        /// Which.
+        goal: GoalId,
+        /// Where the log stood before its changes.
+        base: Version,
+        /// The candidate: its last change, or the head when it has none.
+        to: Version,
+        /// The hash of the application's state there.
+        state_hash: Hash,
+        /// How carefully.
+        pace: Pace,
+        /// Whether every replica is started anew.
+        restart: bool,
+        /// The policy before it, when it changes that.
+        guard: Option<Box<Policy>>,
+    },
+    /// A goal is over, one way or the other.
+    GoalEnded {
+        /// Which.
+        goal: GoalId,
+        /// How.
+        status: GoalStatus,
+        /// Why.
+        why: String,
+    },
+    /// What an ended goal changed is taken back; the log's head is the stable state again.
+    Undone {
+        /// The goal; `None` when what was stable was doubted.
+        goal: Option<GoalId>,
+        /// The head after it.
+        to: Version,
+        /// How many changes that took.
+        changes: u64,
     },
     /// Changes were appended to the metadata log.
     Appended {

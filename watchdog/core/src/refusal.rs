@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::finding::{FaultKind, Subject};
-use crate::ids::{HostId, PlanId, ReplicaId, Time, Version};
+use crate::ids::{GoalId, HostId, PlanId, ReplicaId, Time, Version};
 use crate::policy::Remedy;
 
 /// Why nothing is done about a convicted fault, or about the whole cluster.
@@ -153,6 +153,26 @@ pub enum Reason {
         /// What it must have.
         expected: Version,
     },
+    /// A replica failed on the candidate and on the stable version too, so that its host is to blame and not the candidate.
+    RolloutHeld {
+        /// Of which goal.
+        goal: GoalId,
+        /// Which replica.
+        replica: ReplicaId,
+        /// On which host.
+        host: Option<HostId>,
+        /// What went wrong on the stable version.
+        why: String,
+    },
+    /// A replica can't be moved now, and nothing becomes stable without it.
+    RolloutWaits {
+        /// Of which goal.
+        goal: GoalId,
+        /// For which replica.
+        replica: ReplicaId,
+        /// Why it can't be moved.
+        why: String,
+    },
     /// The linter found that the plan would break an invariant.
     Vetoed {
         /// What it said.
@@ -249,6 +269,14 @@ impl fmt::Display for Reason {
                 f,
                 "the journal ends at version {journal}, but version {expected} was committed: it was restored from an older backup"
             ),
+            Self::RolloutHeld { goal, replica, host, why } => {
+                let host = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+                write!(
+                    f,
+                    "goal {goal} is held: {replica} fails{host} on the stable version too ({why}), so the candidate is not to blame; look after it and `release {replica}`, or `goal withdraw {goal}`"
+                )
+            }
+            Self::RolloutWaits { goal, replica, why } => write!(f, "goal {goal} waits for {replica}: {why}"),
             Self::Vetoed { objection } => write!(f, "the plan was vetoed: {objection}"),
         }
     }
@@ -271,6 +299,9 @@ impl Reason {
                 Some(host.to_string())
             }
             Self::NoHost { allowed } => Some(list(allowed)),
+            Self::RolloutHeld { replica, .. } | Self::RolloutWaits { replica, .. } => {
+                Some(replica.to_string())
+            }
             Self::Blind { .. }
             | Self::Quarantined { .. }
             | Self::Busy { .. }

@@ -48,7 +48,8 @@ pub fn step(step: &Step) -> String {
         Act::Start { host, version, .. } => format!("start {whom} on {host} with v{version}"),
         Act::Load { to, .. } => format!("load v{to} on {whom}"),
         Act::Probe { version, .. } => format!("probe {whom} expecting v{version}"),
-        Act::MarkStable { version } => format!("mark v{version} stable"),
+        Act::MarkStable { version, .. } => format!("mark v{version} stable"),
+        Act::Reject { version, to, .. } => format!("reject v{version}, return to v{to}"),
         Act::Notify { quarantine: true, .. } => format!("quarantine {whom}"),
         Act::Notify { message, quarantine: false } => format!("tell a human: {message}"),
     }

@@ -29,6 +29,9 @@ pub struct ReplicaSpec {
     /// How long it may take to leave on SIGTERM before it is killed, in milliseconds.
     #[serde(default = "default_grace_ms")]
     pub grace_ms: u64,
+    /// Whether it serves on without interruption while a version is loaded, so that leaving a bad one needs no budget.
+    #[serde(default)]
+    pub live_load: bool,
     /// Free labels, for people.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,

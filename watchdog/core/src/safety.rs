@@ -11,14 +11,15 @@ use std::fmt;
 
 use crate::condition::is_healthy_on;
 use crate::finding::Subject;
-use crate::history::Intent;
+use crate::history::{Intent, OpenPlan};
 use crate::ids::{HostId, PlanId, ReplicaId};
 use crate::input::PlanInput;
 use crate::observation::{HostSeen, Sight};
-use crate::plan::Agent;
-use crate::planner::case::{home, lives, serves};
+use crate::plan::{Agent, PlanStatus};
+use crate::planner::case::{Case, home, lives, serves};
 use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal};
+use crate::rollout::expected;
 
 /// Why nothing may be done in the whole cluster; empty when something may.
 pub fn cluster_refusals(input: &PlanInput) -> Vec<Refusal> {
@@ -148,6 +149,11 @@ impl fmt::Display for Disturbance {
     }
 }
 
+/// Plans that act; one that awaits approval touches nobody before it is looked at again.
+fn running(input: &PlanInput) -> impl Iterator<Item = &OpenPlan> {
+    input.history.open_plans.values().filter(|open| open.status == PlanStatus::Running)
+}
+
 /// The declared replicas that are down or may be being touched, each with the gravest reason.
 pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
     let history = &input.history;
@@ -165,7 +171,7 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
             disturbed.insert(replica.clone(), Disturbance::Ordered(intent.plan.clone()));
         }
     }
-    for plan in history.open_plans.values().map(|open| &open.plan) {
+    for plan in running(input).map(|open| &open.plan) {
         for heal in plan.heals.iter().filter(|heal| heal.remedy != Remedy::Quarantine) {
             disturbed.insert(heal.replica.clone(), Disturbance::Healing(plan.id.clone()));
         }
@@ -182,13 +188,46 @@ fn is_seen_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let present = |host| input.observation.hosts.get(host).is_some_and(HostSeen::is_present);
     let mut alive = lives(input, replica).filter(|(_, life)| life.is_alive());
     let only = alive.next().filter(|_| alive.next().is_none());
-    only.is_some_and(|(_, life)| is_healthy_on(life, &input.target) && present(&life.host))
+    let target = expected(replica, &input.target, &input.history);
+    only.is_some_and(|(_, life)| is_healthy_on(life, &target) && present(&life.host))
+}
+
+/// Whether a replica is leaving a version that was given up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaving {
+    /// It is not.
+    Nothing,
+    /// It is, and its load may interrupt its service.
+    Bad,
+    /// It is, and it serves on meanwhile.
+    BadLive,
+}
+
+/// What a load of this case leaves.
+pub fn leaves_bad_state(case: &Case) -> Leaving {
+    let held = case.life().and_then(|(_, life)| life.loaded());
+    let bad = held.is_some_and(|held| case.input.history.abandoned.contains(&held.state_hash));
+    match (bad, case.spec.live_load) {
+        (false, _) => Leaving::Nothing,
+        (true, false) => Leaving::Bad,
+        (true, true) => Leaving::BadLive,
+    }
+}
+
+/// Whether a replica is quarantined, or gone with its host: nothing that we do brings it back soon.
+fn is_lost(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let host = home(input, replica).and_then(|host| input.observation.hosts.get(host));
+    let gone = host.is_some_and(|host| !host.is_present()) && !serves(input, replica);
+    input.history.quarantined.contains_key(replica) || gone
 }
 
 /// What may still be touched, as one plan grows.
 #[derive(Debug, Clone)]
 pub struct Budget {
     disturbed: BTreeSet<ReplicaId>,
+    /// Those of them who can't be helped, so that waiting for them would keep others on a bad version.
+    lost: BTreeSet<ReplicaId>,
+    serving: BTreeSet<ReplicaId>,
     disturbed_max: usize,
     healing: usize,
     parallel: usize,
@@ -197,10 +236,12 @@ pub struct Budget {
 impl Budget {
     /// What may be touched beside everything that is under way.
     pub fn of(input: &PlanInput) -> Self {
-        let heals = input.history.open_plans.values().flat_map(|open| &open.plan.heals);
+        let heals = running(input).flat_map(|open| &open.plan.heals);
         let healing = heals.filter(|heal| !heal.disturbs && heal.remedy != Remedy::Quarantine).count();
         Self {
             disturbed: disturbed(input).into_keys().collect(),
+            lost: input.replicas.keys().filter(|replica| is_lost(replica, input)).cloned().collect(),
+            serving: input.replicas.keys().filter(|replica| serves(input, replica)).cloned().collect(),
             disturbed_max: input.policy.max_disturbed.of(input.replicas.len()),
             healing,
             parallel: input.policy.heals_parallel as usize,
@@ -214,6 +255,15 @@ impl Budget {
     /// A serving replica may not be touched when too many would be disturbed with it; a replica that is down
     /// costs nothing, but must wait while as many as allowed are being healed.
     pub fn admit(&mut self, replica: &ReplicaId, serving: bool) -> Result<(), Reason> {
+        self.admit_if(replica, serving, Leaving::Nothing)
+    }
+
+    /// The same for one that may be leaving a bad version: whom nobody can help then stops nobody, if another serves.
+    ///
+    /// # Errors
+    ///
+    /// As [`Budget::admit`].
+    pub fn admit_if(&mut self, replica: &ReplicaId, serving: bool, leaving: Leaving) -> Result<(), Reason> {
         if !serving {
             if self.healing >= self.parallel {
                 return Err(Reason::Busy { healing: self.healing, max: self.parallel });
@@ -222,7 +272,14 @@ impl Budget {
             return Ok(());
         }
         let others = self.disturbed.iter().filter(|other| *other != replica);
-        let disturbed: Vec<ReplicaId> = others.cloned().collect();
+        let another_serves =
+            self.serving.iter().any(|other| other != replica && !self.disturbed.contains(other));
+        let counts = |other: &&ReplicaId| match leaving {
+            Leaving::Nothing => true,
+            Leaving::Bad => !(another_serves && self.lost.contains(*other)),
+            Leaving::BadLive => !self.lost.contains(*other),
+        };
+        let disturbed: Vec<ReplicaId> = others.filter(counts).cloned().collect();
         if disturbed.len() + 1 > self.disturbed_max {
             return Err(Reason::WouldDisturb { disturbed, max: self.disturbed_max });
         }

@@ -9,9 +9,10 @@ use crate::history::{History, OpenPlan, PastHeal, PastLife};
 use crate::ids::{Incarnation, ReplicaId, Time};
 use crate::input::Target;
 use crate::observation::{Health, Life, Observation, ReplicaSeen};
-use crate::plan::{Act, Outcome};
+use crate::plan::{Act, Outcome, PlanStatus};
 use crate::policy::Policy;
 use crate::replica::ReplicaSpec;
+use crate::rollout::expected;
 
 /// What a check looks at.
 #[derive(Debug, Clone, Copy)]
@@ -20,7 +21,7 @@ pub struct Scene<'a> {
     pub observation: &'a Observation,
     /// What the log declares, at its head.
     pub replicas: &'a BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
-    /// What the replicas should hold.
+    /// What the replicas should hold that no rollout has moved.
     pub target: Target,
     /// What was done.
     pub history: &'a History,
@@ -56,6 +57,8 @@ pub(crate) struct Case<'a> {
     pub(crate) seen: &'a ReplicaSeen,
     pub(crate) past: Option<&'a VecDeque<PastLife>>,
     pub(crate) heals: Option<&'a VecDeque<PastHeal>>,
+    /// What it should hold.
+    pub(crate) target: Target,
     /// The newest life that may still run.
     pub(crate) life: Option<(Incarnation, &'a Life)>,
 }
@@ -71,6 +74,7 @@ impl<'a> Case<'a> {
             seen,
             past: scene.history.lives.get(replica),
             heals: scene.history.heals.get(replica),
+            target: expected(replica, &scene.target, scene.history),
             life: newest_alive(seen),
         }
     }
@@ -93,6 +97,16 @@ impl<'a> Case<'a> {
     /// That the group lacks a sign of life.
     pub(crate) fn silence(&self) -> Evidence {
         Evidence { source: Source::Group, proof: Proof::Silence, at: self.now(), look: self.seen.look }
+    }
+
+    /// Whether a plan is moving it between versions right now, so that what it holds is no fault.
+    pub(crate) fn is_being_moved(&self) -> bool {
+        let mut plans =
+            self.scene.history.open_plans.values().filter(|open| open.status == PlanStatus::Running);
+        plans.any(|open| {
+            let mut heals = open.plan.heals.iter();
+            heals.any(|heal| heal.replica == *self.replica && heal.remedy.is_of_rollout())
+        })
     }
 
     /// The plan that may still touch it.
@@ -158,6 +172,7 @@ pub(crate) fn each_case<'a>(scene: &'a Scene<'a>, scope: Scope<'a>, mut visit: i
             seen,
             past: past.at(replica),
             heals: heals.at(replica),
+            target: expected(replica, &scene.target, scene.history),
             life: newest_alive(seen),
         });
     }

@@ -48,7 +48,7 @@ fn words(body: &Body) -> (&'static str, String) {
         }
         Body::HostSeen { host, address, .. } => ("host_seen", format!("host {host} answers at {address}")),
         Body::Sealed { agent } => ("sealed", format!("{agent} takes no older orders any more")),
-        Body::Marked { version, mark, why } => {
+        Body::Marked { version, mark, why, .. } => {
             let mark = match mark {
                 Mark::Candidate => "on trial",
                 Mark::Stable => "stable",
@@ -71,6 +71,18 @@ fn words(body: &Body) -> (&'static str, String) {
         Body::Released { target } => ("released", format!("{target} is released")),
         Body::StormReleased { reason } => {
             ("storm_released", format!("the storm guard was overruled: {reason}"))
+        }
+        Body::GoalDeclared { goal, spec, .. } => ("goal_declared", format!("goal {goal}: {}", spec.gist())),
+        Body::GoalBegun { goal, base, to, .. } if base == to => {
+            ("goal_begun", format!("goal {goal} rolls on version {to}"))
+        }
+        Body::GoalBegun { goal, base, to, .. } => {
+            ("goal_begun", format!("goal {goal} rolls: versions {} to {to}", base.next()))
+        }
+        Body::GoalEnded { goal, status, why } => ("goal_ended", format!("goal {goal} is {status}: {why}")),
+        Body::Undone { goal, to, changes } => {
+            let what = goal.as_ref().map_or("what was doubted".to_owned(), |goal| format!("goal {goal}"));
+            ("undone", format!("{what} is taken back by {changes} changes; the head is version {to}"))
         }
         Body::Appended { from, to, why } => {
             ("appended", format!("versions {from} to {to} were appended: {why}"))

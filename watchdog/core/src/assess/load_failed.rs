@@ -11,10 +11,13 @@ use crate::scene::Case;
 /// A finding while it still holds something else than it should.
 pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> Option<Finding> {
     let loaded = life.loaded()?;
-    if loaded.state_hash == case.scene.target.state_hash {
+    if loaded.state_hash == case.target.state_hash || case.is_being_moved() {
         return None;
     }
-    let loads = |heal: &&PastHeal| heal.remedy == Remedy::Load;
+    let history = case.scene.history;
+    let loads = |heal: &&PastHeal| {
+        matches!(heal.remedy, Remedy::Load | Remedy::Roll) && history.counts(case.replica, heal.at)
+    };
     let last = case.heals?.iter().rev().find(loads)?;
     let started_at =
         case.past.into_iter().flatten().find(|past| past.incarnation == incarnation).map(|past| past.at);

@@ -2,8 +2,9 @@
 //!
 //! ```text
 //! no life is there ─► fate ─► exited │ missing         (or unknown: neither)
-//! a life is there  ─► duplicate │ unresponsive │ unhealthy │ load_failed │ wrong_version │ state_mismatch
+//! a life is there  ─► duplicate │ unresponsive │ unhealthy │ load_failed │ wrong_version │ state_mismatch │ misplaced
 //! either           ─► flapping
+//! not declared     ─► undeclared
 //! hosts            ─► host_gone
 //! ```
 //!
@@ -16,8 +17,10 @@ mod exited;
 mod flapping;
 mod host_gone;
 mod load_failed;
+mod misplaced;
 mod missing;
 mod state_mismatch;
+mod undeclared;
 mod unhealthy;
 mod unresponsive;
 mod wrong_version;
@@ -113,6 +116,7 @@ pub fn check<'a>(scene: &'a Scene<'a>, scope: Scope<'a>) -> Check<'a> {
     }
     check.looked.scope = Some(scope);
     each_case(scene, scope, |case| examine(case, &mut check));
+    check.findings.extend(undeclared::check(scene, scope));
     check.findings.extend(host_gone::check(scene));
     check
 }
@@ -127,6 +131,7 @@ fn examine<'a>(case: &Case<'a>, check: &mut Check<'a>) {
         findings.extend(load_failed::check(case, incarnation, life));
         findings.extend(wrong_version::check(case, incarnation, life));
         findings.extend(state_mismatch::check(case, incarnation, life));
+        findings.extend(misplaced::check(case, incarnation, life));
         if !is_settled(case, life) {
             check.looked.restless.push(case.replica);
         }

@@ -2,7 +2,6 @@
 
 use crate::finding::{FaultKind, Finding, Source};
 use crate::ids::{Incarnation, Version};
-use crate::input::Target;
 use crate::observation::{Life, Loaded};
 use crate::scene::Case;
 use crate::state::Hash;
@@ -10,8 +9,8 @@ use crate::state::Hash;
 /// A finding when the hash of what it holds is not that of the version that it says.
 pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> Option<Finding> {
     let loaded = life.loaded()?;
-    let expected = lie(&case.scene.target, loaded)?;
-    if case.is_coming_up(incarnation, life) {
+    let expected = lie(case, loaded)?;
+    if case.is_coming_up(incarnation, life) || case.is_being_moved() {
         return None;
     }
     let detail = format!(
@@ -25,11 +24,17 @@ pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> O
 }
 
 /// The hash that the version it says must have, when we know that and it holds another.
-pub(super) fn lie(target: &Target, loaded: Loaded) -> Option<Hash> {
-    let expected = if loaded.version == target.version || Some(loaded.version) == target.stable {
-        target.state_hash
+pub(super) fn lie(case: &Case<'_>, loaded: Loaded) -> Option<Hash> {
+    let (own, base) = (&case.target, &case.scene.target);
+    let candidate = case.scene.history.rollout.as_ref().filter(|rollout| rollout.to == loaded.version);
+    let expected = if loaded.version == own.version {
+        own.state_hash
+    } else if let Some(candidate) = candidate {
+        candidate.state_hash
+    } else if loaded.version == base.version || Some(loaded.version) == base.stable {
+        base.state_hash
     } else if loaded.version == Version(0) {
-        target.empty_hash
+        base.empty_hash
     } else {
         return None;
     };

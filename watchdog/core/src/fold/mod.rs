@@ -3,12 +3,13 @@
 //! *Guarantees.* Folding all at once and folding bit by bit come to the same. An entry that was folded
 //! in already changes nothing. Nothing here asks for the time: it is that of the entries.
 
+mod goals;
 mod lives;
 mod plans;
 
 use crate::history::{History, Pause};
-use crate::ids::{ReplicaId, Time, Version};
-use crate::record::{Body, Entry, Mark};
+use crate::ids::{ReplicaId, Time};
+use crate::record::{Body, Entry};
 
 impl History {
     /// The history of these entries, oldest first.
@@ -32,12 +33,13 @@ impl History {
             Body::Convicted { conviction } => {
                 let key = Self::conviction_key(&conviction.finding.subject, conviction.finding.kind);
                 self.convictions.insert(key, conviction.clone());
+                self.doubt_trial(conviction);
             }
             Body::Cleared { subject, fault } => {
                 self.convictions.remove(&Self::conviction_key(subject, *fault));
             }
-            Body::PlanRecorded { plan, status } => self.record_plan(plan, *status, entry.at),
-            Body::PlanStatus { plan, status, .. } => self.move_plan(plan, *status, entry.at),
+            Body::PlanRecorded { plan, status } => self.record_plan(plan, *status, entry),
+            Body::PlanStatus { plan, status, why } => self.move_plan(plan, (*status, why), entry),
             Body::Intended { .. } => self.intend(entry),
             Body::Closed { .. } => self.close_step(entry),
             Body::Died { obituary } => self.bury(obituary),
@@ -47,7 +49,13 @@ impl History {
                     self.sealed.insert(agent.clone());
                 }
             }
-            Body::Marked { version, mark, .. } => self.mark(*version, *mark),
+            Body::Marked { version, mark, state_hash, .. } => {
+                self.mark((*version, *mark), *state_hash, entry);
+            }
+            Body::GoalDeclared { .. } => self.declare_goal(entry),
+            Body::GoalBegun { .. } => self.begin_goal(entry),
+            Body::GoalEnded { .. } => self.end_goal(entry),
+            Body::Undone { goal, .. } => self.undone(goal.as_ref(), entry),
             Body::Quarantined { replica, why } => {
                 self.quarantined.insert(replica.clone(), why.clone());
             }
@@ -56,7 +64,7 @@ impl History {
             Body::Held { target, reason, until } => {
                 self.holds.insert(target.clone(), pause(entry, reason, *until));
             }
-            Body::Released { target } => self.release(target, entry.at),
+            Body::Released { target } => self.release(target, entry),
             Body::StormReleased { .. } => self.storm_released_at = Some(entry.at),
             // Told to people; no decision depends on them.
             Body::Resigned { .. }
@@ -74,29 +82,17 @@ impl History {
         self.sealed.clear();
     }
 
-    /// A stable version that is doubted gives way to the newest one that still stands.
-    fn mark(&mut self, version: Version, mark: Mark) {
-        self.marks.insert(version, mark);
-        match mark {
-            Mark::Stable => self.stable = Some(version),
-            Mark::Candidate | Mark::Rejected if self.stable == Some(version) => {
-                let standing = self.marks.iter().rev().find(|(_, mark)| **mark == Mark::Stable);
-                self.stable = standing.map(|(version, _)| *version);
-            }
-            Mark::Candidate | Mark::Rejected => {}
-        }
-    }
-
     /// Ends a hold and a quarantine; after the latter a human has looked, so what was tried before is forgiven.
-    fn release(&mut self, target: &str, at: Time) {
+    fn release(&mut self, target: &str, entry: &Entry) {
         self.holds.remove(target);
+        self.release_trial(target, entry);
         let Ok(replica) = ReplicaId::new(target) else {
             return;
         };
         if self.quarantined.remove(&replica).is_some() {
             self.heals.remove(&replica);
             self.unsettled.remove(&replica);
-            self.released.insert(replica, at);
+            self.forgiven.insert(replica, entry.at);
         }
     }
 }

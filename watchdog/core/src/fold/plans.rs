@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::history::{HEALS_KEPT, History, Intent, OpenPlan, PastHeal, PastLife, Progress, StepProgress};
-use crate::ids::{HostId, PlanId, ReplicaId, StepId, Time};
+use crate::ids::{HostId, PlanId, ReplicaId, StepId};
 use crate::observation::Obituary;
 use crate::plan::{Act, Agent, Outcome, Plan, PlanStatus, Step};
 use crate::record::{Body, Entry};
@@ -12,7 +12,8 @@ use crate::record::{Body, Entry};
 const HOUR_MS: u64 = 3_600_000;
 
 impl History {
-    pub(super) fn record_plan(&mut self, plan: &Plan, status: PlanStatus, at: Time) {
+    pub(super) fn record_plan(&mut self, plan: &Plan, status: PlanStatus, entry: &Entry) {
+        let at = entry.at;
         if plan.epoch == self.epoch {
             self.plans_in_term += 1;
         }
@@ -37,22 +38,33 @@ impl History {
             let open = OpenPlan { plan: plan.clone(), status, progress: Progress::default() };
             self.open_plans.insert(plan.id.clone(), open);
         }
+        if status == PlanStatus::Running {
+            self.roll(plan, entry);
+        }
     }
 
     /// Intents of a plan that ends stay open until their own fate is recorded.
-    pub(super) fn move_plan(&mut self, plan: &PlanId, status: PlanStatus, at: Time) {
+    pub(super) fn move_plan(&mut self, plan: &PlanId, (status, why): (PlanStatus, &str), entry: &Entry) {
+        let at = entry.at;
         for heal in self.heals.values_mut().flatten().filter(|heal| heal.plan == *plan) {
             heal.status = status;
             heal.ended_at = (!status.is_open()).then_some(at);
         }
         if status.is_open() {
             if let Some(open) = self.open_plans.get_mut(plan) {
+                let begins = open.status == PlanStatus::AwaitingApproval && status == PlanStatus::Running;
                 open.status = status;
+                if begins {
+                    let plan = open.plan.clone();
+                    self.roll(&plan, entry);
+                }
             }
             return;
         }
+        let Some(open) = self.open_plans.remove(plan) else { return };
+        self.conclude_trial((&open.plan, status), why, at);
         // Done means that each of its replicas was seen without its symptom.
-        if let Some(open) = self.open_plans.remove(plan).filter(|_| status == PlanStatus::Done) {
+        if status == PlanStatus::Done {
             for replica in touched(&open.plan) {
                 self.unsettled.remove(&replica);
             }

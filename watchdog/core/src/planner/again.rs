@@ -35,6 +35,8 @@ fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         | Reason::BadDeclaration { .. }
         | Reason::Autonomy { .. }
         | Reason::JournalBehind { .. }
+        | Reason::RolloutHeld { .. }
+        | Reason::RolloutWaits { .. }
         | Reason::Vetoed { .. } => None,
     }
 }

@@ -56,10 +56,9 @@ pub fn of_treatments(input: &PlanInput, treatments: Vec<Treatment>) -> Option<Pl
     Some(Plan { reason: sentences.join("; "), convictions, heals, ..of_steps(input, steps.collect()) })
 }
 
-/// The plan that marks a version stable.
-pub fn of_mark(input: &PlanInput, mark: Draft) -> Plan {
-    let reason = format!("found the cluster on version {}: {}", input.target.version, mark.why);
-    Plan { reason, ..of_steps(input, vec![(None, mark)]) }
+/// The plan of one step that is about the cluster as a whole.
+pub fn of_cluster(input: &PlanInput, step: Draft, reason: String) -> Plan {
+    Plan { reason, ..of_steps(input, vec![(None, step)]) }
 }
 
 fn of_steps(input: &PlanInput, drafts: Vec<(Option<ReplicaId>, Draft)>) -> Plan {
@@ -80,8 +79,6 @@ fn of_steps(input: &PlanInput, drafts: Vec<(Option<ReplicaId>, Draft)>) -> Plan 
 
 /// The status under which a plan is recorded: whether a human must say yes first.
 pub fn status_of(plan: &Plan, policy: &Policy) -> PlanStatus {
-    let remedies = plan.heals.iter().map(|heal| heal.remedy);
-    let marks = plan.heals.is_empty().then_some(Remedy::MarkStable);
     let asks = |remedy| policy.autonomy_for(remedy) != Autonomy::Auto;
-    if remedies.chain(marks).any(asks) { PlanStatus::AwaitingApproval } else { PlanStatus::Running }
+    if plan.remedies().any(asks) { PlanStatus::AwaitingApproval } else { PlanStatus::Running }
 }

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use crate::condition::is_serving;
 use crate::finding::{Conviction, FaultKind, Subject};
 use crate::ids::{HostId, Incarnation, ReplicaId, Time};
-use crate::input::PlanInput;
+use crate::input::{PlanInput, Target};
 use crate::observation::{HostSeen, Life};
 use crate::replica::ReplicaSpec;
+use crate::rollout::{Rollout, Trial, expected};
 
 /// See the module.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Case<'a> {
     pub convictions: Vec<&'a Conviction>,
     /// Everything else.
     pub input: &'a PlanInput,
+    /// What it should hold when this is done.
+    pub target: Target,
     /// The incarnation that it gets if it is started; `None` when they have run out.
     pub fresh: Option<Incarnation>,
 }
@@ -30,13 +33,17 @@ impl<'a> Case<'a> {
         let alive = self.alive().count();
         let stands = |fault: FaultKind| match fault {
             FaultKind::HostGone => false,
+            FaultKind::Misplaced => {
+                self.life().is_some_and(|(_, life)| !self.spec.hosts.contains(&life.host))
+            }
             FaultKind::Duplicate => alive > 1,
             FaultKind::Exited | FaultKind::Missing => alive == 0,
             FaultKind::Unresponsive
             | FaultKind::Unhealthy
             | FaultKind::LoadFailed
             | FaultKind::WrongVersion
-            | FaultKind::StateMismatch => alive > 0,
+            | FaultKind::StateMismatch
+            | FaultKind::Undeclared => alive > 0,
             FaultKind::Flapping => true,
         };
         self.convictions.iter().map(|conviction| conviction.finding.kind).find(|fault| stands(*fault))
@@ -71,6 +78,19 @@ impl<'a> Case<'a> {
         serves(self.input, self.replica)
     }
 
+    /// The rollout, when this replica should hold its candidate and the candidate may be to blame for what is wrong.
+    pub fn blamable(&self) -> Option<&'a Rollout> {
+        let rollout = self.input.history.rollout.as_ref()?;
+        let on_it = rollout.expects(self.replica) && rollout.is_blamable(&self.input.target);
+        on_it.then_some(rollout)
+    }
+
+    /// Whether it was to be tried on the stable version and nobody knows whether that was done.
+    pub fn is_trial_unfinished(&self) -> bool {
+        let rollout = self.input.history.rollout.as_ref();
+        rollout.and_then(|rollout| rollout.trials.get(self.replica)).is_some_and(Trial::is_unfinished)
+    }
+
     /// Where it runs or ran last; `None` when it was never started.
     pub fn home(&self) -> Option<&'a HostId> {
         home(self.input, self.replica)
@@ -90,6 +110,20 @@ impl<'a> Case<'a> {
     pub fn present(&self, host: &HostId) -> Option<&'a HostSeen> {
         self.input.observation.hosts.get(host).filter(|seen| seen.is_present())
     }
+}
+
+impl<'a> Case<'a> {
+    /// A case of `replica` that nothing is wrong with.
+    pub fn sound(replica: &'a ReplicaId, spec: &'a ReplicaSpec, input: &'a PlanInput) -> Self {
+        let target = expected(replica, &input.target, &input.history);
+        Self { replica, spec, convictions: Vec::new(), input, target, fresh: None }
+    }
+}
+
+/// Since when a life says and is said to be as it is.
+pub fn settled_since(life: &Life) -> Time {
+    let own = life.member.as_ref().map(|member| member.since);
+    own.max(life.process.as_ref().map(|process| process.since)).unwrap_or_default()
 }
 
 /// The lives of `replica` that are seen, oldest first.

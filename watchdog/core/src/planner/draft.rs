@@ -51,6 +51,6 @@ fn timeout_ms(policy: &Policy, act: &Act) -> u64 {
         Act::Start { .. } => timeouts.start_ms,
         Act::Load { .. } => timeouts.load_ms,
         Act::Probe { .. } => timeouts.probe_ms,
-        Act::MarkStable { .. } | Act::Notify { .. } => timeouts.seal_ms,
+        Act::MarkStable { .. } | Act::Reject { .. } | Act::Notify { .. } => timeouts.seal_ms,
     }
 }

@@ -43,7 +43,7 @@ pub fn kill(case: &Case) -> Result<Vec<Draft>, Reason> {
     if let Some(reason) = obstacle.filter(|_| steps.is_empty()) {
         return Err(reason);
     }
-    let target = Loaded { version: input.target.version, state_hash: input.target.state_hash };
+    let target = Loaded { version: case.target.version, state_hash: case.target.state_hash };
     let Loaded { version, state_hash } = life.loaded().unwrap_or(target);
     let act = Act::Probe { incarnation: kept, version, state_hash };
     steps.push(Draft::new(&input.policy, act, "the one that is kept must still serve"));
@@ -67,7 +67,7 @@ fn keep<'a>(case: &Case<'a>) -> Option<(Incarnation, &'a Life)> {
 fn worth(case: &Case, life: &Life) -> (bool, bool, bool, bool) {
     let allowed = case.spec.hosts.contains(&life.host);
     let reachable = case.present(&life.host).is_some();
-    let healthy = allowed && is_healthy_on(life, &case.input.target);
+    let healthy = allowed && is_healthy_on(life, &case.target);
     (allowed && is_serving(life), allowed, reachable, healthy)
 }
 

@@ -27,12 +27,12 @@ pub fn load(case: &Case) -> Result<Vec<Draft>, Reason> {
     if life.member.is_none() && case.present(&life.host).is_none() {
         return Err(Reason::Unreachable { host: life.host.clone() });
     }
-    let to = input.target.version;
+    let to = case.target.version;
     // A version that the log does not have can't be a starting point; the agent then loads the whole state.
     let held = life.loaded().map(|loaded| loaded.version).filter(|version| *version <= input.target.head);
     let from = held.unwrap_or(Version(0));
     let load = Draft::new(&input.policy, Act::Load { incarnation, from, to }, why(from, to));
-    let act = Act::Probe { incarnation, version: to, state_hash: input.target.state_hash };
+    let act = Act::Probe { incarnation, version: to, state_hash: case.target.state_hash };
     let probe = Draft::new(&input.policy, act, "healed is who proves by its hash what it holds");
     Ok(vec![load, probe])
 }

@@ -1,19 +1,18 @@
-//! Mark stable: found a cluster on the first version that every replica held, healthy, for the whole soak.
+//! Mark stable: a version earns it when every declared replica held it, healthy, for the whole soak.
 //!
 //! ```text
-//! nothing stable yet ──► every declared replica healthy on the target ──► for soak_ms ──► mark
+//! every declared replica healthy on it ──► for soak_ms ──► mark (and achieve its goal)
 //! ```
 
 use crate::condition::is_healthy_on;
-use crate::ids::{Time, Version};
-use crate::input::PlanInput;
-use crate::observation::Life;
+use crate::ids::{GoalId, Time, Version};
+use crate::input::{PlanInput, Target};
 use crate::plan::Act;
 
-use super::case::lives;
+use super::case::{lives, settled_since};
 use super::draft::Draft;
 
-/// How far the founding of the cluster is.
+/// How far the founding of a cluster is, whose log begins without a goal.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Founding {
     /// It is founded already, or something is not healthy yet.
@@ -27,7 +26,7 @@ pub enum Founding {
     Mark(Draft),
 }
 
-/// Whether the target version may be marked stable now.
+/// Whether the target version may be marked stable now, although no goal rolls.
 pub fn founding(input: &PlanInput) -> Founding {
     let target = &input.target;
     let founded = target.stable.is_some() || input.history.stable.is_some() || target.version == Version(0);
@@ -41,17 +40,18 @@ pub fn founding(input: &PlanInput) -> Founding {
         if declared.is_err() || !is_healthy_on(life, target) {
             return Founding::NotNow;
         }
-        since = since.max(healthy_since(life));
+        since = since.max(settled_since(life));
     }
     let until = since.plus_ms(input.policy.soak_ms);
     if input.now < until {
         return Founding::Soaking { until };
     }
-    let why = format!("all {} replicas have held it, healthy, for the whole soak", input.replicas.len());
-    Founding::Mark(Draft::new(&input.policy, Act::MarkStable { version: target.version }, why))
+    Founding::Mark(mark(input, target, None))
 }
 
-fn healthy_since(life: &Life) -> Time {
-    let own = life.member.as_ref().map(|member| member.since);
-    own.max(life.process.as_ref().map(|process| process.since)).unwrap_or_default()
+/// The step that marks `target` stable.
+pub fn mark(input: &PlanInput, target: &Target, goal: Option<&GoalId>) -> Draft {
+    let why = format!("all {} replicas have held it, healthy, for the whole soak", input.replicas.len());
+    let (version, state_hash) = (target.version, target.state_hash);
+    Draft::new(&input.policy, Act::MarkStable { version, state_hash, goal: goal.cloned() }, why)
 }

@@ -8,7 +8,8 @@
 //!                                                                                 one plan
 //! ```
 //!
-//! A plan holds all that may be healed at once; several plans may be open for disjoint replicas.
+//! A plan holds all that may be healed at once; several plans may be open for disjoint replicas. What is wrong is
+//! healed before a goal is rolled on; what is proven bad is rejected before anything else.
 
 pub mod again;
 pub mod assemble;
@@ -20,29 +21,35 @@ pub mod kill;
 pub mod load;
 pub mod mark_stable;
 pub mod quarantine;
+pub mod reject;
 pub mod relocate;
 pub mod restart;
+pub mod rollout;
 pub mod start;
+pub mod stop;
+pub mod trial;
 
 use std::collections::BTreeMap;
 
 use crate::finding::{Conviction, FaultKind, Subject};
-use crate::ids::{ReplicaId, Time};
+use crate::history::History;
+use crate::ids::{Incarnation, ReplicaId};
 use crate::input::{Decision, PlanInput, Target};
 use crate::ladder::{Rung, rung};
-use crate::plan::{Act, Plan};
+use crate::plan::Act;
 use crate::policy::{Autonomy, Remedy};
 use crate::refusal::{Reason, Refusal};
+use crate::rollout::expected;
 use crate::safety::{self, Budget};
 use crate::storm::{Storm, storm};
 
 use self::assemble::Treatment;
 use self::case::Case;
-use self::mark_stable::Founding;
+use self::draft::Draft;
 
 /// Whether [`plan`] could come to anything: asked first, it saves a healthy cluster the making of its input.
-pub fn is_called_for(convictions: &[Conviction], target: &Target) -> bool {
-    !convictions.is_empty() || target.stable.is_none()
+pub fn is_called_for(convictions: &[Conviction], target: &Target, history: &History) -> bool {
+    !convictions.is_empty() || target.stable.is_none() || history.rollout.is_some()
 }
 
 /// Plans what to do about everything that is convicted.
@@ -52,14 +59,18 @@ pub fn plan(input: &PlanInput) -> Decision {
         return Decision { plan: None, again_at: again::again_at(&barred, input), refusals: barred };
     }
     let mut refusals = Vec::new();
+    if let Some(plan) = reject::due(input, &mut refusals) {
+        return Decision { plan: Some(plan), refusals, again_at: None };
+    }
     let treatments = treatments(input, &mut refusals);
     let chosen = choose(input, treatments, &mut refusals);
     let mut again_at = again::again_at(&refusals, input);
     let mut plan = assemble::of_treatments(input, chosen);
-    if plan.is_none() {
-        let (mark, soaked_at) = found(input, &mut refusals);
-        plan = mark;
-        again_at = again_at.into_iter().chain(soaked_at).min();
+    let is_replica = |conviction: &Conviction| matches!(conviction.finding.subject, Subject::Replica(_));
+    if plan.is_none() && !input.convictions.iter().any(is_replica) {
+        let (next, due) = rollout::advance(input, &mut refusals);
+        plan = next;
+        again_at = again_at.into_iter().chain(due).min();
     }
     Decision { plan, refusals, again_at }
 }
@@ -86,9 +97,7 @@ fn treatments<'a>(input: &'a PlanInput, refusals: &mut Vec<Refusal>) -> Vec<Trea
     let mut treatments = Vec::new();
     for (replica, mut convictions) in by_replica {
         convictions.sort_by_key(|conviction| conviction.finding.kind);
-        let case =
-            declared(replica, input).map(|spec| Case { replica, spec, convictions, input, fresh: next });
-        match case.and_then(|case| treat(case, storm.as_ref())) {
+        match case(replica, convictions, (input, next)).and_then(|case| treat(case, storm.as_ref())) {
             Ok(treatment) => {
                 if treatment.steps.iter().any(|step| matches!(step.act, Act::Start { .. })) {
                     next = fresh.next();
@@ -105,15 +114,25 @@ fn refusal(replica: &ReplicaId, reason: Reason) -> Refusal {
     Refusal { subject: Some(Subject::Replica(replica.clone())), reason }
 }
 
-fn declared<'a>(
-    replica: &ReplicaId,
-    input: &'a PlanInput,
-) -> Result<&'a crate::replica::ReplicaSpec, Reason> {
-    match input.replicas.get(replica) {
-        Some(Ok(spec)) => Ok(spec),
-        Some(Err(why)) => Err(Reason::BadDeclaration { why: why.clone() }),
-        None => Err(Reason::NotDeclared),
-    }
+fn case<'a>(
+    replica: &'a ReplicaId,
+    mut convictions: Vec<&'a Conviction>,
+    (input, fresh): (&'a PlanInput, Option<Incarnation>),
+) -> Result<Case<'a>, Reason> {
+    let spec = match input.replicas.get(replica) {
+        Some(Ok(spec)) => spec,
+        Some(Err(why)) => return Err(Reason::BadDeclaration { why: why.clone() }),
+        // Whatever else is wrong with it: it goes.
+        None => {
+            convictions.retain(|conviction| conviction.finding.kind == FaultKind::Undeclared);
+            if convictions.is_empty() {
+                return Err(Reason::NotDeclared);
+            }
+            &stop::UNDECLARED
+        }
+    };
+    let target = expected(replica, &input.target, &input.history);
+    Ok(Case { replica, spec, convictions, input, target, fresh })
 }
 
 /// The treatment of one case, whatever the budget says.
@@ -133,12 +152,26 @@ fn treat<'a>(case: Case<'a>, storm: Option<&Storm>) -> Result<Treatment<'a>, Rea
         Rung::Restart { on } => (Remedy::Start, start::start(&case, &on)?),
         Rung::Relocate { to } => (Remedy::Relocate, relocate::relocate(&case, &to)?),
         Rung::Kill => (Remedy::Kill, kill::kill(&case)?),
+        Rung::Trial { on } => {
+            // From here on the stable version is what it should hold.
+            let case = Case { target: case.input.target, ..case };
+            let steps = trial::trial(&case, &on)?;
+            return consent(case, Remedy::Trial, steps);
+        }
+        Rung::Stop => (Remedy::Stop, stop::stop(&case)?),
         Rung::Quarantine { why } => (Remedy::Quarantine, quarantine::quarantine(&case, &why)),
     };
+    consent(case, remedy, steps)
+}
+
+/// The treatment, if policy lets us do more than look.
+fn consent(case: Case<'_>, remedy: Remedy, steps: Vec<Draft>) -> Result<Treatment<'_>, Reason> {
     if case.input.policy.autonomy_for(remedy) == Autonomy::Observe {
         return Err(Reason::Autonomy { remedy, approvable: false });
     }
-    let serving = case.is_serving();
+    // Who is only looked at is not disturbed.
+    let touches = steps.iter().any(|step| !matches!(step.act, Act::Probe { .. } | Act::Notify { .. }));
+    let serving = case.is_serving() && touches;
     Ok(Treatment { case, remedy, steps, serving })
 }
 
@@ -178,28 +211,11 @@ fn admit<'a>(
         let replica = treatment.case.replica;
         // To leave a replica alone costs nothing.
         let free = treatment.remedy == Remedy::Quarantine;
-        match if free { Ok(()) } else { budget.admit(replica, treatment.serving) } {
+        let leaves = safety::leaves_bad_state(&treatment.case);
+        match if free { Ok(()) } else { budget.admit_if(replica, treatment.serving, leaves) } {
             Ok(()) => admitted.push(treatment),
             Err(reason) => refusals.push(refusal(replica, reason)),
         }
     }
     admitted
-}
-
-/// The founding of the cluster, when no replica is convicted of anything; else when its soak ends.
-fn found(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>, Option<Time>) {
-    let is_replica = |conviction: &Conviction| matches!(conviction.finding.subject, Subject::Replica(_));
-    if input.convictions.iter().any(is_replica) {
-        return (None, None);
-    }
-    match mark_stable::founding(input) {
-        Founding::NotNow => (None, None),
-        Founding::Soaking { until } => (None, Some(until)),
-        Founding::Mark(_) if input.policy.autonomy_for(Remedy::MarkStable) == Autonomy::Observe => {
-            let reason = Reason::Autonomy { remedy: Remedy::MarkStable, approvable: false };
-            refusals.push(Refusal { subject: None, reason });
-            (None, None)
-        }
-        Founding::Mark(mark) => (Some(assemble::of_mark(input, mark)), None),
-    }
 }

@@ -35,10 +35,10 @@ pub fn begin(case: &Case, host: &HostId) -> Result<[Draft; 2], Reason> {
     let Case { input, .. } = case;
     let planned = input.fresh.len();
     let incarnation = case.fresh.ok_or(Reason::Busy { healing: planned, max: planned })?;
-    let version = input.target.version;
+    let version = case.target.version;
     let act = Act::Start { host: host.clone(), incarnation, version };
     let start = Draft::new(&input.policy, act, "nothing else of it runs then");
-    let act = Act::Probe { incarnation, version, state_hash: input.target.state_hash };
+    let act = Act::Probe { incarnation, version, state_hash: case.target.state_hash };
     let probe = Draft::new(&input.policy, act, "healed is who is seen healthy, not who was ordered to be");
     Ok([start, probe])
 }

@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use crate::condition::is_healthy_on;
+use crate::history::OpenPlan;
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
-use crate::plan::{Agent, Plan};
+use crate::plan::{Agent, Plan, PlanStatus};
 use crate::policy::Remedy;
 
 use super::Objection;
-use super::facts::{is_present, seen, serves, touched};
+use super::facts::{held_to, is_present, seen, serves, touched};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -18,7 +19,11 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let mut objections = uncounted(plan, input);
     let serving: BTreeSet<&ReplicaId> = touched.iter().copied().filter(|it| serves(input, it)).collect();
     let max = input.policy.max_disturbed.of(input.replicas.len());
-    let disturbed: BTreeSet<&ReplicaId> = already_disturbed(plan, input).union(&serving).copied().collect();
+    let mut disturbed: BTreeSet<&ReplicaId> =
+        already_disturbed(plan, input).union(&serving).copied().collect();
+    if let Some(spared) = spared(&serving, input) {
+        disturbed.retain(|replica| serving.contains(replica) || !spared.contains(replica));
+    }
     if !serving.is_empty() && disturbed.len() > max {
         let disturbed = disturbed.into_iter().cloned().collect();
         objections.push(Objection::TooManyDisturbed { disturbed, max });
@@ -43,10 +48,32 @@ fn uncounted(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     uncounted.map(|replica| Objection::Uncounted { replica: replica.clone() }).collect()
 }
 
-fn already_disturbed<'a>(plan: &Plan, input: &'a PlanInput) -> BTreeSet<&'a ReplicaId> {
+/// Whom nobody can help, and who so may not keep `leaving` on a version that was given up: when every one of these
+/// leaves such a version, and another serves meanwhile or all of them serve on.
+fn spared<'a>(leaving: &BTreeSet<&ReplicaId>, input: &'a PlanInput) -> Option<BTreeSet<&'a ReplicaId>> {
+    let leaves = |replica: &&ReplicaId| {
+        let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
+        alive
+            .any(|(_, life)| life.loaded().is_some_and(|it| input.history.abandoned.contains(&it.state_hash)))
+    };
+    let live =
+        |replica: &&ReplicaId| matches!(input.replicas.get(*replica), Some(Ok(spec)) if spec.live_load);
+    let another = input.replicas.keys().any(|other| !leaving.contains(other) && serves(input, other));
+    let may = leaving.iter().all(leaves) && (another || leaving.iter().all(live));
+    let lost = input.replicas.keys().filter(|replica| {
+        let gone = || {
+            let last = super::facts::places(input, replica).last_key_value().map(|(_, host)| *host);
+            last.is_some_and(|host| !is_present(input, host)) && !serves(input, replica)
+        };
+        input.history.quarantined.contains_key(*replica) || gone()
+    });
+    may.then(|| lost.collect())
+}
+
+fn already_disturbed<'a>(plan: &'a Plan, input: &'a PlanInput) -> BTreeSet<&'a ReplicaId> {
     let mut disturbed: BTreeSet<&ReplicaId> =
         input.replicas.keys().filter(|replica| !serves(input, replica)).collect();
-    for open in input.history.open_plans.values().filter(|open| open.plan.id != plan.id) {
+    for open in acting(plan, input) {
         let heals = open.plan.heals.iter().filter(|heal| heal.remedy != Remedy::Quarantine);
         disturbed.extend(heals.map(|heal| &heal.replica));
     }
@@ -63,17 +90,22 @@ fn already_disturbed<'a>(plan: &Plan, input: &'a PlanInput) -> BTreeSet<&'a Repl
     disturbed
 }
 
+/// Other plans that act; one that waits for a human touches nobody.
+fn acting<'a>(plan: &'a Plan, input: &'a PlanInput) -> impl Iterator<Item = &'a OpenPlan> {
+    let others = input.history.open_plans.values().filter(|open| open.plan.id != plan.id);
+    others.filter(|open| open.status != PlanStatus::AwaitingApproval)
+}
+
 /// Whether a replica of which an order's fate is not known is seen to be well, by a host that is there.
 fn is_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let alive: Vec<_> =
         seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive()).collect();
     let [(_, life)] = alive[..] else { return false };
-    is_healthy_on(life, &input.target) && is_present(input, &life.host)
+    is_healthy_on(life, &held_to(replica, input)) && is_present(input, &life.host)
 }
 
 fn open_heals_of_down(plan: &Plan, input: &PlanInput) -> usize {
-    let others = input.history.open_plans.values().filter(|open| open.plan.id != plan.id);
-    let heals = others.flat_map(|open| &open.plan.heals);
+    let heals = acting(plan, input).flat_map(|open| &open.plan.heals);
     heals.filter(|heal| !heal.disturbs && heal.remedy != Remedy::Quarantine).count()
 }
 

@@ -4,15 +4,20 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::condition::is_serving;
 use crate::ids::{HostId, Incarnation, ReplicaId};
-use crate::input::PlanInput;
+use crate::input::{PlanInput, Target};
 use crate::observation::Life;
 use crate::plan::{Act, Plan, Step};
+use crate::policy::Remedy;
 
 /// Whether a step changes something at a replica.
 pub(super) fn touches(step: &Step) -> bool {
     match step.act {
         Act::Drain { .. } | Act::Kill { .. } | Act::Start { .. } | Act::Load { .. } => true,
-        Act::Snapshot { .. } | Act::Probe { .. } | Act::MarkStable { .. } | Act::Notify { .. } => false,
+        Act::Snapshot { .. }
+        | Act::Probe { .. }
+        | Act::MarkStable { .. }
+        | Act::Reject { .. }
+        | Act::Notify { .. } => false,
     }
 }
 
@@ -51,4 +56,27 @@ pub(super) fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
 /// Whether the agent of a host is there.
 pub(super) fn is_present(input: &PlanInput, host: &HostId) -> bool {
     input.observation.hosts.get(host).is_some_and(crate::observation::HostSeen::is_present)
+}
+
+/// What a replica should hold now: the candidate when it was ordered there and is not tried elsewhere, else the stable version.
+pub(super) fn held_to(replica: &ReplicaId, input: &PlanInput) -> Target {
+    let rollout = input.history.rollout.as_ref();
+    let moved = |rollout: &&crate::rollout::Rollout| {
+        rollout.moved.contains_key(replica) && !rollout.trials.contains_key(replica)
+    };
+    rollout.filter(moved).map_or(input.target, |rollout| candidate(rollout, input))
+}
+
+/// What it should hold once the plan is carried out.
+pub(super) fn led_to(replica: &ReplicaId, plan: &Plan, input: &PlanInput) -> Target {
+    let heal = plan.heals.iter().find(|heal| heal.replica == *replica);
+    match (heal.map(|heal| heal.remedy), &input.history.rollout) {
+        (Some(Remedy::Roll), Some(rollout)) => candidate(rollout, input),
+        (Some(Remedy::Trial), _) => input.target,
+        _ => held_to(replica, input),
+    }
+}
+
+fn candidate(rollout: &crate::rollout::Rollout, input: &PlanInput) -> Target {
+    Target { version: rollout.to, state_hash: rollout.state_hash, ..input.target }
 }

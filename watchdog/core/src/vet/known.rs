@@ -27,7 +27,7 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         let fits = match &step.act {
             Act::Kill { host, .. } | Act::Snapshot { host, .. } => place == Some(host),
             Act::Drain { .. } | Act::Load { .. } | Act::Probe { .. } => place.is_some(),
-            Act::Start { .. } | Act::MarkStable { .. } | Act::Notify { .. } => true,
+            Act::Start { .. } | Act::MarkStable { .. } | Act::Reject { .. } | Act::Notify { .. } => true,
         };
         if !fits {
             objections.push(Objection::UnknownLife { step: step.id.clone(), incarnation });

@@ -13,6 +13,8 @@ mod identity;
 mod known;
 mod objection;
 mod overlap;
+mod reject;
+mod rollout;
 mod snapshot;
 mod stable;
 mod standing;
@@ -42,6 +44,8 @@ pub fn vet(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         version::check,
         verified::check,
         stable::check,
+        rollout::check,
+        reject::check,
     ];
     invariants.iter().flat_map(|check| check(plan, input)).collect()
 }

@@ -188,6 +188,20 @@ pub enum Objection {
         /// Of whom.
         replica: ReplicaId,
     },
+    /// A replica would be brought to a candidate before its turn.
+    #[error("{replica} would be brought to the candidate, but {why}")]
+    NotItsTurn {
+        /// Which.
+        replica: ReplicaId,
+        /// Why it is not its turn.
+        why: &'static str,
+    },
+    /// A version would be given up without proof, or for one that was never proven.
+    #[error("version {version} would be rejected without proof")]
+    Unproven {
+        /// Which.
+        version: Version,
+    },
     /// A version would become stable that a replica has not held, healthy, for the whole soak.
     #[error("{replica} has not held the version, healthy, for the whole soak")]
     NotSoaked {

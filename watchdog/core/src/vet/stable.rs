@@ -19,8 +19,11 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
 fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
     let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
     let (Some((_, life)), None) = (alive.next(), alive.next()) else { return false };
-    let settled = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
-    let long_enough =
-        settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= input.policy.soak_ms);
-    is_healthy_on(life, &input.target) && long_enough
+    let rollout = input.history.rollout.as_ref();
+    let soak_ms = rollout.map_or(input.policy.soak_ms, |rollout| rollout.pace.soak_ms);
+    let begun = rollout.map(|rollout| rollout.started_at);
+    let settled = [begun, life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
+    let target = rollout.map_or(input.target, |rollout| rollout.aim(&input.target));
+    let long_enough = settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= soak_ms);
+    is_healthy_on(life, &target) && long_enough
 }

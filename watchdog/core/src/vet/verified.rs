@@ -2,6 +2,7 @@
 
 use crate::input::PlanInput;
 use crate::plan::{Act, Plan};
+use crate::policy::Remedy;
 
 use super::Objection;
 use super::facts::touched;
@@ -9,6 +10,10 @@ use super::facts::touched;
 pub(super) fn check(plan: &Plan, _input: &PlanInput) -> Vec<Objection> {
     let mut objections = Vec::new();
     for replica in touched(plan) {
+        // Who is ended for good has nothing left to look at: its kill must succeed.
+        if plan.heals.iter().any(|heal| heal.replica == *replica && heal.remedy == Remedy::Stop) {
+            continue;
+        }
         let steps: Vec<_> = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica)).collect();
         let looked_at = steps.last().filter(|step| !step.optional).and_then(|step| match step.act {
             Act::Probe { incarnation, .. } => Some(incarnation),

@@ -211,7 +211,7 @@ fn table() -> Vec<(&'static str, Spoil, &'static str, &'static str)> {
         (
             "unfounded",
             |p| {
-                if let Act::MarkStable { version } = &mut p.steps[0].act {
+                if let Act::MarkStable { version, .. } = &mut p.steps[0].act {
                     *version = Version(6);
                 }
             },

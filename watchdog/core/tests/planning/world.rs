@@ -239,14 +239,14 @@ impl World {
                 Act::Load { .. } => {
                     self.member(&name).loaded = Loaded { version: Version(7), state_hash: right() };
                 }
-                Act::MarkStable { version } => {
+                Act::MarkStable { version, .. } => {
                     self.input.history.stable = Some(*version);
                     self.input.target.stable = Some(*version);
                 }
                 Act::Notify { .. } => {
                     self.input.history.quarantined.insert(replica(&name), "told".to_owned());
                 }
-                Act::Snapshot { .. } | Act::Drain { .. } | Act::Probe { .. } => {}
+                Act::Reject { .. } | Act::Snapshot { .. } | Act::Drain { .. } | Act::Probe { .. } => {}
             }
         }
         for heal in &plan.heals {
@@ -293,6 +293,7 @@ fn spec(hosts: Vec<HostId>) -> ReplicaSpec {
         exclusive: false,
         lease_ms: 10_000,
         grace_ms: 5_000,
+        live_load: false,
         tags: BTreeMap::new(),
     }
 }

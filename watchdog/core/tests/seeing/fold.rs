@@ -90,7 +90,7 @@ pub(crate) fn host_seen(boot: &str) -> Body {
 }
 
 pub(crate) fn marked(version: u64, mark: Mark) -> Body {
-    Body::Marked { version: Version(version), mark, why: "it is told".to_owned() }
+    Body::Marked { version: Version(version), mark, state_hash: None, why: "it is told".to_owned() }
 }
 
 pub(crate) fn exited() -> Conviction {
@@ -288,7 +288,7 @@ fn operators_pause_hold_and_release() {
     assert_eq!(folded(tried()).quarantined[&replica("a")], "five tries");
     let forgiven = folded(tried().chain([released("a")]));
     assert!(forgiven.quarantined.is_empty() && forgiven.heals.is_empty());
-    assert_eq!(forgiven.released[&replica("a")], Time(5_000));
+    assert_eq!(forgiven.forgiven[&replica("a")], Time(5_000));
     let only_held = [recorded(&plan), ended(&plan, PlanStatus::Failed), held("a"), released("a")];
     assert_eq!(folded(only_held).heals.len(), 1, "the end of a hold forgives nothing");
 }

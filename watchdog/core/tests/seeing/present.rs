@@ -258,7 +258,7 @@ fn those_that_hold_the_wrong_thing_or_feel_bad() {
             "it died five times before a human released it",
             |w| {
                 w.died_before("a", 5, 1_000);
-                w.history.released.insert(replica("a"), ago(500));
+                w.history.forgiven.insert(replica("a"), ago(500));
             },
             "",
         ),

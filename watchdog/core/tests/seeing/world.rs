@@ -66,6 +66,7 @@ pub(crate) fn spec(hosts: &[&str]) -> ReplicaSpec {
         exclusive: false,
         lease_ms: 10_000,
         grace_ms: 5_000,
+        live_load: false,
         tags: BTreeMap::new(),
     }
 }

@@ -1,0 +1,80 @@
+//! Reject: give up a version that was proven bad: a candidate by itself, what was stable with a human's consent.
+//!
+//! ```text
+//! more replicas failed on the candidate and are well on stable than may ──► reject the candidate
+//! several replicas given up on the stable version ──► fall back to the stable version before it (by default: ask)
+//! ```
+
+use crate::ids::ReplicaId;
+use crate::input::PlanInput;
+use crate::plan::{Act, Plan};
+use crate::policy::{Autonomy, Remedy};
+use crate::refusal::{Reason, Refusal};
+use crate::rollout::verdict::condemned;
+
+use super::assemble;
+use super::draft::Draft;
+
+/// The plan that rejects something now; or why it is not rejected although it should be.
+pub fn due(input: &PlanInput, refusals: &mut Vec<Refusal>) -> Option<Plan> {
+    let (remedy, draft, reason) = candidate(input).or_else(|| stable(input))?;
+    let asked = input.history.open_plans.values().any(|open| open.plan.remedies().any(|it| it == remedy));
+    if asked {
+        return None;
+    }
+    if input.policy.autonomy_for(remedy) == Autonomy::Observe {
+        let reason = Reason::Autonomy { remedy, approvable: false };
+        refusals.push(Refusal { subject: None, reason });
+        return None;
+    }
+    Some(assemble::of_cluster(input, draft, reason))
+}
+
+fn candidate(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
+    let rollout = input.history.rollout.as_ref()?;
+    let blaming = condemned(rollout, input)?;
+    let (version, to) = (rollout.to, input.target.stable?);
+    let who = names(&blaming);
+    let why =
+        format!("{who} failed on version {version} and is well on the stable one: the version is at fault");
+    let goal = Some(rollout.goal.clone());
+    let act = Act::Reject { version, state_hash: rollout.state_hash, goal, to };
+    let reason = format!("goal {}: {why}", rollout.goal);
+    Some((Remedy::Reject, Draft::new(&input.policy, act, why), reason))
+}
+
+/// Doubts the stable version when too many replicas had to be given up on it, and there is one before it.
+fn stable(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
+    let version = input.history.stable?;
+    if input.history.rollout.is_some() || input.history.undoing.is_some() {
+        return None;
+    }
+    let (to, _) = input.history.stable_before()?;
+    let given_up: Vec<&ReplicaId> =
+        input.replicas.keys().filter(|replica| is_given_up(replica, input)).collect();
+    if given_up.len() < input.policy.broken_stable.max(1) as usize {
+        return None;
+    }
+    let state_hash = *input.history.marked_hashes.get(&version)?;
+    let who = names(&given_up);
+    let why = format!(
+        "{who} had to be given up on version {version}, which was stable; version {to} was before it"
+    );
+    let reason = format!("{why}; they would be released, and everybody would return to it");
+    let act = Act::Reject { version, state_hash, goal: None, to };
+    Some((Remedy::FallBack, Draft::new(&input.policy, act, why), reason))
+}
+
+/// Whether every way to heal it was used up since the stable version became so.
+fn is_given_up(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let heals = input.history.heals.get(replica).into_iter().flatten();
+    let since = |heal: &crate::history::PastHeal| {
+        heal.remedy == Remedy::Quarantine && heal.at >= input.history.stable_at
+    };
+    input.history.quarantined.contains_key(replica) && heals.rev().any(since)
+}
+
+fn names(replicas: &[&ReplicaId]) -> String {
+    let names: Vec<&str> = replicas.iter().map(|replica| replica.as_str()).collect();
+    names.join(", ")
+}
