@@ -14,7 +14,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::dev::{Dev, Setup};
-use crate::{postgres, wait_for, zookeeper};
+use crate::{admin, postgres, wait_for, zookeeper};
 
 /// What everything must have happened by; a loaded machine is slow, a broken product is slower.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -291,6 +291,39 @@ impl Story {
             let found = refusals.iter().find(|refusal| refusal["kind"] == kind)?;
             Some(found["sentence"].as_str()?.to_owned())
         })
+    }
+
+    /// Declares a goal; answers its id.
+    ///
+    /// # Errors
+    ///
+    /// If the leader refuses it.
+    pub fn declare(&self, goal: &Value) -> anyhow::Result<String> {
+        admin::declare(&self.dev, goal)
+    }
+
+    /// Waits until a goal is over, and answers it; also across elections.
+    ///
+    /// # Errors
+    ///
+    /// After [`PATIENCE`], with the goal as it was last and the newest events.
+    pub fn until_over(&self, goal: &str) -> anyhow::Result<Value> {
+        self.until_goal(goal, "the end", |view| view["ended_at"].is_string())
+    }
+
+    /// Waits until a goal is as `fits` says.
+    ///
+    /// # Errors
+    ///
+    /// As [`Story::until_over`].
+    pub fn until_goal(&self, goal: &str, what: &str, fits: impl Fn(&Value) -> bool) -> anyhow::Result<Value> {
+        let last = std::cell::RefCell::new(Value::Null);
+        let found = wait_for(&format!("{what} of goal {goal}"), PATIENCE, || {
+            let view = admin::goal(&self.dev, goal).ok()?;
+            *last.borrow_mut() = view.clone();
+            fits(&view).then_some(view)
+        });
+        found.with_context(|| format!("the goal was {:#}\n{}", last.borrow(), self.tail()))
     }
 
     /// The newest events, for a failure's message.

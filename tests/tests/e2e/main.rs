@@ -5,6 +5,7 @@
 
 mod clusters;
 mod garbage;
+mod goals;
 mod hosts;
 mod leaders;
 mod replicas;

@@ -76,6 +76,9 @@ pub struct History {
     pub forgiven: BTreeMap<ReplicaId, Time>,
     /// The last lives of each replica that we ordered or know to have died, newest last, at most [`LIVES_KEPT`].
     pub lives: BTreeMap<ReplicaId, VecDeque<PastLife>>,
+    /// What a human declined to have done, by [`History::declined_key`], and in which plan.
+    #[serde(default)]
+    pub declined: BTreeMap<String, PlanId>,
     /// Convictions that stand, by [`History::conviction_key`].
     pub convictions: BTreeMap<String, Conviction>,
     /// Hosts that were ever seen.
@@ -88,6 +91,11 @@ impl History {
     /// Under what a conviction stands: `scoring-b/exited`, `host h1/host_gone`.
     pub fn conviction_key(subject: &Subject, fault: FaultKind) -> String {
         format!("{subject}/{fault}")
+    }
+
+    /// Under what it is remembered that a human declined a remedy: `scoring-b/restart`, `/reject`.
+    pub fn declined_key(replica: Option<&ReplicaId>, remedy: Remedy) -> String {
+        format!("{}/{}", replica.map_or("", ReplicaId::as_str), remedy.word())
     }
 
     /// Whether something that happened to a replica at `at` still counts against it.

@@ -153,6 +153,13 @@ pub enum Reason {
         /// What it must have.
         expected: Version,
     },
+    /// A human said no to it.
+    Declined {
+        /// What it would have been.
+        remedy: Remedy,
+        /// In which plan.
+        plan: PlanId,
+    },
     /// A replica failed on the candidate and on the stable version too, so that its host is to blame and not the candidate.
     RolloutHeld {
         /// Of which goal.
@@ -269,6 +276,11 @@ impl fmt::Display for Reason {
                 f,
                 "the journal ends at version {journal}, but version {expected} was committed: it was restored from an older backup"
             ),
+            Self::Declined { remedy, plan } => write!(
+                f,
+                "{} was declined with plan {plan}; it is not asked again before the fault is gone, or `release`",
+                remedy.word()
+            ),
             Self::RolloutHeld { goal, replica, host, why } => {
                 let host = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
                 write!(
@@ -293,7 +305,7 @@ impl Reason {
         match self {
             Self::Paused { by, .. } | Self::Held { by, .. } => Some(by.clone()),
             Self::WouldDisturb { disturbed, .. } => Some(list(disturbed)),
-            Self::PlanOpen { plan } => Some(plan.to_string()),
+            Self::PlanOpen { plan } | Self::Declined { plan, .. } => Some(plan.to_string()),
             Self::Unsealed { agent } => Some(agent.clone()),
             Self::LeaseRunning { host, .. } | Self::NotFenced { host } | Self::Unreachable { host } => {
                 Some(host.to_string())

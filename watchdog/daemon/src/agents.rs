@@ -21,6 +21,8 @@ use watchdog_proto::agent::{
     ActRequest, LookReply, LookRequest, Obituary, SealReply, SealRequest, StepResult,
 };
 
+use crate::cluster::world::Milestone;
+
 /// How long a connection may take; an agent answers on the same network in far less.
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// A connection on which nothing comes back for this long is given up.
@@ -70,12 +72,14 @@ pub(crate) struct Agents {
 }
 
 impl Agents {
-    /// Carries out a step to its end. `may_act` is asked before each sending: false when we no longer surely lead.
+    /// Carries out a step to its end, and tells of its progress.
+    ///
+    /// `may_act` is asked before each sending: false when we no longer surely lead, or nobody waits for it any more.
     pub(crate) async fn act(
         &self,
-        address: &str,
-        request: ActRequest,
+        (address, request): (&str, ActRequest),
         may_act: impl Fn() -> bool + Send,
+        tell: impl Fn(Milestone) + Send,
     ) -> Report {
         let timeout = timeout_of(&request);
         let mut delays = Delays::reconnecting();
@@ -86,7 +90,7 @@ impl Agents {
                 let fate = if sent { Outcome::Unknown } else { Outcome::Never };
                 return Report::of(fate, "this watchdog stopped leading before the agent answered");
             }
-            let failure = match self.try_act(address, request.clone(), &mut progress_at).await {
+            let failure = match self.try_act((address, request.clone()), &mut progress_at, &tell).await {
                 Ok(result) => return Report::from_result(result),
                 Err(status) if is_final(&status) => {
                     // Refused at the first asking it was not begun; refused again it may have been, before.
@@ -112,9 +116,9 @@ impl Agents {
 
     async fn try_act(
         &self,
-        address: &str,
-        request: ActRequest,
+        (address, request): (&str, ActRequest),
         progress_at: &mut Instant,
+        tell: &(impl Fn(Milestone) + Send),
     ) -> Result<StepResult, Status> {
         let timeout = timeout_of(&request);
         let mut client = self.client(address)?;
@@ -127,7 +131,11 @@ impl Agents {
             let message = tokio::time::timeout(patience, events.message()).await.map_err(silent)??;
             match message.and_then(|event| event.event) {
                 Some(Event::Result(result)) => return Ok(result),
-                Some(Event::Progress(_)) => *progress_at = Instant::now(),
+                Some(Event::Progress(progress)) => {
+                    *progress_at = Instant::now();
+                    let message = printable(&progress.message);
+                    tell(Milestone { percent: progress.percent.min(100), message });
+                }
                 None => return Err(Status::aborted("the agent ended the stream without a result")),
             }
         }

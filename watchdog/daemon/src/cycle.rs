@@ -1,9 +1,9 @@
 //! Cycle: one check of one cluster by its leader.
 //!
 //! ```text
-//! observe ──► assess ──► plan ──► vet ──► record ──► execute
-//!    ▲                                                  │
-//!    └── at most every spacing, at least every interval ┘
+//! observe ──► errands of goals ──► assess ──► plan ──► vet ──► record ──► execute
+//!    ▲                                                                      │
+//!    └─────────── at most every spacing, at least every interval ───────────┘
 //! ```
 
 use watchdog_core::ids::Time;
@@ -24,6 +24,9 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
         return Ok(Lead::retry_at());
     };
     if !lead.obey_operators().await? {
+        return Ok(Lead::retry_at());
+    }
+    if !lead.run_errands().await? {
         return Ok(Lead::retry_at());
     }
     let news = lead.news(now).await;

@@ -28,6 +28,7 @@ impl History {
             return;
         };
         self.pending.retain(|pending| pending.goal != *goal);
+        self.reconsider(None);
         let before = self.rollout.take();
         let mut earlier = before.as_ref().map(|before| before.earlier.clone()).unwrap_or_default();
         if let Some(before) = &before {
@@ -65,6 +66,7 @@ impl History {
             return;
         }
         let Some(rollout) = self.rollout.take() else { return };
+        self.reconsider(None);
         self.aimed_at = entry.sequence;
         if *status == GoalStatus::Achieved {
             return;

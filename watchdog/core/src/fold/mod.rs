@@ -7,6 +7,7 @@ mod goals;
 mod lives;
 mod plans;
 
+use crate::finding::Subject;
 use crate::history::{History, Pause};
 use crate::ids::{ReplicaId, Time};
 use crate::record::{Body, Entry};
@@ -37,6 +38,9 @@ impl History {
             }
             Body::Cleared { subject, fault } => {
                 self.convictions.remove(&Self::conviction_key(subject, *fault));
+                if let Subject::Replica(replica) = subject {
+                    self.reconsider(Some(replica.as_str()));
+                }
             }
             Body::PlanRecorded { plan, status } => self.record_plan(plan, *status, entry),
             Body::PlanStatus { plan, status, why } => self.move_plan(plan, (*status, why), entry),
@@ -86,6 +90,7 @@ impl History {
     fn release(&mut self, target: &str, entry: &Entry) {
         self.holds.remove(target);
         self.release_trial(target, entry);
+        self.reconsider(Some(target));
         let Ok(replica) = ReplicaId::new(target) else {
             return;
         };

@@ -6,6 +6,7 @@ use crate::history::{HEALS_KEPT, History, Intent, OpenPlan, PastHeal, PastLife, 
 use crate::ids::{HostId, PlanId, ReplicaId, StepId};
 use crate::observation::Obituary;
 use crate::plan::{Act, Agent, Outcome, Plan, PlanStatus, Step};
+use crate::policy::Remedy;
 use crate::record::{Body, Entry};
 
 /// Heals are kept for at least this long, because budgets are per hour.
@@ -63,12 +64,33 @@ impl History {
         }
         let Some(open) = self.open_plans.remove(plan) else { return };
         self.conclude_trial((&open.plan, status), why, at);
+        if (open.status, status) == (PlanStatus::AwaitingApproval, PlanStatus::Cancelled) {
+            self.decline(&open.plan);
+        }
         // Done means that each of its replicas was seen without its symptom.
         if status == PlanStatus::Done {
             for replica in touched(&open.plan) {
                 self.unsettled.remove(&replica);
             }
         }
+    }
+
+    /// A human said no: it is not asked again until what it was for is over or the replica is released.
+    fn decline(&mut self, plan: &Plan) {
+        let whole = plan.heals.is_empty().then(|| plan.remedies()).into_iter().flatten();
+        let keys = whole.map(|remedy| Self::declined_key(None, remedy));
+        let of_heals = plan.heals.iter().map(|heal| Self::declined_key(Some(&heal.replica), heal.remedy));
+        let keys: Vec<String> = keys.chain(of_heals).collect();
+        self.declined.extend(keys.into_iter().map(|key| (key, plan.id.clone())));
+    }
+
+    /// What was declined for a replica, or with `None` for the cluster as a whole and all that rolls, may be asked again.
+    pub(super) fn reconsider(&mut self, replica: Option<&str>) {
+        let rolls = [Remedy::Roll, Remedy::Trial].map(|remedy| Self::declined_key(None, remedy));
+        self.declined.retain(|key, _| match replica {
+            Some(replica) => !key.strip_prefix(replica).is_some_and(|rest| rest.starts_with('/')),
+            None => !key.starts_with('/') && !rolls.iter().any(|roll| key.ends_with(roll.as_str())),
+        });
     }
 
     pub(super) fn intend(&mut self, entry: &Entry) {

@@ -35,6 +35,7 @@ fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         | Reason::BadDeclaration { .. }
         | Reason::Autonomy { .. }
         | Reason::JournalBehind { .. }
+        | Reason::Declined { .. }
         | Reason::RolloutHeld { .. }
         | Reason::RolloutWaits { .. }
         | Reason::Vetoed { .. } => None,

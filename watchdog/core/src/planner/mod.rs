@@ -164,11 +164,24 @@ fn treat<'a>(case: Case<'a>, storm: Option<&Storm>) -> Result<Treatment<'a>, Rea
     consent(case, remedy, steps)
 }
 
-/// The treatment, if policy lets us do more than look.
-fn consent(case: Case<'_>, remedy: Remedy, steps: Vec<Draft>) -> Result<Treatment<'_>, Reason> {
-    if case.input.policy.autonomy_for(remedy) == Autonomy::Observe {
+/// Whether policy lets us do more than look, and no human said no.
+///
+/// # Errors
+///
+/// [`Reason::Autonomy`] or [`Reason::Declined`].
+pub(crate) fn may(remedy: Remedy, replica: Option<&ReplicaId>, input: &PlanInput) -> Result<(), Reason> {
+    if input.policy.autonomy_for(remedy) == Autonomy::Observe {
         return Err(Reason::Autonomy { remedy, approvable: false });
     }
+    match input.history.declined.get(&History::declined_key(replica, remedy)) {
+        Some(plan) => Err(Reason::Declined { remedy, plan: plan.clone() }),
+        None => Ok(()),
+    }
+}
+
+/// The treatment, if it may be given.
+fn consent(case: Case<'_>, remedy: Remedy, steps: Vec<Draft>) -> Result<Treatment<'_>, Reason> {
+    may(remedy, Some(case.replica), case.input)?;
     // Who is only looked at is not disturbed.
     let touches = steps.iter().any(|step| !matches!(step.act, Act::Probe { .. } | Act::Notify { .. }));
     let serving = case.is_serving() && touches;

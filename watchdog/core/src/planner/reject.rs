@@ -8,12 +8,12 @@
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
 use crate::plan::{Act, Plan};
-use crate::policy::{Autonomy, Remedy};
-use crate::refusal::{Reason, Refusal};
+use crate::policy::Remedy;
+use crate::refusal::Refusal;
 use crate::rollout::verdict::condemned;
 
-use super::assemble;
 use super::draft::Draft;
+use super::{assemble, may};
 
 /// The plan that rejects something now; or why it is not rejected although it should be.
 pub fn due(input: &PlanInput, refusals: &mut Vec<Refusal>) -> Option<Plan> {
@@ -22,8 +22,7 @@ pub fn due(input: &PlanInput, refusals: &mut Vec<Refusal>) -> Option<Plan> {
     if asked {
         return None;
     }
-    if input.policy.autonomy_for(remedy) == Autonomy::Observe {
-        let reason = Reason::Autonomy { remedy, approvable: false };
+    if let Err(reason) = may(remedy, None, input) {
         refusals.push(Refusal { subject: None, reason });
         return None;
     }

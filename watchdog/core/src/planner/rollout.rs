@@ -9,7 +9,7 @@ use crate::goal::Canary;
 use crate::ids::{ReplicaId, Time};
 use crate::input::PlanInput;
 use crate::plan::Plan;
-use crate::policy::{Autonomy, Remedy};
+use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal};
 use crate::rollout::Rollout;
 use crate::rollout::survey::{Survey, canaries_left, survey};
@@ -19,7 +19,7 @@ use crate::safety::{self, Budget};
 use super::assemble::{self, Treatment};
 use super::case::Case;
 use super::mark_stable::{self, Founding, founding};
-use super::{load, refusal, restart};
+use super::{load, may, refusal, restart};
 
 /// What a rollout asks for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,6 +163,7 @@ fn movement<'a>(
     (input, fresh): (&'a PlanInput, Option<crate::ids::Incarnation>),
 ) -> Result<Treatment<'a>, Reason> {
     safety::may_touch(replica, input)?;
+    may(Remedy::Roll, Some(replica), input)?;
     let spec = match input.replicas.get(replica) {
         Some(Ok(spec)) => spec,
         Some(Err(why)) => return Err(Reason::BadDeclaration { why: why.clone() }),
@@ -184,13 +185,15 @@ fn waits(rollout: &Rollout, replica: &ReplicaId, why: &Reason) -> Refusal {
     Refusal { subject: None, reason }
 }
 
-/// Whether policy lets us do more than look.
+/// Whether it may be done; if not, why not is among the refusals.
 fn consented(remedy: Remedy, input: &PlanInput, refusals: &mut Vec<Refusal>) -> bool {
-    let may = input.policy.autonomy_for(remedy) != Autonomy::Observe;
-    if !may {
-        refusals.push(Refusal { subject: None, reason: Reason::Autonomy { remedy, approvable: false } });
+    match may(remedy, None, input) {
+        Ok(()) => true,
+        Err(reason) => {
+            refusals.push(Refusal { subject: None, reason });
+            false
+        }
     }
-    may
 }
 
 /// The founding of a cluster whose log begins without a goal; else when its soak ends.

@@ -4,6 +4,8 @@
 //! follower says who that is in the `watchdog-leader` metadata.
 
 mod events;
+mod goal_view;
+pub(crate) mod goals;
 pub(crate) mod log;
 pub(crate) mod plans;
 pub(crate) mod views;
@@ -61,6 +63,7 @@ type Answer<T> = Result<Response<T>, Status>;
 #[tonic::async_trait]
 impl Admin for AdminService {
     type EventsStream = events::EventStream;
+    type GoalWatchStream = goals::GoalStream;
 
     async fn status(&self, request: Request<wire::StatusRequest>) -> Answer<wire::ClusterStatus> {
         let handle = self.cluster(&request.get_ref().cluster)?;
@@ -100,6 +103,52 @@ impl Admin for AdminService {
     async fn plan_cancel(&self, request: Request<wire::PlanCancelRequest>) -> Answer<wire::Done> {
         let request = request.into_inner();
         writes::plan_cancel(self.cluster(&request.cluster)?, request).await
+    }
+
+    async fn plan_approve(&self, request: Request<wire::PlanDecisionRequest>) -> Answer<wire::Done> {
+        let request = request.into_inner();
+        writes::plan_approve(self.cluster(&request.cluster)?, request).await
+    }
+
+    async fn plan_reject(&self, request: Request<wire::PlanDecisionRequest>) -> Answer<wire::Done> {
+        let request = request.into_inner();
+        writes::plan_reject(self.cluster(&request.cluster)?, request).await
+    }
+
+    async fn plan_input(&self, request: Request<wire::PlanShowRequest>) -> Answer<wire::PlanInputReply> {
+        let request = request.get_ref();
+        let handle = self.cluster(&request.cluster)?;
+        plans::input(handle, &request.id).await.map(Response::new)
+    }
+
+    async fn goal_diff(&self, request: Request<wire::GoalDiffRequest>) -> Answer<wire::GoalDiffReply> {
+        let request = request.get_ref();
+        goals::diff(self.cluster(&request.cluster)?, &request.goal_json).await.map(Response::new)
+    }
+
+    async fn goal_apply(&self, request: Request<wire::GoalApplyRequest>) -> Answer<wire::GoalApplyReply> {
+        let request = request.into_inner();
+        goals::apply(self.cluster(&request.cluster)?, request).await
+    }
+
+    async fn goal_list(&self, request: Request<wire::GoalListRequest>) -> Answer<wire::GoalListReply> {
+        let request = request.get_ref();
+        Ok(Response::new(goals::list(self.cluster(&request.cluster)?, request.limit)))
+    }
+
+    async fn goal_show(&self, request: Request<wire::GoalShowRequest>) -> Answer<wire::GoalView> {
+        let request = request.get_ref();
+        goals::show(self.cluster(&request.cluster)?, &request.id).map(Response::new)
+    }
+
+    async fn goal_watch(&self, request: Request<wire::GoalShowRequest>) -> Answer<Self::GoalWatchStream> {
+        let request = request.get_ref();
+        goals::watch(self.cluster(&request.cluster)?.clone(), &request.id).map(Response::new)
+    }
+
+    async fn goal_withdraw(&self, request: Request<wire::GoalWithdrawRequest>) -> Answer<wire::Done> {
+        let request = request.into_inner();
+        goals::withdraw(self.cluster(&request.cluster)?, request).await
     }
 
     async fn log_list(&self, request: Request<wire::LogListRequest>) -> Answer<wire::LogListReply> {

@@ -31,6 +31,11 @@ pub(crate) fn show(world: &World, id: &str) -> Result<wire::PlanView, Status> {
     if story.status.is_open() {
         view.refusals = world.refusals.iter().map(views::refusal_view).collect();
     }
+    for (step, shown) in story.plan.steps.iter().zip(&mut view.steps) {
+        let milestone = world.milestones.get(&step.id);
+        shown.percent = milestone.map(|milestone| milestone.percent);
+        shown.progress = milestone.map(|milestone| milestone.message.clone());
+    }
     Ok(view)
 }
 
@@ -77,4 +82,9 @@ pub(crate) async fn snapshots(handle: &Handle, id: &str) -> Result<wire::Snapsho
         }
     }
     Ok(wire::SnapshotsReply { snapshots })
+}
+
+/// The exact input that a plan was computed from.
+pub(crate) async fn input(_handle: &Handle, _id: &str) -> Result<wire::PlanInputReply, Status> {
+    Err(Status::unimplemented("soon"))
 }

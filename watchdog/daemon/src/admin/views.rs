@@ -20,6 +20,7 @@ use crate::cluster::world::World;
 
 /// The whole cluster.
 pub(crate) fn status(world: &World, now: Time) -> ClusterStatus {
+    let (goal, goal_stage) = super::goal_view::in_short(world, now).unzip();
     let history = &world.history;
     let names = world.log.replicas.keys().chain(world.observation.replicas.iter().filter_map(alive));
     let names: std::collections::BTreeSet<_> = names.collect();
@@ -36,6 +37,8 @@ pub(crate) fn status(world: &World, now: Time) -> ClusterStatus {
         holds: history.holds.iter().filter(|(_, hold)| hold.stands(now)).map(hold_view).collect(),
         refusals: world.refusals.iter().chain(&world.obstacles).map(refusal_view).collect(),
         blind: blind(world),
+        goal,
+        goal_stage,
     }
 }
 
@@ -103,15 +106,15 @@ pub(crate) fn replica_view(world: &World, replica: &ReplicaId) -> ReplicaView {
         address,
         state: state.to_string(),
         version: loaded.map(|loaded| loaded.version.0),
-        expected: expected(world, loaded),
+        expected: expected(world, replica, loaded),
         state_hash: loaded.map(|loaded| loaded.state_hash.to_string()),
         since: since.map(rfc3339),
     }
 }
 
 /// The version that a replica should hold; its own when that has the same state, for then nobody is moved for the number.
-fn expected(world: &World, loaded: Option<Loaded>) -> Option<u64> {
-    let target = &world.log.target;
+fn expected(world: &World, replica: &ReplicaId, loaded: Option<Loaded>) -> Option<u64> {
+    let target = &watchdog_core::rollout::expected(replica, &world.log.target, &world.history);
     let same = loaded.filter(|loaded| {
         loaded.state_hash == target.state_hash
             && world.log.hash_at(loaded.version).is_none_or(|hash| hash == target.state_hash)
@@ -182,6 +185,8 @@ fn step_view(story: &PlanStory, step: &Step) -> StepView {
         started_at: progress.map(|progress| rfc3339(progress.started_at)),
         finished_at: progress.and_then(|progress| progress.finished_at).map(rfc3339),
         error: progress.and_then(|progress| progress.error.clone()),
+        percent: None,
+        progress: None,
     }
 }
 

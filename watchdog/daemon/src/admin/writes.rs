@@ -84,6 +84,35 @@ pub(crate) async fn plan_cancel(handle: &Handle, request: wire::PlanCancelReques
     write(handle, request.by, body, "cancelled: steps that were sent go on to their end, none follows").await
 }
 
+/// Lets a plan begin that awaits approval.
+pub(crate) async fn plan_approve(handle: &Handle, request: wire::PlanDecisionRequest) -> Answer<wire::Done> {
+    let plan = awaiting(handle, &request.id)?;
+    let message = ask(handle, request.by, Wish::Approve(plan)).await?;
+    Ok(Response::new(wire::Done { message }))
+}
+
+/// Ends a plan that awaits approval.
+pub(crate) async fn plan_reject(handle: &Handle, request: wire::PlanDecisionRequest) -> Answer<wire::Done> {
+    let plan = awaiting(handle, &request.id)?;
+    let why = format!("rejected by {}", request.by);
+    let body = Body::PlanStatus { plan, status: PlanStatus::Cancelled, why };
+    write(handle, request.by, body, "rejected: nothing of it is done").await
+}
+
+fn awaiting(handle: &Handle, id: &str) -> Result<PlanId, Status> {
+    let plan: PlanId = parse("id", id)?;
+    let world = handle.world.lock();
+    let story =
+        world.plans.get(&plan).ok_or_else(|| Status::not_found(format!("id: there is no plan {plan}")))?;
+    if story.status == PlanStatus::AwaitingApproval {
+        return Ok(plan);
+    }
+    let status = story.status.word();
+    Err(Status::failed_precondition(format!(
+        "plan {plan} is {status}; only one that awaits approval can be decided on"
+    )))
+}
+
 /// Appends changes to the metadata log.
 pub(crate) async fn log_append(
     handle: &Handle,
@@ -117,7 +146,7 @@ async fn write(handle: &Handle, by: String, body: Body, done: &str) -> Answer<wi
     Ok(Response::new(wire::Done { message }))
 }
 
-async fn ask(handle: &Handle, by: String, wish: Wish) -> Result<String, Status> {
+pub(super) async fn ask(handle: &Handle, by: String, wish: Wish) -> Result<String, Status> {
     let by = text("by", &by)?;
     if handle.world.lock().role == Role::Follower {
         return Err(denied(handle, &Denial::NotLeader));
@@ -136,6 +165,7 @@ fn denied(handle: &Handle, denial: &Denial) -> Status {
     let mut status = match denial {
         Denial::NotLeader => Status::new(Code::FailedPrecondition, denial.to_string()),
         Denial::HeadMoved { .. } => Status::aborted(denial.to_string()),
+        Denial::Refused(_) => Status::failed_precondition(denial.to_string()),
         Denial::Invalid { .. } => Status::invalid_argument(denial.to_string()),
         Denial::Unconfirmed(_) => Status::unavailable(denial.to_string()),
     };

@@ -92,6 +92,10 @@ impl Books {
             self.take_record(record).await?;
             self.begin_log().await?;
         }
+        if self.is_stable_unread() {
+            self.world.lock().log = LogView::empty();
+            self.begin_log().await?;
+        }
         self.aim();
         Ok(None)
     }
@@ -148,7 +152,13 @@ impl Books {
         Ok(())
     }
 
-    /// Derives from marks and log what replicas should hold.
+    /// Whether the stable version is one from before what was read of the log, because a later one was given up.
+    fn is_stable_unread(&self) -> bool {
+        let world = self.world.lock();
+        world.history.stable.is_some_and(|stable| world.log.is_before(stable))
+    }
+
+    /// Derives from marks and log what replicas should hold, and within which bounds.
     fn aim(&self) {
         let mut guard = self.world.lock();
         let world = &mut *guard;
@@ -157,6 +167,8 @@ impl Books {
         let target = &mut world.log.target;
         (target.head, target.stable) = (world.log.head.version, stable);
         (target.version, target.state_hash) = (version, state_hash);
+        let guard = world.history.rollout.as_ref().and_then(|rollout| rollout.guard.as_deref());
+        world.log.enforce(guard);
     }
 
     /// What the coordination service says that the journal must hold, and it does not.

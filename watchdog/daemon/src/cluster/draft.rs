@@ -12,12 +12,15 @@
 use std::borrow::Cow;
 
 use watchdog_core::finding::Subject;
+use watchdog_core::goal::GoalStatus;
 use watchdog_core::history::{History, OpenPlan};
-use watchdog_core::ids::{Epoch, StepId, Time, Version};
+use watchdog_core::ids::{Epoch, GoalId, StepId, Time, Version};
 use watchdog_core::next::{Command, next};
 use watchdog_core::observation::Observation;
 use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
+use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Entry, Mark};
+use watchdog_core::state::Hash;
 
 use crate::cluster::orders;
 
@@ -123,7 +126,12 @@ impl<'a> Draft<'a> {
     /// The leader's own acts are entries of the record, so writing them is doing them.
     fn do_own(&mut self, open: &OpenPlan, step: &Step) {
         match &step.act {
-            Act::MarkStable { version } => self.mark_stable(open, *version),
+            Act::MarkStable { version, state_hash, goal } => {
+                self.mark_stable(open, (*version, *state_hash), goal.as_ref());
+            }
+            Act::Reject { version, state_hash, goal, .. } => {
+                self.reject(step, (*version, *state_hash), goal.as_ref());
+            }
             Act::Notify { message, quarantine } => self.notify(step, message, *quarantine),
             Act::Snapshot { .. }
             | Act::Drain { .. }
@@ -147,12 +155,47 @@ impl<'a> Draft<'a> {
         self.push(Body::Escalated { subject, message });
     }
 
-    fn mark_stable(&mut self, open: &OpenPlan, version: Version) {
-        self.push(Body::Marked { version, mark: Mark::Stable, why: open.plan.reason.clone() });
+    fn mark_stable(&mut self, open: &OpenPlan, (version, hash): (Version, Hash), goal: Option<&GoalId>) {
+        let why = open.plan.reason.clone();
+        self.push(Body::Marked { version, mark: Mark::Stable, state_hash: Some(hash), why });
+        if let Some(goal) = goal {
+            let why = format!("version {version} is stable");
+            self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Achieved, why });
+        }
+    }
+
+    /// Gives a version up. The log is returned to the stable state by an errand that follows from this.
+    fn reject(&mut self, step: &Step, (version, hash): (Version, Hash), goal: Option<&GoalId>) {
+        let why = step.why.clone();
+        self.push(Body::Marked { version, mark: Mark::Rejected, state_hash: Some(hash), why: why.clone() });
+        if let Some(goal) = goal {
+            for body in superseded(&self.history, &format!("goal {goal} is rejected")) {
+                self.push(body);
+            }
+            return self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Rejected, why });
+        }
+        // They were given up on a version that is not stable any more.
+        for target in self.history.quarantined.keys().map(ToString::to_string).collect::<Vec<_>>() {
+            self.push(Body::Released { target });
+        }
     }
 
     fn close(&mut self, open: &OpenPlan, step: &StepId) {
         let (plan, step) = (open.plan.id.clone(), step.clone());
         self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None });
     }
+}
+
+/// The ends of the plans that bring replicas to a candidate which nobody wants any more.
+///
+/// An order that is under way stays open until its fate is known; what it did is put right like any drift.
+pub(crate) fn superseded(history: &History, why: &str) -> Vec<Body> {
+    let rolling =
+        history.open_plans.values().filter(|open| open.plan.remedies().any(|it| it == Remedy::Roll));
+    let ended = |open: &OpenPlan| Body::PlanStatus {
+        plan: open.plan.id.clone(),
+        status: PlanStatus::Superseded,
+        why: why.to_owned(),
+    };
+    rolling.map(ended).collect()
 }

@@ -26,6 +26,11 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// Whose result it is.
+    pub(crate) fn step(&self) -> &StepId {
+        &self.step.id
+    }
+
     /// What is written about it.
     pub(crate) fn into_bodies(self) -> Vec<Body> {
         let Self { plan, step, report } = self;
@@ -101,8 +106,11 @@ impl Executor {
         if destination.target != instance {
             return never(format!("{agent} is not the one any more that the step was planned for"));
         }
-        let term = Arc::clone(&self.term);
-        self.agents.act(&destination.address, request, move || term.surely_alive()).await
+        let (term, world, id) = (Arc::clone(&self.term), self.world.clone(), step.id.clone());
+        let may_act = move || term.surely_alive() && world.lock().history.open_intents.contains_key(&id);
+        let (world, id) = (self.world.clone(), step.id.clone());
+        let tell = move |milestone| world.tell(&id, milestone);
+        self.agents.act((&destination.address, request), may_act, tell).await
     }
 
     fn order(

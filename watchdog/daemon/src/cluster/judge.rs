@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::mem::discriminant;
 
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
-use watchdog_core::finding::{Finding, Subject};
-use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Time};
+use watchdog_core::finding::{Conviction, Finding, Subject};
+use watchdog_core::history::OpenPlan;
+use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, Time};
 use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::ReplicaSeen;
+use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::assemble::status_of;
 use watchdog_core::planner::{is_called_for, plan};
+use watchdog_core::policy::Remedy;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::vet::vet;
@@ -48,9 +51,10 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let mut draft = Draft::new(&world.history, &world.observation, news.epoch, news.now);
     first_sights(world, &news.looked, &mut draft);
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
+    forget_outdated(&mut draft, &world.strikes.convictions());
     draft.follow_up();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
-    if is_called_for(&world.strikes.convictions(), &world.log.target) {
+    if is_called_for(&world.strikes.convictions(), &world.log.target, draft.history()) {
         let input = world.plan_input((news.epoch, news.now), draft.history().clone(), news.mint);
         decided = decide(&input);
         if let Some(plan) = decided.plan.take() {
@@ -62,8 +66,11 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     if differ(&world.refusals, &decided.refusals) {
         tell(&mut draft, &decided.refusals);
     }
-    let again_at = [strike_due, decided.again_at, draft.again_at].into_iter().flatten().min();
     let bodies = std::mem::take(&mut draft.bodies);
+    // What was decided may call for more: a version that is rejected is left, one that arrived is followed.
+    let decided_something = bodies.iter().any(is_decision).then_some(news.now);
+    let again_at = [strike_due, decided.again_at, draft.again_at, decided_something];
+    let again_at = again_at.into_iter().flatten().min();
     world.refusals = decided.refusals;
     Judged { bodies, again_at }
 }
@@ -94,6 +101,33 @@ fn file(kept: &mut BTreeMap<ReplicaId, Vec<Finding>>, findings: Vec<Finding>, lo
         if let Subject::Replica(replica) = &finding.subject {
             kept.entry(replica.clone()).or_default().push(finding);
         }
+    }
+}
+
+/// Whether an entry changes what is to be done next.
+fn is_decision(body: &Body) -> bool {
+    matches!(
+        body,
+        Body::PlanStatus { .. } | Body::Marked { .. } | Body::GoalEnded { .. } | Body::GoalBegun { .. }
+    )
+}
+
+/// Closes plans that wait for a human although what they were for is gone.
+fn forget_outdated(draft: &mut Draft<'_>, convictions: &[Conviction]) {
+    let stands = |open: &OpenPlan| {
+        let about =
+            |past: &Conviction| convictions.iter().any(|now| now.finding.subject == past.finding.subject);
+        let plan = &open.plan;
+        // Of a plan that is about no fault the goal that it is for says when it is over.
+        let rolls = draft.history().rollout.is_some() || plan.remedies().all(|it| it == Remedy::FallBack);
+        if plan.convictions.is_empty() { rolls } else { plan.convictions.iter().any(about) }
+    };
+    let waits = |open: &&OpenPlan| open.status == PlanStatus::AwaitingApproval && !stands(open);
+    let outdated: Vec<PlanId> =
+        draft.history().open_plans.values().filter(waits).map(|open| open.plan.id.clone()).collect();
+    for plan in outdated {
+        let why = "what it was for is over".to_owned();
+        draft.push(Body::PlanStatus { plan, status: PlanStatus::Superseded, why });
     }
 }
 

@@ -204,7 +204,10 @@ impl Lead {
         let looked = std::mem::replace(&mut self.unjudged, Looked::Nothing);
         let mut bodies: Vec<Body> = Vec::new();
         for finished in self.unread.finished.drain(..) {
-            bodies.extend(finished.into_bodies());
+            // One that died at its order was closed when it was seen dead.
+            if self.world.lock().history.open_intents.contains_key(finished.step()) {
+                bodies.extend(finished.into_bodies());
+            }
         }
         for sealed in self.unread.sealed.drain(..) {
             let world = self.world.lock();
@@ -212,8 +215,12 @@ impl Lead {
         }
         let world = self.world.lock();
         bodies.extend(self.sealing.advance(&world));
-        let mint = || Incarnation::from_u128(Uuid::now_v7().as_u128());
-        News { epoch: self.term.epoch(), now, looked, bodies, mint }
+        News { epoch: self.term.epoch(), now, looked, bodies, mint: Self::mint }
+    }
+
+    /// An unused incarnation.
+    pub(crate) fn mint() -> Incarnation {
+        Incarnation::from_u128(Uuid::now_v7().as_u128())
     }
 
     /// Writes to the record; `None` when the journal did not answer.
@@ -241,7 +248,7 @@ impl Lead {
     }
 
     /// The one place that decides what a failure of the journal means for a leader.
-    fn journal_failed(&self, error: JournalError) -> Result<(), Stop> {
+    pub(crate) fn journal_failed(&self, error: JournalError) -> Result<(), Stop> {
         match error.remedy() {
             Remedy::StepDown => return Err(Stop::Fenced(error)),
             Remedy::Page => tracing::error!(%error, "journal refuses; holding"),

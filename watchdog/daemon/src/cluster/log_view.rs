@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
-use watchdog_core::change::{Head, LogEntry};
-use watchdog_core::ids::{ReplicaId, Version};
+use watchdog_core::change::{Change, Head, LogEntry};
+use watchdog_core::ids::{GoalId, ReplicaId, Version};
 use watchdog_core::input::Target;
 use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::replica::ReplicaSpec;
-use watchdog_core::state::{Hash, Key, State};
+use watchdog_core::state::{Hash, Key, State, digest, hash_of_digests};
 use watchdog_ports::delays::delays_ms;
 
 /// What the log says at its head, and what replicas should hold.
@@ -22,14 +22,22 @@ pub(crate) struct LogView {
     pub(crate) target: Target,
     /// What is declared.
     pub(crate) replicas: BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
-    /// The bounds.
+    /// The bounds that are in force: those that are declared, no looser than the guard of a rollout.
     pub(crate) policy: Policy,
+    /// The bounds that are declared at the head.
+    declared: Policy,
     /// Why the policy in the log is not used, when it can't be read.
     pub(crate) policy_fault: Option<String>,
     /// The delays that follow from the policy.
     pub(crate) delays_ms: Vec<u64>,
-    /// The hash of the application's state after each version since the stable one (or since the first).
+    /// The hash of the application's state after each append since the stable version (or since the first).
     hashes: BTreeMap<Version, Hash>,
+    /// The digests of the application's values at the head.
+    digests: BTreeMap<Key, Hash>,
+    /// Whether they changed since the last hash.
+    moved: bool,
+    /// Where the changes of each goal stand, the first and the last, as far as the log was read.
+    spans: BTreeMap<GoalId, (Version, Version)>,
 }
 
 impl LogView {
@@ -49,16 +57,21 @@ impl LogView {
             },
             replicas: BTreeMap::new(),
             delays_ms: delays_ms(policy.backoff),
+            declared: policy.clone(),
             policy,
             policy_fault: None,
             hashes: BTreeMap::new(),
+            digests: BTreeMap::new(),
+            moved: false,
+            spans: BTreeMap::new(),
         }
     }
 
     /// A log that is first read at `head`, where its state is `state`; older entries are never looked at.
     pub(crate) fn starting_at(head: Head, state: State) -> Self {
         let mut view = Self::empty();
-        view.hashes.insert(head.version, state.hash());
+        view.digests = state.digests();
+        view.hashes.insert(head.version, hash_of_digests(&view.digests));
         (view.head, view.state) = (head, state);
         view.read_declarations();
         view
@@ -66,17 +79,42 @@ impl LogView {
 
     /// Takes in new entries, oldest first.
     pub(crate) fn extend(&mut self, entries: &[LogEntry]) {
-        for entry in entries {
-            self.state.apply(&entry.change.key, entry.change.after.as_ref());
-            let ours = entry.change.key.is_ours();
-            // An entry of ours leaves the application's state as it was, so its hash need not be computed again.
-            let last = self.hashes.last_key_value().map_or(self.target.empty_hash, |(_, hash)| *hash);
-            self.hashes.insert(entry.version, if ours { last } else { self.state.hash() });
+        for (index, entry) in entries.iter().enumerate() {
+            self.take(&entry.change);
+            // Within one append nobody ever holds a state, so that only the last one needs its hash.
+            if entries.get(index + 1).is_none_or(|next| !is_of_one_append(entry, next)) {
+                self.note_hash(entry.version);
+            }
             self.head = Head { version: entry.version, hash: entry.hash };
+            if let Some(goal) = &entry.goal {
+                let span = self.spans.entry(goal.clone()).or_insert((entry.version, entry.version));
+                span.1 = entry.version;
+            }
         }
         if entries.iter().any(|entry| entry.change.key.is_ours()) {
             self.read_declarations();
         }
+    }
+
+    fn take(&mut self, change: &Change) {
+        let Change { key, after, .. } = change;
+        self.state.apply(key, after.as_ref());
+        if key.is_ours() {
+            return;
+        }
+        self.moved = true;
+        match after {
+            Some(value) => drop(self.digests.insert(key.clone(), digest(value))),
+            None => drop(self.digests.remove(key)),
+        }
+    }
+
+    /// Remembers the hash of the application's state; one that did not move need not be computed again.
+    fn note_hash(&mut self, version: Version) {
+        let last = self.hashes.last_key_value().map_or(self.target.empty_hash, |(_, hash)| *hash);
+        let hash = if self.moved { hash_of_digests(&self.digests) } else { last };
+        self.hashes.insert(version, hash);
+        self.moved = false;
     }
 
     /// The version that replicas should hold when `stable` was marked last: the newest with the same state.
@@ -88,6 +126,25 @@ impl LogView {
         let hash = hash_at(stable);
         let same = self.hashes.range(stable..).rev().find(|(_, other)| **other == hash);
         (same.map_or(stable, |(version, _)| *version), hash)
+    }
+
+    /// Where the changes of a goal stand, the first and the last.
+    pub(crate) fn span_of(&self, goal: &GoalId) -> Option<(Version, Version)> {
+        self.spans.get(goal).copied()
+    }
+
+    /// Whether a version lies before all that was read, so that nothing is known of its state.
+    pub(crate) fn is_before(&self, version: Version) -> bool {
+        self.hashes.first_key_value().is_some_and(|(first, _)| version < *first)
+    }
+
+    /// Brings the bounds into force, no looser than `guard`.
+    pub(crate) fn enforce(&mut self, guard: Option<&Policy>) {
+        self.policy = match guard {
+            Some(guard) => self.declared.guarded_by(guard, self.replicas.len()),
+            None => self.declared.clone(),
+        };
+        self.delays_ms = delays_ms(self.policy.backoff);
     }
 
     /// Whether the hash of the application's state at `version` is known.
@@ -113,14 +170,20 @@ impl LogView {
         let declared = Key::new(POLICY_KEY).ok().and_then(|key| self.state.get(&key).cloned());
         match declared.map(|value| parse::<Policy>(&value)).transpose() {
             Ok(policy) => {
-                self.policy = policy.unwrap_or_default();
+                self.declared = policy.unwrap_or_default();
                 self.policy_fault = None;
             }
             // The last policy that could be read goes on; a broken one must not loosen a bound.
             Err(fault) => self.policy_fault = Some(fault),
         }
-        self.delays_ms = delays_ms(self.policy.backoff);
+        // A guard is brought in by whoever knows of one, before anything is decided.
+        self.enforce(None);
     }
+}
+
+/// Whether two entries that follow each other were surely appended together.
+fn is_of_one_append(entry: &LogEntry, next: &LogEntry) -> bool {
+    entry.goal.is_some() && (&entry.goal, entry.at, entry.epoch) == (&next.goal, next.at, next.epoch)
 }
 
 fn parse<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, String> {
@@ -131,7 +194,6 @@ fn parse<T: DeserializeOwned>(value: &serde_json::Value) -> Result<T, String> {
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use serde_json::{Value, json};
-    use watchdog_core::change::Change;
     use watchdog_core::ids::{Epoch, Time};
 
     use super::*;
@@ -172,5 +234,25 @@ mod tests {
         log.extend(&[entry(2, POLICY_KEY, json!({"strikes": "many"}))]);
         assert_eq!(log.policy.strikes, 7);
         assert!(log.policy_fault.is_some());
+    }
+    #[test]
+    fn a_goal_of_many_keys_is_hashed_once_and_right() {
+        let mut log = LogView::empty();
+        let goal: GoalId = "g".parse().unwrap();
+        let mut entries: Vec<LogEntry> =
+            (1..=9).map(|version| entry(version, &format!("model/m-{version}"), json!(version))).collect();
+        entries.push(entry(10, "policy/healing", json!({"strikes": 9})));
+        entries.iter_mut().for_each(|entry| entry.goal = Some(goal.clone()));
+        log.extend(&entries);
+        assert_eq!(log.span_of(&goal), Some((Version(1), Version(10))));
+        assert_eq!(log.hash_at(Version(5)), None);
+        assert_eq!(log.hash_at(Version(10)), Some(log.state.hash()));
+        log.extend(&[entry(11, "model/m-1", Value::Null)]);
+        assert_eq!(log.hash_at(Version(11)), Some(log.state.hash()));
+        let guard = Policy { strikes: 20, ..Policy::default() };
+        log.enforce(Some(&guard));
+        assert_eq!(log.policy.strikes, 20);
+        log.enforce(None);
+        assert_eq!(log.policy.strikes, 9);
     }
 }

@@ -7,8 +7,11 @@
 //! ```
 
 pub(crate) mod books;
+mod decree;
 mod draft;
 pub(crate) mod execute;
+pub(crate) mod goal_book;
+mod goals;
 pub(crate) mod judge;
 pub(crate) mod lead;
 mod log_view;

@@ -10,6 +10,7 @@ use watchdog_ports::metadata_log::Append;
 
 use crate::cluster::lead::{Lead, Stop};
 use crate::cluster::operator::{Act, Denial, Wish, changes};
+use crate::cluster::world::World;
 
 impl Lead {
     /// Tells operators that nothing can be written now. To resign nothing needs to be.
@@ -39,6 +40,9 @@ impl Lead {
             let done = match wish {
                 Wish::Write { bodies, done } => self.write_for(&by, bodies).await.map(|()| done),
                 Wish::Append { expected, edits } => self.append_for(&by, expected, edits).await,
+                Wish::Declare(declaration) => self.declare_for(&by, declaration).await,
+                Wish::Withdraw(goal) => self.withdraw_for(&by, &goal).await,
+                Wish::Approve(plan) => self.approve_for(&by, &plan).await,
                 Wish::Resign => {
                     let why = format!("{by} asked for it");
                     let written = self.write_for(&by, vec![Body::Resigned { why }]).await;
@@ -53,7 +57,7 @@ impl Lead {
         Ok(!self.books.is_waiting())
     }
 
-    async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
+    pub(super) async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
         let written = self.books.write(self.term.epoch(), by, bodies).await;
         written.map(drop).map_err(denied)
     }
@@ -70,6 +74,7 @@ impl Lead {
             if found != expected {
                 return Err(Denial::HeadMoved { expected, found });
             }
+            application_by_goals(&world, &edits)?;
             (world.cluster.clone(), found, changes(&world.log.state, edits)?)
         };
         if changes.is_empty() {
@@ -84,6 +89,18 @@ impl Lead {
         self.write_for(by, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
             .await?;
         Ok(format!("appended versions {from} to {to}"))
+    }
+}
+
+/// What replicas hold is changed by goals, because only these are proven or taken back; but a log must begin somehow.
+fn application_by_goals(world: &World, edits: &[(Key, Option<Value>)]) -> Result<(), Denial> {
+    let founded = world.history.stable.is_some() || world.history.rollout.is_some();
+    match edits.iter().find(|(key, _)| founded && !key.is_ours()) {
+        None => Ok(()),
+        Some((key, _)) => {
+            let what = "it is the application's; declare a goal for it: `watchdogctl goal apply -f FILE`";
+            Err(Denial::Invalid { field: key.to_string(), what: what.to_owned() })
+        }
     }
 }
 

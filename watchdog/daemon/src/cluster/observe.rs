@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time, Version};
+use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
 use watchdog_core::observation::{HostSeen, Obituary, Presence, Sight};
 use watchdog_membership::picture::Delta;
 use watchdog_membership::tree::TreeError;
@@ -52,8 +52,8 @@ impl Looked {
 /// See the module.
 pub(crate) struct Observer {
     view: View,
-    /// The head of the log when the declared replicas were last taken over.
-    declared_at: Option<Version>,
+    /// The head of the log, and the last entry that moved what somebody should hold, when all were last looked at.
+    aimed_at: Option<(Version, Sequence)>,
     /// Newer probe rounds than the tree holds, by life.
     rounds: BTreeMap<Incarnation, u64>,
     /// When each obituary was first seen here; the clock of its host may be another.
@@ -64,7 +64,7 @@ pub(crate) struct Observer {
 impl Observer {
     /// Observes through `view`.
     pub(crate) fn new(view: View) -> Self {
-        Self { view, declared_at: None, rounds: BTreeMap::new(), buried_at: BTreeMap::new(), over: false }
+        Self { view, aimed_at: None, rounds: BTreeMap::new(), buried_at: BTreeMap::new(), over: false }
     }
 
     /// Resolves when there is something new to see.
@@ -130,7 +130,7 @@ impl Observer {
     ) -> Looked {
         let was_blind = world.observation.sight != Sight::Clear;
         world.observation.sight = Sight::Clear;
-        let first = self.declared_at.is_none();
+        let first = self.aimed_at.is_none();
         // Silence is counted from our own sight of it, and what happened while we could not see is not known.
         let fresh = first || was_blind;
         if fresh || delta.contenders {
@@ -149,11 +149,13 @@ impl Observer {
                 *round = report.probe_round.max(*round);
             }
         }
-        let declared = world.log.head.version;
-        let all = hosts_moved || self.declared_at != Some(declared);
+        let aimed = (world.log.head.version, world.history.aimed_at);
+        let all = hosts_moved || self.aimed_at != Some(aimed);
         let mut changed: BTreeSet<ReplicaId> = delta.replicas.union(suspects).cloned().collect();
         if all {
             changed.extend(world.log.replicas.keys().cloned());
+            // Also those that are not declared any more.
+            changed.extend(world.observation.replicas.keys().cloned());
         }
         if fresh {
             let picture = self.view.picture();
@@ -165,7 +167,7 @@ impl Observer {
         for reply in replies {
             sighting::correct(&mut world.observation, reply);
         }
-        self.declared_at = Some(declared);
+        self.aimed_at = Some(aimed);
         if all { Looked::All } else { Looked::Only(changed) }
     }
 

@@ -2,15 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 use watchdog_core::change::Change;
-use watchdog_core::ids::{ReplicaId, Version};
-use watchdog_core::policy::{POLICY_KEY, Policy};
+use watchdog_core::goal::Goal;
+use watchdog_core::goal::fault::{self, Fault};
+use watchdog_core::ids::{GoalId, PlanId, Version};
 use watchdog_core::record::Body;
-use watchdog_core::replica::ReplicaSpec;
-use watchdog_core::state::{Key, State, VALUE_BYTES_MAX, canonical};
+use watchdog_core::state::{Key, State};
 
 /// What an operator asks for.
 #[derive(Debug)]
@@ -40,8 +39,27 @@ pub(crate) enum Wish {
         /// Key and new value; `None` removes.
         edits: Vec<(Key, Option<Value>)>,
     },
+    /// Declare this goal.
+    Declare(Declaration),
+    /// Take this goal back.
+    Withdraw(GoalId),
+    /// Let this plan begin.
+    Approve(PlanId),
     /// Stop leading.
     Resign,
+}
+
+/// A goal as it is asked for.
+#[derive(Debug)]
+pub(crate) struct Declaration {
+    /// What shall hold.
+    pub(crate) spec: Goal,
+    /// Identifies the request, so that it can be asked again.
+    pub(crate) request: String,
+    /// The head that its author has seen.
+    pub(crate) at: Option<Version>,
+    /// Whether it takes over from one that rolls.
+    pub(crate) supersede: bool,
 }
 
 /// Why an operator's wish was not done.
@@ -68,9 +86,18 @@ pub(crate) enum Denial {
         /// What is wrong with it.
         what: String,
     },
+    /// It can't be done as things are.
+    #[error("{0}")]
+    Refused(String),
     /// The journal did not answer; whether it was written is not known.
     #[error("the journal did not confirm it: {0}; look before trying again")]
     Unconfirmed(String),
+}
+
+impl From<Fault> for Denial {
+    fn from(fault: Fault) -> Self {
+        Self::Invalid { field: fault.field, what: fault.what }
+    }
 }
 
 /// Where acts are sent.
@@ -84,78 +111,14 @@ pub(crate) type Acts = mpsc::Sender<Act>;
 pub(crate) fn changes(state: &State, edits: Vec<(Key, Option<Value>)>) -> Result<Vec<Change>, Denial> {
     let mut seen = BTreeSet::new();
     for (key, value) in &edits {
-        let invalid = |what: String| Denial::Invalid { field: key.to_string(), what };
         if !seen.insert(key.clone()) {
-            return Err(invalid("the key is given twice".to_owned()));
+            return Err(Denial::Invalid {
+                field: key.to_string(),
+                what: "the key is given twice".to_owned(),
+            });
         }
-        if let Some(fault) = value.as_ref().and_then(|value| fault_of(key, value)) {
-            return Err(invalid(fault));
-        }
+        fault::of_edit(key, value.as_ref(), state)?;
     }
     let all = edits.into_iter().map(|(key, after)| Change::of(state, key, after));
     Ok(all.filter(|change| change.before != change.after).collect())
-}
-
-fn fault_of(key: &Key, value: &Value) -> Option<String> {
-    let bytes = canonical(value).len();
-    if bytes > VALUE_BYTES_MAX {
-        return Some(format!(
-            "the value is {bytes} bytes; at most {VALUE_BYTES_MAX} are allowed, put larger things elsewhere as {{uri, sha256, bytes}}"
-        ));
-    }
-    match key.kind() {
-        "replica" => ReplicaId::new(key.name()).err().map(|error| error.to_string()).or_else(|| {
-            let spec = fits::<ReplicaSpec>(value);
-            spec.or_else(|| no_hosts(value))
-        }),
-        "policy" if key.as_str() == POLICY_KEY => fits::<Policy>(value),
-        "policy" => Some(format!("unknown policy; the only one is {POLICY_KEY}")),
-        _ => None,
-    }
-}
-
-fn fits<T: DeserializeOwned>(value: &Value) -> Option<String> {
-    T::deserialize(value).err().map(|error| error.to_string())
-}
-
-fn no_hosts(value: &Value) -> Option<String> {
-    let none = value.get("hosts").and_then(Value::as_array).is_some_and(Vec::is_empty);
-    none.then(|| "hosts is empty; name at least one host that it may live on".to_owned())
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests {
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn what_does_not_fit_is_refused_by_its_key() {
-        let big = json!("x".repeat(VALUE_BYTES_MAX));
-        let table = [
-            ("model/m", json!({"any": "thing"}), None),
-            ("model/m", big, Some("put larger things elsewhere")),
-            ("replica/a", json!({"hosts": ["h1"], "program": "p"}), None),
-            ("replica/a", json!({"hosts": [], "program": "p"}), Some("hosts is empty")),
-            ("replica/a", json!({"hosts": ["h1"]}), Some("missing field `program`")),
-            ("replica/a", json!({"hosts": ["H 1"], "program": "p"}), Some("position 1")),
-            ("replica/a_b", json!({"hosts": ["h1"], "program": "p"}), Some("'_' at position 2")),
-            ("policy/healing", json!({"strikes": 3}), None),
-            ("policy/healing", json!({"strike": 3}), Some("unknown field `strike`")),
-            ("policy/other", json!({}), Some("the only one is policy/healing")),
-        ];
-        for (key, value, fault) in table {
-            let key: Key = key.parse().unwrap();
-            let found = changes(&State::default(), vec![(key.clone(), Some(value))]);
-            match (found, fault) {
-                (Ok(_), None) => {}
-                (Err(denial), Some(fault)) => {
-                    let said = denial.to_string();
-                    assert!(said.contains(fault) && said.starts_with(key.as_str()), "{said}");
-                }
-                (found, fault) => panic!("{key}: {found:?} instead of {fault:?}"),
-            }
-        }
-    }
 }

@@ -82,6 +82,7 @@ pub(crate) fn versions(act: &Act, head: Version) -> (Option<Version>, Option<Ver
         | Act::Kill { .. }
         | Act::Probe { .. }
         | Act::MarkStable { .. }
+        | Act::Reject { .. }
         | Act::Notify { .. } => (None, None),
     }
 }
@@ -102,7 +103,8 @@ pub(crate) fn request(
         timeout_ms: step.timeout_ms,
     };
     let act = match (&step.act, &step.replica) {
-        (Act::Probe { .. } | Act::MarkStable { .. } | Act::Notify { .. }, _) | (_, None) => {
+        (Act::Probe { .. } | Act::MarkStable { .. } | Act::Reject { .. } | Act::Notify { .. }, _)
+        | (_, None) => {
             return Err(OrderError::NoOrder(step.act.word()));
         }
         (act, Some(replica)) => wire(act, replica, world, states)?,
@@ -138,7 +140,7 @@ fn wire(act: &Act, id: &ReplicaId, world: &World, states: &States) -> Result<Wir
                 state_json: json(&states.to),
             })
         }
-        Act::Probe { .. } | Act::MarkStable { .. } | Act::Notify { .. } => {
+        Act::Probe { .. } | Act::MarkStable { .. } | Act::Reject { .. } | Act::Notify { .. } => {
             return Err(OrderError::NoOrder(act.word()));
         }
     })

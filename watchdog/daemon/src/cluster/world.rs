@@ -10,14 +10,15 @@ use tokio::sync::watch;
 use watchdog_core::assess::Scene;
 use watchdog_core::finding::Finding;
 use watchdog_core::history::History;
-use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, Time};
+use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time};
 use watchdog_core::input::PlanInput;
 use watchdog_core::observation::{Observation, Sight};
-use watchdog_core::record::Entry;
+use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::strikes::StrikeBook;
 use watchdog_membership::records::{ContenderRecord, EpochRecord};
 
+use crate::cluster::goal_book::GoalBook;
 use crate::cluster::log_view::LogView;
 use crate::cluster::plan_book::PlanBook;
 
@@ -28,6 +29,15 @@ pub(crate) enum Role {
     Follower,
     /// This one leads.
     Leader(Epoch),
+}
+
+/// What an agent last said of a step that it is at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Milestone {
+    /// How much is done.
+    pub(crate) percent: u32,
+    /// What is being done.
+    pub(crate) message: String,
 }
 
 /// See the module.
@@ -49,6 +59,10 @@ pub(crate) struct World {
     pub(crate) history: History,
     /// The plans of it.
     pub(crate) plans: PlanBook,
+    /// The goals of it.
+    pub(crate) goals: GoalBook,
+    /// How far agents say that they are with the steps that are under way.
+    pub(crate) milestones: BTreeMap<StepId, Milestone>,
     /// Faults on their way to a conviction.
     pub(crate) strikes: StrikeBook,
     /// The faults of the last check.
@@ -80,6 +94,8 @@ impl World {
             log: LogView::empty(),
             history: History::default(),
             plans: PlanBook::default(),
+            goals: GoalBook::default(),
+            milestones: BTreeMap::new(),
             strikes: StrikeBook::default(),
             findings: BTreeMap::new(),
             refusals: Vec::new(),
@@ -102,6 +118,7 @@ impl World {
         self.log = LogView::empty();
         self.history = History::default();
         self.plans = PlanBook::default();
+        self.goals = GoalBook::default();
     }
 
     /// What assessing looks at.
@@ -122,6 +139,10 @@ impl World {
             if entry.sequence > self.history.through {
                 self.history.apply(entry);
                 self.plans.apply(entry);
+                self.goals.apply(entry);
+                if let Body::Closed { step, .. } = &entry.body {
+                    self.milestones.remove(step);
+                }
             }
         }
     }
@@ -139,10 +160,15 @@ impl World {
     pub(crate) fn plan_input(
         &self,
         (epoch, now): (Epoch, Time),
-        history: History,
+        mut history: History,
         mut mint: impl FnMut() -> Incarnation,
     ) -> PlanInput {
         let convictions = self.strikes.convictions();
+        // No plan depends on what waits, and it may be large.
+        history.pending.clear();
+        // A move needs an incarnation of its own when it is a restart.
+        let starts =
+            convictions.len().max(if history.rollout.is_some() { self.log.replicas.len() } else { 0 });
         PlanInput {
             cluster: self.cluster.clone(),
             epoch,
@@ -152,7 +178,7 @@ impl World {
             target: self.log.target,
             replicas: self.log.replicas.clone(),
             observation: self.observation.clone(),
-            fresh: convictions.iter().map(|_| mint()).collect(),
+            fresh: (0..starts).map(|_| mint()).collect(),
             convictions,
             history,
             obstacles: self.obstacles.clone(),
@@ -186,6 +212,15 @@ impl SharedWorld {
             *known = through.max(*known);
             grew
         });
+    }
+
+    /// Notes what an agent says of a step that it is at.
+    pub(crate) fn tell(&self, step: &StepId, milestone: Milestone) {
+        let mut world = self.lock();
+        // What comes after its end is about nothing.
+        if world.history.open_intents.contains_key(step) {
+            world.milestones.insert(step.clone(), milestone);
+        }
     }
 
     /// Sees every growth of the record.

@@ -97,6 +97,7 @@ fn replica(index: u16, hosts: u16) -> anyhow::Result<ReplicaSpec> {
         exclusive: false,
         lease_ms: LEASE_MS,
         grace_ms: 1_000,
+        live_load: false,
         tags: BTreeMap::new(),
     })
 }

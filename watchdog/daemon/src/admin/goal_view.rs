@@ -1,0 +1,158 @@
+//! Goal view: a goal and its rollout, in the shape that operators and their tools rely on.
+
+use watchdog_core::goal::GoalStatus;
+use watchdog_core::ids::{Incarnation, ReplicaId, Time};
+use watchdog_core::input::PlanInput;
+use watchdog_core::plan::PlanStatus;
+use watchdog_core::planner::plan;
+use watchdog_core::planner::rollout::{Stage, stage};
+use watchdog_core::rollout::Rollout;
+use watchdog_core::rollout::survey::{Survey, canaries_left, survey};
+use watchdog_proto::admin::{GoalReplicaView, GoalView};
+
+use super::views::refusal_view;
+use crate::clock::rfc3339;
+use crate::cluster::goal_book::GoalStory;
+use crate::cluster::world::World;
+
+/// A goal without what is going on.
+pub(crate) fn brief(world: &World, story: &GoalStory) -> GoalView {
+    // One that another took over from is over from that moment on.
+    let status = match (&story.status, &world.history.rollout) {
+        (GoalStatus::Rolling, Some(rollout)) if rollout.goal != story.id => GoalStatus::Superseded,
+        (status, _) => *status,
+    };
+    GoalView {
+        id: story.id.to_string(),
+        status: status.word().to_owned(),
+        gist: story.gist.clone(),
+        reason: story.reason.clone(),
+        by: story.by.clone(),
+        declared_at: rfc3339(story.declared_at),
+        begun_at: story.begun_at.map(rfc3339),
+        ended_at: story.ended_at.map(rfc3339),
+        why: story.why.clone(),
+        base: story.span.map(|(base, _)| base.0),
+        to: story.span.map(|(_, to)| to.0),
+        ..GoalView::default()
+    }
+}
+
+/// A goal with its rollout, when it rolls.
+pub(crate) fn full(world: &World, story: &GoalStory, now: Time) -> GoalView {
+    let brief = brief(world, story);
+    let Some(rollout) = world.history.rollout.as_ref().filter(|rollout| rollout.goal == story.id) else {
+        return brief;
+    };
+    let now = now.max(world.history.last_at);
+    let mint = || Incarnation::from_u128(0);
+    let input = world.plan_input((world.history.epoch, now), world.history.clone(), mint);
+    let survey = survey(rollout, &input);
+    let told = tell(world, rollout, (&survey, &input));
+    GoalView {
+        stage: Some(told.word.to_owned()),
+        stage_detail: Some(told.detail),
+        soak_until: told.until.map(rfc3339),
+        replicas: input.replicas.keys().map(|replica| row(world, rollout, (replica, &survey))).collect(),
+        refusals: world.refusals.iter().map(refusal_view).collect(),
+        ..brief
+    }
+}
+
+/// The goal that rolls and its stage, in a few words, for the status.
+pub(crate) fn in_short(world: &World, now: Time) -> Option<(String, String)> {
+    let rollout = world.history.rollout.as_ref()?;
+    let story = world.goals.get(&rollout.goal)?;
+    let view = full(world, story, now);
+    Some((view.id, view.stage_detail.unwrap_or_default()))
+}
+
+/// A stage in words.
+struct Told {
+    word: &'static str,
+    detail: String,
+    until: Option<Time>,
+}
+
+fn tell(world: &World, rollout: &Rollout, (survey, input): (&Survey<'_>, &PlanInput)) -> Told {
+    let arrived =
+        format!("{} of {} replicas hold version {}", survey.arrived.len(), input.replicas.len(), rollout.to);
+    let told = |word, detail| Told { word, detail, until: None };
+    let waits = world.history.open_plans.values().find(|open| open.status == PlanStatus::AwaitingApproval);
+    if let Some(open) = waits {
+        let id = &open.plan.id;
+        return told("approval", format!("plan {id} awaits approval: {}; {arrived}", open.plan.reason));
+    }
+    match stage(rollout, survey, input) {
+        Stage::Held => {
+            let why = plan(input).refusals.first().map(ToString::to_string).unwrap_or_default();
+            told("held", format!("{why}; {arrived}"))
+        }
+        Stage::Soaking { until } => {
+            let (word, what) = if survey.left.is_empty() {
+                ("final_soak", "all soak before it is stable")
+            } else {
+                ("soak", "the canary soaks before the others follow")
+            };
+            Told { word, detail: format!("{arrived}; {what}"), until: Some(until) }
+        }
+        Stage::Waiting { until } => Told { until, ..waiting(rollout, survey, (&arrived, input)) },
+        Stage::Moving(_) if canaries_left(survey, rollout) > 0 => {
+            told("canary", format!("{arrived}; next is the canary {}", names(&survey.left, 1)))
+        }
+        Stage::Moving(count) => told("batch", format!("{arrived}; next {}", names(&survey.left, count))),
+        Stage::Proven => told("final_soak", format!("{arrived}; it has soaked")),
+    }
+}
+
+fn waiting(rollout: &Rollout, survey: &Survey<'_>, (arrived, input): (&str, &PlanInput)) -> Told {
+    let all = usize::MAX;
+    let (word, detail) = if input.target.stable.is_none() {
+        ("founding", format!("{arrived}; waiting for {}", names(&survey.left, all)))
+    } else if !survey.on_trial.is_empty() {
+        let who = names(&survey.on_trial, all);
+        ("trial", format!("{arrived}; {who} failed there and is tried on the stable version"))
+    } else if survey.is_canary {
+        ("canary", format!("{arrived}; the canary {} is on its way", names(&survey.under_way, all)))
+    } else if rollout.moved.is_empty() {
+        ("waiting", format!("{arrived}; waiting for {}", names(&survey.under_way, all)))
+    } else {
+        ("batch", format!("{arrived}; {} is on its way", names(&survey.under_way, all)))
+    };
+    Told { word, detail, until: None }
+}
+
+fn names(replicas: &[&ReplicaId], count: usize) -> String {
+    let names: Vec<&str> = replicas.iter().take(count).map(|replica| replica.as_str()).collect();
+    names.join(", ")
+}
+
+fn row(world: &World, rollout: &Rollout, (replica, survey): (&ReplicaId, &Survey<'_>)) -> GoalReplicaView {
+    let failed = rollout.trials.get(replica).is_some_and(|trial| trial.failed.is_some());
+    let stage = if survey.arrived.contains(&replica) {
+        "arrived"
+    } else if failed {
+        "failed"
+    } else if survey.on_trial.contains(&replica) {
+        "trial"
+    } else if survey.under_way.contains(&replica) {
+        "moving"
+    } else {
+        "left"
+    };
+    let milestone = milestone(world, replica);
+    GoalReplicaView {
+        replica: replica.to_string(),
+        stage: stage.to_owned(),
+        percent: milestone.map(|milestone| milestone.0),
+        progress: milestone.map(|milestone| milestone.1.to_owned()),
+    }
+}
+
+/// How far the open plan for a replica is, as its agent last said.
+fn milestone<'a>(world: &'a World, replica: &ReplicaId) -> Option<(u32, &'a str)> {
+    let open = world.history.open_plans.values().filter(|open| open.plan.heals(replica));
+    let steps = open.flat_map(|open| &open.plan.steps).filter(|step| step.replica.as_ref() == Some(replica));
+    let told = steps.filter_map(|step| world.milestones.get(&step.id));
+    told.last().map(|milestone| (milestone.percent, milestone.message.as_str()))
+}
