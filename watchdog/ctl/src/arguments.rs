@@ -1,10 +1,13 @@
 //! Arguments: the command line, with help that teaches by example.
 
+mod goal;
+
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use watchdog_core::ids::{ClusterId, PlanId, ReplicaId};
 
+pub(crate) use self::goal::{ApplyTerms, GoalCommand, RestoreTerms};
 use crate::values::{WhichVersion, duration, moment, sentence};
 
 const EXAMPLES: &str = "\
@@ -13,13 +16,16 @@ Examples:
   watchdogctl status                  what is, on one screen
   watchdogctl why scoring-b           why it is treated as it is, or why nothing is done
   watchdogctl plan preview            what would be done now
+  watchdogctl goal apply -f goal.toml --wait
+                                      make it so, and see how it goes
   watchdogctl events --follow         what happens, as it happens
   watchdogctl pause --reason 'switch replacement' --for 2h
   watchdogctl -o json status | jq '.replicas[] | select(.state != \"healthy\")'
 
 Give any or all watchdogs: the leader is found, and one that is down is passed over.
 
-Exit codes: 0 done; 1 refused or failed, with the reason; 2 wrong usage; 3 nobody answered or no leader.";
+Exit codes: 0 done; 1 refused or failed, with the reason; 2 wrong usage; 3 nobody answered or no leader; \
+4 changes (--exit-code).";
 
 /// Shows what the watchdogs of a cluster see, do and refuse, and tells them what an operator wants.
 #[derive(Debug, Parser)]
@@ -81,7 +87,10 @@ pub(crate) enum Command {
         /// Its name, as in `status`.
         replica: ReplicaId,
     },
-    /// Show healing plans, and cancel one.
+    /// Declare what shall hold, and see how far it is.
+    #[command(subcommand)]
+    Goal(GoalCommand),
+    /// Show plans; approve, reject, cancel or recompute one.
     #[command(subcommand)]
     Plan(PlanCommand),
     /// Read the metadata log.
@@ -162,6 +171,27 @@ pub(crate) enum PlanCommand {
     },
     /// Compute what would be done now, without doing it.
     Preview,
+    /// Let a plan begin that awaits approval; refused when it would do harm by now.
+    #[command(after_help = "Example:\n  watchdogctl plan approve 7-3")]
+    Approve {
+        /// As in `plan list`.
+        id: PlanId,
+    },
+    /// End a plan that awaits approval; its remedy is not proposed again for what it answers.
+    #[command(after_help = "Example:\n  watchdogctl plan reject 7-3")]
+    Reject {
+        /// As in `plan list`.
+        id: PlanId,
+    },
+    /// Compute a plan again, here, from the input on record; exits with 1 when it comes out another.
+    #[command(
+        after_help = "The watchdogs are only asked for the record; the computation is this program's own.\n\n\
+        Examples:\n  watchdogctl plan replay 7-3\n  watchdogctl -o json plan replay 7-3 | jq .recomputed"
+    )]
+    Replay {
+        /// As in `plan list`.
+        id: PlanId,
+    },
     /// Cancel an open plan; the step that is under way still ends.
     Cancel {
         /// As in `plan list`.

@@ -1,10 +1,12 @@
 //! Commands: what each of them asks, and in which shape it shows the answer.
 
 mod events;
+mod goal;
 mod leader;
 mod log;
 mod operate;
 mod plan;
+mod replay;
 mod status;
 
 use serde::Serialize;
@@ -26,6 +28,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
             let verdict = settings.fleet.read(async |mut to: Client| to.why(request.clone()).await).await?;
             show(settings, &verdict, render::why)
         }
+        Command::Goal(command) => goal::run(command, settings).await,
         Command::Plan(command) => plan::run(command, settings).await,
         Command::Log(command) => log::run(command, settings).await,
         Command::Pause { terms } => operate::pause(terms, settings).await,

@@ -14,6 +14,9 @@ pub(crate) enum Failure {
     /// A watchdog said no, in this sentence.
     #[error("{0}")]
     Refused(String),
+    /// The log has moved on since the asker looked, in the leader's words.
+    #[error("{0}")]
+    HeadMoved(String),
     /// Nobody answered.
     #[error("no watchdog answered for cluster {cluster}{}", told(.said))]
     Unanswered {
@@ -62,7 +65,7 @@ impl Failure {
         match self {
             // `watchdogctl events | head` has done all that was wanted of it.
             Self::Closed => 0,
-            Self::Refused(_) | Self::Io(_) => 1,
+            Self::Refused(_) | Self::HeadMoved(_) | Self::Io(_) => 1,
             Self::Usage(_) => 2,
             Self::Unanswered { .. } | Self::NoLeader { .. } | Self::FateUnknown { .. } => 3,
             Self::Told { exit_code } => *exit_code,

@@ -186,6 +186,9 @@ impl Fleet {
             };
             match &heard {
                 Said::AskLeader { leader, .. } => waiting.push_front(leader.clone()),
+                Said::No { code: Code::Aborted, sentence } => {
+                    return Err(Attempt::Failed(Failure::HeadMoved(sentence.clone())));
+                }
                 Said::No { sentence, .. } => return Err(Attempt::Failed(Failure::Refused(sentence.clone()))),
                 Said::Nothing { .. } | Said::Broke { .. } if limits.repeat == Repeat::Never => {
                     said.push(Testimony { endpoint, said: heard });

@@ -9,6 +9,7 @@ mod arguments;
 mod commands;
 mod failure;
 mod fleet;
+mod goal_file;
 mod render;
 mod screen;
 mod settings;

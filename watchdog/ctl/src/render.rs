@@ -1,11 +1,14 @@
 //! Render: answers drawn for people, as pure functions of the answer and the paper.
 
 mod event;
+mod goal;
 #[cfg(test)]
 mod golden;
 mod log;
 mod paint;
 mod plan;
+mod progress;
+mod replay;
 mod status;
 mod table;
 mod text;
@@ -17,8 +20,11 @@ use std::time::SystemTime;
 use watchdog_proto::admin::{Done, LeaderReply};
 
 pub(crate) use self::event::EventLines;
+pub(crate) use self::goal::{goal, goal_applied, goal_diff, goal_list, goal_moved};
 pub(crate) use self::log::{log_diff, log_entry, log_list, log_state, log_verify};
 pub(crate) use self::plan::{plan, plan_list, snapshots};
+pub(crate) use self::progress::{GoalLines, goal_ended, goal_failed, goal_progress};
+pub(crate) use self::replay::{Replayed, replayed};
 pub(crate) use self::status::status;
 pub(crate) use self::why::why;
 

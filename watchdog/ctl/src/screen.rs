@@ -56,6 +56,32 @@ impl Screen {
     }
 }
 
+/// A few lines on a terminal that are drawn over and over; elsewhere they are only printed.
+#[derive(Debug)]
+pub(crate) struct Block {
+    screen: Screen,
+    /// How many lines of it stand above the cursor.
+    lines: usize,
+}
+
+impl Block {
+    /// One of which nothing is drawn yet.
+    pub(crate) fn new(screen: Screen) -> Self {
+        Self { screen, lines: 0 }
+    }
+
+    /// Puts these lines, none of them wider than the screen, in the place of the last ones.
+    pub(crate) fn replace(&mut self, text: &str) -> Result<(), Failure> {
+        if !self.screen.is_terminal {
+            return self.screen.print(text);
+        }
+        let back = if self.lines > 0 { format!("\x1b[{}A\r", self.lines) } else { String::new() };
+        self.lines = text.lines().count();
+        // Nothing is cleared before its replacement is there, so that it does not flicker.
+        self.screen.print(&format!("{back}{}\x1b[J", text.replace('\n', "\x1b[K\n")))
+    }
+}
+
 /// Says something on standard error, where it does not mix with the answer.
 pub(crate) fn complain(message: &str) {
     // Nobody is left to be told that standard error is closed.

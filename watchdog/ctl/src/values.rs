@@ -3,6 +3,9 @@
 use std::str::FromStr;
 use std::time::{Duration, SystemTime};
 
+use watchdog_core::goal::{Named, Restore};
+use watchdog_core::ids::Version;
+
 /// A duration such as `2h`, `90s` or `1h 30m`, longer than nothing.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let duration =
@@ -66,6 +69,16 @@ impl FromStr for WhichVersion {
                 number.map(Self::Number)
             }
         }
+    }
+}
+
+/// An earlier state to return to: `stable`, or the number of a version.
+pub(crate) fn restorable(text: &str) -> Result<Restore, String> {
+    match text.parse()? {
+        WhichVersion::Stable => Ok(Restore::Named(Named::Stable)),
+        WhichVersion::Number(0) => Err("there is no version 0; they count from 1".to_owned()),
+        WhichVersion::Number(version) => Ok(Restore::Version(Version(version))),
+        WhichVersion::Head => Err("the head is what stands now; write 12 or stable".to_owned()),
     }
 }
 
@@ -152,6 +165,11 @@ mod tests {
         assert_eq!("stable".parse(), Ok(WhichVersion::Stable));
         assert!("latest".parse::<WhichVersion>().unwrap_err().contains("head or stable"));
         assert!("-1".parse::<WhichVersion>().is_err());
+        assert_eq!(restorable("v12"), Ok(Restore::Version(Version(12))));
+        assert_eq!(restorable("stable"), Ok(Restore::Named(Named::Stable)));
+        for (text, lesson) in [("head", "12 or stable"), ("0", "count from 1"), ("x", "not a version")] {
+            assert!(restorable(text).is_err_and(|said| said.contains(lesson)), "{text}");
+        }
     }
 
     #[test]

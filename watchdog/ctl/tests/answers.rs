@@ -3,43 +3,29 @@
 
 #[allow(
     dead_code,
+    unused_imports,
     missing_docs,
     clippy::wildcard_imports,
     reason = "each test program uses its part; the services are as long as their protocol"
 )]
 mod fake;
 
-use std::io::{BufRead as _, BufReader, Read as _};
-use std::process::{Child, Stdio};
+use std::io::Read as _;
 
-use fake::{Fake, complained, ctl, event, nobody, run, said};
+use fake::{Fake, complained, ctl, event, nobody, piped, run, said};
 use watchdog_proto::admin::ReplicaView;
-
-/// A child that does not outlive its test.
-struct Guarded(Child);
-
-impl Drop for Guarded {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-impl Guarded {
-    fn lines(&mut self) -> impl Iterator<Item = String> + use<> {
-        BufReader::new(self.0.stdout.take().unwrap()).lines().map(Result::unwrap)
-    }
-}
-
-fn piped(endpoints: &[&str], arguments: &[&str]) -> Guarded {
-    let mut command = ctl(endpoints);
-    Guarded(command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap())
-}
 
 #[test]
 fn wrong_usage_is_exit_2_and_teaches() {
     let (_socket, endpoint) = nobody();
-    let table: [(&[&str], &str); 13] = [
+    let table: [(&[&str], &str); 20] = [
+        (&["goal", "apply"], "--file <FILE>"),
+        (&["goal", "apply", "-f", "no-such-goal.toml"], "no-such-goal.toml: there is no such file"),
+        (&["goal", "diff", "-f", "."], ".: it is a directory"),
+        (&["goal", "restore", "head"], "write 12 or stable"),
+        (&["goal", "restore", "stable", "--for", "1m"], "--wait"),
+        (&["goal", "show", "New_Goal"], "has 'N' at position 1"),
+        (&["plan", "replay", "7/3"], "has '/' at position 2"),
         (&["pause", "--reason", "x", "--for", "2 fortnights"], "write 90s, 15m or 2h"),
         (&["pause", "--reason", " "], "it must say something"),
         (&["pause"], "--reason <REASON>"),
@@ -70,7 +56,13 @@ fn wrong_usage_is_exit_2_and_teaches() {
 
 #[test]
 fn help_teaches_by_example() {
-    for arguments in [&["--help"][..], &["status", "--help"], &["events", "--help"], &["log", "--help"]] {
+    for arguments in [
+        &["--help"][..],
+        &["status", "--help"],
+        &["events", "--help"],
+        &["log", "--help"],
+        &["goal", "--help"],
+    ] {
         let output = run(&[], arguments);
         assert_eq!(output.status.code(), Some(0));
         assert!(said(&output).contains("Examples:\n"), "{arguments:?}: {}", said(&output));
@@ -92,7 +84,10 @@ fn a_refusal_is_exit_1_with_its_sentence() {
 #[test]
 fn orders_carry_who_why_and_for_how_long() {
     let fake = Fake::leading(7);
-    let table: [(&[&str], &str); 7] = [
+    let table: [(&[&str], &str); 10] = [
+        (&["plan", "approve", "7-1"], "approve al 7-1"),
+        (&["plan", "reject", "7-1"], "reject al 7-1"),
+        (&["goal", "withdraw", "g-1"], "withdraw al g-1"),
         (&["pause", "--reason", "disk swap"], "pause al 0 disk swap"),
         (&["resume"], "resume al"),
         (&["hold", "demo-b", "--reason", "memory", "--for", "1m"], "hold al demo-b 60000 memory"),

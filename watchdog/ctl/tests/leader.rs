@@ -3,6 +3,7 @@
 
 #[allow(
     dead_code,
+    unused_imports,
     missing_docs,
     clippy::wildcard_imports,
     reason = "each test program uses its part; the services are as long as their protocol"

@@ -1,8 +1,10 @@
-//! Plan: healing plans as recorded, as they would be now, and the end of one.
+//! Plan: healing plans as recorded, as they would be now, computed again, and decided on.
 
-use watchdog_proto::admin::{PlanCancelRequest, PlanListRequest, PlanPreviewRequest, PlanShowRequest};
+use watchdog_proto::admin::{
+    PlanCancelRequest, PlanDecisionRequest, PlanListRequest, PlanPreviewRequest, PlanShowRequest,
+};
 
-use super::{operate, show};
+use super::{operate, replay, show};
 use crate::arguments::PlanCommand;
 use crate::failure::Failure;
 use crate::fleet::{Client, Repeat};
@@ -33,6 +35,17 @@ pub(super) async fn run(command: PlanCommand, settings: &Settings) -> Result<(),
             let request = PlanShowRequest { cluster, id: id.to_string() };
             let reply = fleet.read(async |mut to: Client| to.plan_snapshot(request.clone()).await).await?;
             show(settings, &reply, render::snapshots)
+        }
+        PlanCommand::Replay { id } => replay::run(&id, settings).await,
+        PlanCommand::Approve { id } => {
+            let request = PlanDecisionRequest { cluster, id: id.to_string(), by: settings.by.clone() };
+            let order = async |mut to: Client| to.plan_approve(request.clone()).await;
+            operate::done(settings, &fleet.write(Repeat::Harmless, order).await?)
+        }
+        PlanCommand::Reject { id } => {
+            let request = PlanDecisionRequest { cluster, id: id.to_string(), by: settings.by.clone() };
+            let order = async |mut to: Client| to.plan_reject(request.clone()).await;
+            operate::done(settings, &fleet.write(Repeat::Harmless, order).await?)
         }
         PlanCommand::Cancel { id } => {
             let request = PlanCancelRequest { cluster, id: id.to_string(), by: settings.by.clone() };

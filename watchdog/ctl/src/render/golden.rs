@@ -1,6 +1,8 @@
 //! Golden: what people see, compared with `tests/golden/*.txt`; `UPDATE_EXPECT=1` rewrites them, and the diff is read.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod goal;
+
 use std::path::Path;
 
 use watchdog_proto::admin::*;
@@ -167,7 +169,7 @@ fn step(kind: &str, status: &str) -> StepView {
         why: format!("{kind} because it has exited"),
         started_at: Some("2026-05-01T11:59:57.120Z".into()),
         finished_at: (status != "running").then(|| "2026-05-01T11:59:57.155Z".into()),
-        error: None,
+        ..StepView::default()
     }
 }
 

@@ -59,7 +59,8 @@ pub(crate) fn log_diff(reply: &LogDiffReply, paper: &Paper) -> String {
     format!("{lines}{} added, {} changed, {} removed.\n", reply.added, reply.changed, reply.removed)
 }
 
-fn difference(line: &DiffLine, paper: &Paper) -> String {
+/// One key: its sign, and below it what goes and what comes.
+pub(super) fn difference(line: &DiffLine, paper: &Paper) -> String {
     let before = line.before_json.as_deref();
     let after = line.after_json.as_deref();
     let sign = match (before, after) {

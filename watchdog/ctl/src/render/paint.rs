@@ -57,6 +57,28 @@ impl Tone {
         }
     }
 
+    /// Of a goal's status.
+    pub(crate) fn of_goal(status: &str) -> Self {
+        match status {
+            "achieved" => Self::Good,
+            "rejected" => Self::Bad,
+            "pending" | "rolling" => Self::Unsure,
+            "superseded" | "withdrawn" => Self::Faint,
+            _ => Self::Plain,
+        }
+    }
+
+    /// Of how far a goal is with a replica.
+    pub(crate) fn of_stage(stage: &str) -> Self {
+        match stage {
+            "arrived" => Self::Good,
+            "failed" => Self::Bad,
+            "moving" | "trial" => Self::Unsure,
+            "left" => Self::Faint,
+            _ => Self::Plain,
+        }
+    }
+
     /// Of a version's mark.
     pub(crate) fn of_mark(mark: &str) -> Self {
         match mark {

@@ -43,6 +43,13 @@ pub(crate) fn plan(plan: &PlanView, paper: &Paper) -> String {
     if !plan.reason.is_empty() {
         drawn += &paragraph(&sentence(&plan.reason), "", paper);
     }
+    if plan.status == "awaiting_approval" {
+        let id = &plan.id;
+        let ways =
+            format!("It awaits approval: watchdogctl plan approve {id}, or watchdogctl plan reject {id}");
+        drawn += &Tone::Unsure.paint(paragraph(&ways, "  ", paper).trim_end(), paper);
+        drawn.push('\n');
+    }
     drawn + &list("Refused:", &plan.refusals.iter().map(refused).collect::<Vec<_>>(), paper)
 }
 
@@ -67,6 +74,7 @@ fn steps(plan: &PlanView, preview: bool) -> Table {
         .column("Step", Worth::Needed, all(&|it| it.kind.as_str().into()))
         .column("Replica", Worth::Needed, all(&|it| it.replica.as_deref().unwrap_or_default().into()))
         .column("Status", Worth::Needed, all(&state))
+        .column("Progress", Worth::Useful, all(&|it| milestone(it).into()))
         .column("Took", Worth::Useful, all(&|it| duration(it).into()))
         .column("Why", Worth::Sentence, all(&|it| it.why.as_str().into()))
         .column("Error", Worth::Sentence, all(&error))
@@ -97,6 +105,18 @@ fn progress(plan: &PlanView) -> String {
     }
     let done = plan.steps.iter().filter(|step| step.status == "done").count();
     format!("{done} of {}", plan.steps.len())
+}
+
+/// How far a step is that is under way, as its agent last said.
+fn milestone(step: &StepView) -> String {
+    if step.status == "running" { told(step.percent, step.progress.as_deref()) } else { String::new() }
+}
+
+/// `45 %, fetching weights`
+pub(super) fn told(percent: Option<u32>, progress: Option<&str>) -> String {
+    let percent = percent.map(|percent| format!("{percent} %"));
+    let words = percent.into_iter().chain(progress.map(str::to_owned)).filter(|words| !words.is_empty());
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn duration(step: &StepView) -> String {

@@ -110,6 +110,11 @@ fn remarks(status: &ClusterStatus, paper: &Paper) -> Vec<(Tone, String)> {
     for host in status.hosts.iter().filter(|host| host.state != "up") {
         remarks.push((Tone::Bad, format!("Host {} is {}.", host.host, host.state)));
     }
+    if let Some(goal) = &status.goal {
+        let stage = status.goal_stage.as_deref().filter(|stage| !stage.is_empty());
+        let stage = stage.map(|stage| format!(": {stage}")).unwrap_or_default();
+        remarks.push((Tone::Unsure, sentence(&format!("Goal {goal} rolls{stage}"))));
+    }
     if let Some(plan) = &status.plan {
         let text = format!("Plan {plan} is open: watchdogctl plan show {plan}");
         remarks.push((Tone::Unsure, text));

@@ -42,6 +42,16 @@ pub(crate) fn wrap(text: &str, width_max: usize) -> Vec<String> {
     lines
 }
 
+/// The text cut at the paper's width, on a line of its own.
+pub(crate) fn clipped(text: &str, paper: &Paper) -> String {
+    let text = clean(text);
+    // The last column stays free: some terminals break the line there.
+    match paper.width.map(|columns| columns.saturating_sub(1).max(1)) {
+        Some(room) if width(&text) > room => text.chars().take(room - 1).chain("…\n".chars()).collect(),
+        _ => text + "\n",
+    }
+}
+
 /// A sentence with its newline, broken at the paper's width; lines after the first are indented.
 pub(crate) fn paragraph(text: &str, indent: &str, paper: &Paper) -> String {
     let text = clean(text);

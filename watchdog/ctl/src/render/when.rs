@@ -19,9 +19,13 @@ pub(crate) fn moment(time: &str) -> String {
 /// ` until T (in 5m)`, or nothing when there is no end.
 pub(crate) fn until(time: Option<&str>, paper: &Paper) -> String {
     let Some(text) = time else { return String::new() };
-    let left = parse(text).and_then(|time| time.duration_since(paper.now).ok());
-    let left = left.map(|left| format!(" (in {})", brief(left))).unwrap_or_default();
+    let left = left(text, paper).map(|left| format!(" (in {left})")).unwrap_or_default();
     format!(" until {}{left}", moment(text))
+}
+
+/// How long until a moment: `8s`, `5m`; nothing when it is past or unreadable.
+pub(crate) fn left(time: &str, paper: &Paper) -> Option<String> {
+    parse(time).and_then(|time| time.duration_since(paper.now).ok()).map(brief)
 }
 
 /// How long something took: `35 ms`, `1.2 s`, `5m`. Empty when unreadable.

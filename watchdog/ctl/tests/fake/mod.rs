@@ -1,6 +1,8 @@
 //! Fake: a watchdog that says what a test tells it to, on a real socket and its own runtime, so that it can be killed.
 
-use std::process::{Command, Output};
+mod goals;
+mod program;
+
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
@@ -11,6 +13,9 @@ use tonic::transport::server::TcpIncoming;
 use tonic::{Request, Response, Status};
 use watchdog_proto::admin::admin_server::{Admin, AdminServer};
 use watchdog_proto::admin::*;
+
+pub(crate) use self::goals::{GoalScript, goal};
+pub(crate) use self::program::{complained, ctl, fed, hung, nobody, on_a_terminal, piped, run, said};
 
 /// What it knows and does.
 #[derive(Debug, Default)]
@@ -33,6 +38,10 @@ pub(crate) struct Script {
     pub(crate) head: u64,
     /// Whether the log is whole.
     pub(crate) broken_version: Option<u64>,
+    /// Goals and what becomes of them.
+    pub(crate) goals: GoalScript,
+    /// What plans were computed from.
+    pub(crate) plan_input: PlanInputReply,
     /// The writes that arrived, as `name who what`.
     pub(crate) writes: Vec<String>,
 }
@@ -94,6 +103,12 @@ impl Fake {
         self.shared.changed.notify_waiters();
     }
 
+    /// Lets a goal go on and tells those who watch it.
+    pub(crate) fn go_on(&self, views: impl IntoIterator<Item = GoalView>) {
+        self.script().goals.views.extend(views);
+        self.shared.changed.notify_waiters();
+    }
+
     /// Ends it with all its connections, as `kill -9` would.
     pub(crate) fn kill(&mut self) {
         if let Some(runtime) = self.runtime.take() {
@@ -121,44 +136,6 @@ pub(crate) fn event(sequence: u64) -> Event {
         message: format!("event {sequence}"),
         detail_json: "{}".into(),
     }
-}
-
-/// The program, told of nothing but its arguments and the cluster `demo`.
-pub(crate) fn ctl(endpoints: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_watchdogctl"));
-    command.env("WATCHDOG_ENDPOINTS", endpoints.join(",")).env("WATCHDOG_CLUSTER", "demo");
-    command.env("USER", "alice").env_remove("NO_COLOR");
-    command
-}
-
-/// Runs it to its end.
-pub(crate) fn run(endpoints: &[&str], arguments: &[&str]) -> Output {
-    ctl(endpoints).args(arguments).output().unwrap()
-}
-
-/// Standard output as text.
-pub(crate) fn said(output: &Output) -> String {
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
-
-/// Standard error as text.
-pub(crate) fn complained(output: &Output) -> String {
-    String::from_utf8(output.stderr.clone()).unwrap()
-}
-
-/// An endpoint at which nobody listens, and nobody can as long as the socket lives.
-pub(crate) fn nobody() -> (tokio::net::TcpSocket, String) {
-    let socket = tokio::net::TcpSocket::new_v4().unwrap();
-    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let url = format!("http://{}", socket.local_addr().unwrap());
-    (socket, url)
-}
-
-/// An endpoint that takes connections and never says a word, like a stopped process.
-pub(crate) fn hung() -> (std::net::TcpListener, String) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("http://{}", listener.local_addr().unwrap());
-    (listener, url)
 }
 
 struct Service(Arc<Shared>, String);
@@ -233,6 +210,47 @@ impl Admin for Service {
     async fn plan_cancel(&self, request: Request<PlanCancelRequest>) -> Answer<Done> {
         let it = request.into_inner();
         self.write(format!("cancel {} {}", it.by, it.id)).await
+    }
+    async fn plan_approve(&self, request: Request<PlanDecisionRequest>) -> Answer<Done> {
+        let it = request.into_inner();
+        self.write(format!("approve {} {}", it.by, it.id)).await
+    }
+    async fn plan_reject(&self, request: Request<PlanDecisionRequest>) -> Answer<Done> {
+        let it = request.into_inner();
+        self.write(format!("reject {} {}", it.by, it.id)).await
+    }
+    async fn plan_input(&self, request: Request<PlanShowRequest>) -> Answer<PlanInputReply> {
+        self.refusal()?;
+        Ok(Response::new(PlanInputReply { id: request.into_inner().id, ..self.script().plan_input.clone() }))
+    }
+    async fn goal_diff(&self, request: Request<GoalDiffRequest>) -> Answer<GoalDiffReply> {
+        self.refusal()?;
+        self.script().goals.diff(&request.into_inner()).map(Response::new)
+    }
+    async fn goal_apply(&self, request: Request<GoalApplyRequest>) -> Answer<GoalApplyReply> {
+        let it = request.into_inner();
+        self.write(format!("apply {}", it.by)).await?;
+        self.script().goals.apply(it).map(Response::new)
+    }
+    async fn goal_list(&self, _: Request<GoalListRequest>) -> Answer<GoalListReply> {
+        self.refusal()?;
+        Ok(Response::new(GoalListReply {
+            goals: self.script().goals.views.last().cloned().into_iter().collect(),
+        }))
+    }
+    async fn goal_show(&self, request: Request<GoalShowRequest>) -> Answer<GoalView> {
+        self.refusal()?;
+        self.script().goals.known(&request.into_inner().id).map(Response::new)
+    }
+    type GoalWatchStream = ReceiverStream<Result<GoalView, Status>>;
+    async fn goal_watch(&self, request: Request<GoalShowRequest>) -> Answer<Self::GoalWatchStream> {
+        self.refusal()?;
+        self.script().goals.known(&request.into_inner().id)?;
+        Ok(Response::new(goals::watch(Arc::clone(&self.0))))
+    }
+    async fn goal_withdraw(&self, request: Request<GoalWithdrawRequest>) -> Answer<Done> {
+        let it = request.into_inner();
+        self.write(format!("withdraw {} {}", it.by, it.id)).await
     }
     async fn log_list(&self, request: Request<LogListRequest>) -> Answer<LogListReply> {
         self.refusal()?;
