@@ -219,7 +219,7 @@ impl Drop for Dev {
 }
 
 impl Setup {
-    fn arguments(&self) -> Vec<String> {
+    pub(crate) fn arguments(&self) -> Vec<String> {
         let options = [
             ("--watchdogs", self.watchdogs.map(|count| count.to_string())),
             ("--replicas", self.replicas.map(|count| count.to_string())),

@@ -10,12 +10,14 @@
 //! ```
 
 pub mod admin;
+pub mod customer;
 pub mod dev;
 pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod process;
 mod reaper;
+pub mod scenario;
 pub mod story;
 pub mod zookeeper;
 

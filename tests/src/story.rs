@@ -213,6 +213,21 @@ impl Story {
         })
     }
 
+    /// The hash of what all replicas hold, each of them healthy on what it should hold.
+    ///
+    /// # Errors
+    ///
+    /// If they don't come to hold the same.
+    pub fn until_all_hold_one_state(&self) -> anyhow::Result<String> {
+        self.until("every replica healthy on one state, and that is stable", |status| {
+            let rows = status["replicas"].as_array()?;
+            let well = |row: &Value| row["state"] == "healthy" && row["version"] == row["expected"];
+            let hash = rows.first()?["state_hash"].as_str()?;
+            let same = rows.iter().all(|row| well(row) && row["state_hash"] == hash);
+            (same && status["goal"].is_null() && status["plan"].is_null()).then(|| hash.to_owned())
+        })
+    }
+
     /// The record so far, oldest first.
     ///
     /// # Errors

@@ -5,7 +5,7 @@ mod rig;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use rig::{World, kill, start};
 use rustix::process::Signal;

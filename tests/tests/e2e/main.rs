@@ -9,6 +9,7 @@ mod goals;
 mod hosts;
 mod leaders;
 mod replicas;
+mod scenarios;
 mod stores;
 
 /// Tells each story on both kinds of back end.

@@ -5,6 +5,7 @@
 
 mod crowd;
 mod floor;
+mod goal;
 mod heal;
 mod samples;
 
@@ -17,6 +18,9 @@ use crate::samples::{Row, print};
 
 /// How often a single replica is killed or stopped per set-up.
 const HEALS: usize = 30;
+/// How often a good version is deployed, and a bad one.
+const GOALS: usize = 20;
+const BAD_GOALS: usize = 5;
 /// How often it is stopped, which takes longer.
 const HANGS: usize = 12;
 
@@ -28,6 +32,9 @@ fn main() -> anyhow::Result<()> {
         progress("embedded + SQLite");
         let heals = heal::measure(&Setup::default(), HEALS, HANGS).context("embedded + SQLite")?;
         rows.extend(heals.rows("embedded + SQLite", 40.0, 600.0));
+        let goals =
+            goal::measure(&Setup::default(), (GOALS, BAD_GOALS), "embedded + SQLite", (150.0, Some(500.0)));
+        rows.extend(goals.context("goals on embedded + SQLite")?);
     }
     if wants("zookeeper") {
         progress("ZooKeeper x 3 + PostgreSQL");
@@ -40,6 +47,13 @@ fn main() -> anyhow::Result<()> {
         };
         let heals = heal::measure(&setup, HEALS, HANGS).context("ZooKeeper x 3 + PostgreSQL")?;
         rows.extend(heals.rows("ZooKeeper x 3 + PostgreSQL", 80.0, 600.0));
+        let setup = Setup {
+            journal: Some(postgres.create_database()?),
+            coordination: Some(again(&ensemble)),
+            ..setup
+        };
+        let goals = goal::measure(&setup, (GOALS, BAD_GOALS), "ZooKeeper x 3 + PostgreSQL", (400.0, None));
+        rows.extend(goals.context("goals on ZooKeeper x 3 + PostgreSQL")?);
     }
     if wants("crowd") {
         progress("100 replicas on one host");
@@ -49,6 +63,11 @@ fn main() -> anyhow::Result<()> {
     let short: Vec<&Row> = rows.iter().filter(|row| row.falls_short()).collect();
     anyhow::ensure!(short.is_empty(), "{} figures fall short of their goal", short.len());
     Ok(())
+}
+
+/// Another cluster in the same ensemble.
+fn again(ensemble: &Ensemble) -> String {
+    format!("zookeeper://{}/goals", ensemble.connect_string())
 }
 
 fn progress(what: &str) {

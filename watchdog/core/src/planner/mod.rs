@@ -62,6 +62,7 @@ pub fn plan(input: &PlanInput) -> Decision {
     if let Some(plan) = reject::due(input, &mut refusals) {
         return Decision { plan: Some(plan), refusals, again_at: None };
     }
+    refusals.extend(rollout::held(input));
     let treatments = treatments(input, &mut refusals);
     let chosen = choose(input, treatments, &mut refusals);
     let mut again_at = again::again_at(&refusals, input);

@@ -64,7 +64,7 @@ pub fn stage(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> Stage
     if canaries > 0 {
         return Stage::Moving(canaries);
     }
-    if survey.is_canary && !rollout.moved.is_empty() && input.now < soaked_at {
+    if survey.is_canary && rollout.sent().next().is_some() && input.now < soaked_at {
         return Stage::Soaking { until: soaked_at };
     }
     let batch = if rollout.pace.batch == 0 { usize::MAX } else { rollout.pace.batch as usize };
@@ -76,10 +76,7 @@ pub fn advance(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>,
     let Some(rollout) = &input.history.rollout else { return found(input, refusals) };
     let survey = survey(rollout, input);
     match stage(rollout, &survey, input) {
-        Stage::Held => {
-            refusals.extend(held(rollout));
-            (None, None)
-        }
+        Stage::Held => (None, None),
         Stage::Waiting { until } => (None, until),
         Stage::Soaking { until } => (None, Some(until)),
         Stage::Moving(count) => (move_next((rollout, &survey, count), input, refusals), None),
@@ -96,7 +93,9 @@ fn of_mark(rollout: &Rollout, input: &PlanInput, mark: super::draft::Draft) -> P
     assemble::of_cluster(input, mark, reason)
 }
 
-fn held(rollout: &Rollout) -> Option<Refusal> {
+/// Why the goal that rolls is held, when it is.
+pub fn held(input: &PlanInput) -> Option<Refusal> {
+    let rollout = input.history.rollout.as_ref()?;
     let (replica, trial) = rollout.held()?;
     let reason = Reason::RolloutHeld {
         goal: rollout.goal.clone(),

@@ -117,6 +117,11 @@ impl Rollout {
         self.moved.contains_key(replica) && !self.trials.contains_key(replica)
     }
 
+    /// Who should hold the candidate by now.
+    pub fn sent(&self) -> impl Iterator<Item = &ReplicaId> {
+        self.moved.keys().filter(|replica| self.expects(replica))
+    }
+
     /// What a replica that was moved should hold, where others should hold `base`.
     pub fn aim(&self, base: &Target) -> Target {
         Target { version: self.to, state_hash: self.state_hash, ..*base }

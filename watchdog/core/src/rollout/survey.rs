@@ -57,8 +57,13 @@ pub fn survey<'a>(rollout: &'a Rollout, input: &'a PlanInput) -> Survey<'a> {
         }
     }
     order(&mut survey, rollout, input);
-    // Who failed and is tried again comes last.
-    survey.left.extend(again);
+    // Who failed and is tried again comes last, but a canary is no canary before it has arrived.
+    if survey.is_canary {
+        again.append(&mut survey.left);
+        survey.left = again;
+    } else {
+        survey.left.append(&mut again);
+    }
     survey
 }
 
@@ -110,15 +115,15 @@ fn order<'a>(survey: &mut Survey<'a>, rollout: &'a Rollout, input: &'a PlanInput
     };
     survey.left.sort_by_key(|replica| (!chosen.contains(*replica), !ahead(replica), *replica));
     survey.is_canary = match &rollout.pace.canary {
-        Canary::Count(count) => rollout.moved.len() <= *count as usize && *count > 0,
-        Canary::Replicas(_) => rollout.moved.keys().all(|replica| chosen.contains(replica)),
+        Canary::Count(count) => rollout.sent().count() <= *count as usize && *count > 0,
+        Canary::Replicas(_) => rollout.sent().all(|replica| chosen.contains(replica)),
     };
 }
 
 /// How many more belong to the canary.
 pub fn canaries_left(survey: &Survey<'_>, rollout: &Rollout) -> usize {
     match &rollout.pace.canary {
-        Canary::Count(count) => (*count as usize).saturating_sub(rollout.moved.len()).min(survey.left.len()),
+        Canary::Count(count) => (*count as usize).saturating_sub(rollout.sent().count()).min(survey.left.len()),
         Canary::Replicas(chosen) => survey.left.iter().filter(|replica| chosen.contains(replica)).count(),
     }
 }

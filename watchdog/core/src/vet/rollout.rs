@@ -36,10 +36,10 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         return all("another that was moved is not well");
     }
     let beyond: Vec<&ReplicaId> =
-        rolled.iter().copied().filter(|it| !is_canary(it, &rolled, rollout)).collect();
+        rolled.iter().copied().filter(|it| !is_canary(it, before.len() + rolled.len(), rollout)).collect();
     let only_canary = match &rollout.pace.canary {
-        Canary::Count(count) => rollout.moved.len() <= *count as usize,
-        Canary::Replicas(chosen) => rollout.moved.keys().all(|replica| chosen.contains(replica)),
+        Canary::Count(count) => before.len() <= *count as usize,
+        Canary::Replicas(chosen) => before.iter().all(|replica| chosen.contains(replica)),
     };
     let soaked = before.iter().all(|replica| {
         let since = well_since(replica, rollout, input);
@@ -56,9 +56,10 @@ fn has_canary(rollout: &Rollout) -> bool {
     rollout.pace.canary != Canary::Count(0)
 }
 
-fn is_canary(replica: &ReplicaId, rolled: &BTreeSet<&ReplicaId>, rollout: &Rollout) -> bool {
+/// Whether it is one of the canary, of which there would be so many.
+fn is_canary(replica: &ReplicaId, canaries: usize, rollout: &Rollout) -> bool {
     match &rollout.pace.canary {
-        Canary::Count(count) => rollout.moved.len() + rolled.len() <= *count as usize,
+        Canary::Count(count) => canaries <= *count as usize,
         Canary::Replicas(chosen) => chosen.contains(replica),
     }
 }

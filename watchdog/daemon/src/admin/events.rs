@@ -37,6 +37,9 @@ pub(crate) fn stream(handle: Handle, request: &wire::EventsRequest) -> Result<Ev
     Ok(Box::pin(ReceiverStream::new(stream)))
 }
 
+/// The longest detail of an event.
+const DETAIL_BYTES_MAX: usize = 1024 * 1024;
+
 struct Tail {
     handle: Handle,
     cluster: ClusterId,
@@ -86,6 +89,15 @@ impl Tail {
     }
 }
 
+/// The whole entry, unless it would burst a message; then it is read where it stands, in the journal.
+fn detail(entry: &Entry, kind: &str) -> String {
+    let whole = serde_json::to_string(&entry.body).unwrap_or_default();
+    if whole.len() <= DETAIL_BYTES_MAX {
+        return whole;
+    }
+    serde_json::json!({ "kind": kind, "too_large": whole.len() }).to_string()
+}
+
 fn view(entry: &Entry) -> wire::Event {
     let told = tell(&entry.body);
     wire::Event {
@@ -97,6 +109,6 @@ fn view(entry: &Entry) -> wire::Event {
         replica: told.replica.map(ToString::to_string),
         plan: told.plan.map(ToString::to_string),
         message: told.message,
-        detail_json: serde_json::to_string(&entry.body).unwrap_or_default(),
+        detail_json: detail(entry, told.kind),
     }
 }

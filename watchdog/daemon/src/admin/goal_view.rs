@@ -4,8 +4,7 @@ use watchdog_core::goal::GoalStatus;
 use watchdog_core::ids::{Incarnation, ReplicaId, Time};
 use watchdog_core::input::PlanInput;
 use watchdog_core::plan::PlanStatus;
-use watchdog_core::planner::plan;
-use watchdog_core::planner::rollout::{Stage, stage};
+use watchdog_core::planner::rollout::{Stage, held, stage};
 use watchdog_core::rollout::Rollout;
 use watchdog_core::rollout::survey::{Survey, canaries_left, survey};
 use watchdog_proto::admin::{GoalReplicaView, GoalView};
@@ -85,7 +84,7 @@ fn tell(world: &World, rollout: &Rollout, (survey, input): (&Survey<'_>, &PlanIn
     }
     match stage(rollout, survey, input) {
         Stage::Held => {
-            let why = plan(input).refusals.first().map(ToString::to_string).unwrap_or_default();
+            let why = held(input).map(|refusal| refusal.to_string()).unwrap_or_default();
             told("held", format!("{why}; {arrived}"))
         }
         Stage::Soaking { until } => {
@@ -114,7 +113,7 @@ fn waiting(rollout: &Rollout, survey: &Survey<'_>, (arrived, input): (&str, &Pla
         ("trial", format!("{arrived}; {who} failed there and is tried on the stable version"))
     } else if survey.is_canary {
         ("canary", format!("{arrived}; the canary {} is on its way", names(&survey.under_way, all)))
-    } else if rollout.moved.is_empty() {
+    } else if rollout.sent().next().is_none() {
         ("waiting", format!("{arrived}; waiting for {}", names(&survey.under_way, all)))
     } else {
         ("batch", format!("{arrived}; {} is on its way", names(&survey.under_way, all)))

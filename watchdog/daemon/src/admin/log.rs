@@ -111,7 +111,9 @@ pub(crate) async fn verify(handle: &Handle) -> Result<wire::LogVerifyReply, Stat
 
 fn known(handle: &Handle) -> (watchdog_core::ids::ClusterId, Version, Option<Version>) {
     let world = handle.world.lock();
-    (world.cluster.clone(), world.log.head.version, world.log.target.stable)
+    let target = &world.log.target;
+    // The newest version with the stable state, as everywhere.
+    (world.cluster.clone(), target.head, target.stable.map(|_| target.version))
 }
 
 fn view(handle: &Handle, entry: &LogEntry) -> wire::LogEntry {

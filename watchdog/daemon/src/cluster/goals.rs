@@ -21,7 +21,7 @@ use watchdog_core::policy::POLICY_KEY;
 use watchdog_core::record::Body;
 use watchdog_core::rollout::{PendingGoal, Undoing};
 use watchdog_core::state::{Key, State};
-use watchdog_ports::journal_error::JournalError;
+use watchdog_ports::journal_error::{JournalError, Remedy};
 use watchdog_ports::metadata_log::Append;
 
 use crate::cluster::books::Batches as _;
@@ -36,16 +36,38 @@ impl Lead {
     pub(crate) async fn run_errands(&mut self) -> Result<bool, Stop> {
         for _ in 0..ERRANDS_MAX {
             let Some(errand) = errand(&self.world.lock().history) else { return Ok(true) };
+            let begun = match &errand {
+                Errand::Undo(_) => None,
+                Errand::Begin { goal, .. } => Some(goal.goal.clone()),
+            };
             let done = match errand {
                 Errand::Undo(undoing) => self.undo(&undoing).await,
                 Errand::Begin { goal, over } => self.begin_goal(goal, over).await,
             };
             if let Err(error) = done {
-                self.journal_failed(error)?;
-                return Ok(false);
+                return self.errand_failed(error, begun).await;
             }
         }
         Ok(true)
+    }
+
+    /// A journal that may answer later is asked again. Anything else would stay as it is, and may not stop healing.
+    async fn errand_failed(&mut self, error: JournalError, begun: Option<GoalId>) -> Result<bool, Stop> {
+        if matches!(error.remedy(), Remedy::Retry | Remedy::StepDown) {
+            return self.journal_failed(error).map(|()| false);
+        }
+        let why = format!("it can't be carried out: {error}");
+        let body = match begun {
+            Some(goal) => Body::GoalEnded { goal, status: GoalStatus::Withdrawn, why },
+            None => Body::Escalated { subject: None, message: format!("what is to be undone: {why}") },
+        };
+        // Told once, and tried again at each check all the same.
+        if self.errand_fault.as_deref() == Some(error.to_string().as_str()) {
+            return Ok(true);
+        }
+        tracing::error!(%error, "a goal's errand failed");
+        self.errand_fault = Some(error.to_string());
+        Ok(self.record(vec![body]).await?.is_some())
     }
 
     /// Returns the head to the stable state.
@@ -67,7 +89,8 @@ impl Lead {
         };
         let count = changes.len() as u64;
         if count > 0 {
-            self.append(changes, undoing.goal.clone(), head).await?;
+            let author = self.id.to_string();
+            self.append((changes, author), undoing.goal.clone(), head).await?;
         }
         let to = self.world.lock().log.head.version;
         self.note(vec![Body::Undone { goal: undoing.goal.clone(), to, changes: count }]).await
@@ -88,7 +111,7 @@ impl Lead {
 
     /// Composes a goal's changes, appends them, and begins its rollout.
     async fn begin_goal(&mut self, pending: PendingGoal, over: Option<GoalId>) -> Result<(), JournalError> {
-        let PendingGoal { goal, spec, .. } = pending;
+        let PendingGoal { goal, spec, by, .. } = pending;
         let appended = self.world.lock().log.span_of(&goal);
         let base = match appended {
             // By a leader that died before it could tell.
@@ -104,7 +127,7 @@ impl Lead {
                 return self.note(vec![ended]).await;
             }
             if !changes.is_empty() {
-                self.append(changes, Some(goal.clone()), base).await?;
+                self.append((changes, by), Some(goal.clone()), base).await?;
             }
         }
         let begun = {
@@ -151,7 +174,7 @@ impl Lead {
     /// Appends changes to the metadata log and reads them back.
     pub(crate) async fn append(
         &mut self,
-        changes: Vec<Change>,
+        (changes, author): (Vec<Change>, String),
         goal: Option<GoalId>,
         expected: Version,
     ) -> Result<(), JournalError> {
@@ -163,7 +186,7 @@ impl Lead {
             request: Uuid::now_v7(),
             expected,
             at: self.books.now(),
-            author: self.id.to_string(),
+            author,
             goal,
             changes,
         };

@@ -51,7 +51,7 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let mut draft = Draft::new(&world.history, &world.observation, news.epoch, news.now);
     first_sights(world, &news.looked, &mut draft);
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
-    forget_outdated(&mut draft, &world.strikes.convictions());
+    forget_outdated(&mut draft, &world.strikes.convictions(), world.log.policy.broken_stable);
     draft.follow_up();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
     if is_called_for(&world.strikes.convictions(), &world.log.target, draft.history()) {
@@ -113,14 +113,19 @@ fn is_decision(body: &Body) -> bool {
 }
 
 /// Closes plans that wait for a human although what they were for is gone.
-fn forget_outdated(draft: &mut Draft<'_>, convictions: &[Conviction]) {
+fn forget_outdated(draft: &mut Draft<'_>, convictions: &[Conviction], broken_stable: u32) {
     let stands = |open: &OpenPlan| {
         let about =
             |past: &Conviction| convictions.iter().any(|now| now.finding.subject == past.finding.subject);
         let plan = &open.plan;
-        // Of a plan that is about no fault the goal that it is for says when it is over.
-        let rolls = draft.history().rollout.is_some() || plan.remedies().all(|it| it == Remedy::FallBack);
-        if plan.convictions.is_empty() { rolls } else { plan.convictions.iter().any(about) }
+        let history = draft.history();
+        // A plan that is about no fault is about the goal that rolls, or about replicas that were given up.
+        let whole = if plan.remedies().any(|it| it == Remedy::FallBack) {
+            history.quarantined.len() >= broken_stable.max(1) as usize
+        } else {
+            history.rollout.is_some() || history.stable.is_none()
+        };
+        if plan.convictions.is_empty() { whole } else { plan.convictions.iter().any(about) }
     };
     let waits = |open: &&OpenPlan| open.status == PlanStatus::AwaitingApproval && !stands(open);
     let outdated: Vec<PlanId> =

@@ -268,6 +268,7 @@ impl ClusterTask {
             unjudged: Looked::All,
             agents: Arc::clone(&self.agents),
             unread: Unread::default(),
+            errand_fault: None,
             books,
             observer,
             term,
