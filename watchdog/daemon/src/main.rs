@@ -28,6 +28,7 @@ Any number of watchdogs guard a cluster together: one leads and heals, the other
 
 const EXAMPLES: &str = "Examples:
   watchdog dev                                      a whole cluster on this machine; try `kill -9` on any of it
+  watchdog dev --scenario bad-model-on-b            an incident told on it, and whether it ended as it must
   watchdog check-config --example > watchdog.toml   a configuration that explains every key
   watchdog check-config watchdog.toml               say whether it is right, or what is wrong where
   watchdog run --config watchdog.toml               guard the clusters that it names";

@@ -8,7 +8,10 @@ use tokio::time::timeout;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 use watchdog_proto::admin::admin_client::AdminClient;
-use watchdog_proto::admin::{ClusterStatus, Event, EventsRequest, LogAppendRequest, StatusRequest};
+use watchdog_proto::admin::{
+    ClusterStatus, Event, EventsRequest, GoalApplyReply, GoalApplyRequest, GoalShowRequest, GoalView,
+    LogAppendRequest, StatusRequest,
+};
 
 use super::CLUSTER;
 
@@ -18,7 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const WRITE_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Connections to all watchdogs; each is made when it is used, and again when it breaks.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Client {
     watchdogs: Vec<(String, AdminClient<Channel>)>,
 }
@@ -28,7 +31,7 @@ pub(super) struct Client {
 pub(super) struct Answers {
     /// The URLs of those that did not answer.
     pub(super) silent: Vec<String>,
-    /// The status, from one that knows a leader if there is one.
+    /// The status, from one that knows a leader if there is one, and from the leader itself if it answers.
     pub(super) status: Option<ClusterStatus>,
 }
 
@@ -64,17 +67,19 @@ impl Client {
             async move {
                 let request = StatusRequest { cluster: CLUSTER.to_owned() };
                 match timeout(PATIENCE, client.status(request)).await {
-                    Ok(Ok(status)) => Ok(status.into_inner()),
+                    Ok(Ok(status)) => Ok((url, status.into_inner())),
                     _ => Err(url),
                 }
             }
         };
         let mut answers = Answers::default();
+        let mut best = None;
         for answer in join_all(self.watchdogs.iter().map(ask)).await {
             match answer {
-                Ok(status) => {
-                    let rank = |status: &ClusterStatus| status.leader.as_ref().map(|leader| leader.epoch);
-                    if answers.status.as_ref().is_none_or(|best| rank(&status) > rank(best)) {
+                Ok((url, status)) => {
+                    let rank = status.leader.as_ref().map(|leader| (leader.epoch, leader.address == url));
+                    if answers.status.is_none() || rank > best {
+                        best = rank;
                         answers.status = Some(status);
                     }
                 }
@@ -86,12 +91,57 @@ impl Client {
 
     /// Appends to the log; answers the new head.
     pub(super) async fn append(&self, leader: &str, request: LogAppendRequest) -> Result<u64, Status> {
-        let known = self.watchdogs.iter().find(|(url, _)| url == leader);
-        let (_, client) =
-            known.ok_or_else(|| Status::unavailable(format!("the leader {leader} is none of ours")))?;
-        let reply = timeout(WRITE_PATIENCE, client.clone().log_append(request)).await;
-        let reply = reply.map_err(|_| Status::deadline_exceeded("no answer to the append"))??;
-        Ok(reply.into_inner().head)
+        let mut leader = self.at(leader)?;
+        Ok(patiently(WRITE_PATIENCE, leader.log_append(request)).await?.head)
+    }
+
+    /// Declares a goal.
+    pub(super) async fn declare(
+        &self,
+        leader: &str,
+        request: GoalApplyRequest,
+    ) -> Result<GoalApplyReply, Status> {
+        let mut leader = self.at(leader)?;
+        patiently(WRITE_PATIENCE, leader.goal_apply(request)).await
+    }
+
+    /// One goal, as the leader sees it.
+    pub(super) async fn goal(&self, leader: &str, id: &str) -> Result<GoalView, Status> {
+        let request = GoalShowRequest { cluster: CLUSTER.to_owned(), id: id.to_owned() };
+        let mut leader = self.at(leader)?;
+        patiently(PATIENCE, leader.goal_show(request)).await
+    }
+
+    fn at(&self, url: &str) -> Result<AdminClient<Channel>, Status> {
+        let known = self.watchdogs.iter().find(|(ours, _)| ours == url);
+        let (_, client) = known.ok_or_else(|| Status::unavailable(format!("{url} is none of ours")))?;
+        Ok(client.clone())
+    }
+
+    /// The record to its end, from the first watchdog that has it.
+    ///
+    /// # Errors
+    ///
+    /// If none answers.
+    pub(super) async fn record(&self, request: EventsRequest) -> anyhow::Result<Vec<Event>> {
+        let mut fault = Status::unavailable("there is no watchdog");
+        for index in 0..self.watchdogs.len() {
+            match timeout(WRITE_PATIENCE, self.read(index, request.clone())).await {
+                Ok(Ok(events)) => return Ok(events),
+                Ok(Err(status)) => fault = status,
+                Err(_) => fault = Status::deadline_exceeded("no answer"),
+            }
+        }
+        Err(fault).context("no watchdog tells the record")
+    }
+
+    async fn read(&self, index: usize, request: EventsRequest) -> Result<Vec<Event>, Status> {
+        let mut stream = self.follow(index, request).await?;
+        let mut events = Vec::new();
+        while let Some(event) = stream.message().await? {
+            events.push(event);
+        }
+        Ok(events)
     }
 
     /// Follows the record, at the `index`th watchdog, counted around.
@@ -104,4 +154,13 @@ impl Client {
         let stream = timeout(PATIENCE, client.clone().events(request)).await;
         Ok(stream.map_err(|_| Status::deadline_exceeded("no answer"))??.into_inner())
     }
+}
+
+/// Its answer, unless that takes too long.
+async fn patiently<T>(
+    patience: Duration,
+    call: impl Future<Output = Result<tonic::Response<T>, Status>>,
+) -> Result<T, Status> {
+    let reply = timeout(patience, call).await.map_err(|_| Status::deadline_exceeded("no answer"))??;
+    Ok(reply.into_inner())
 }

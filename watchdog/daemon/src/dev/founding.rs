@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use serde_json::{Value, json};
 use tonic::Code;
+use watchdog_core::goal::fault::KINDS_KEY;
 use watchdog_core::ids::HostId;
 use watchdog_core::policy::{Backoff, POLICY_KEY, Policy, Timeouts};
 use watchdog_core::replica::{Probe, ProbeTiming, ReplicaSpec};
@@ -71,6 +72,8 @@ pub(super) async fn found(client: &Client, replicas: u16, hosts: u16) -> anyhow:
 pub(super) fn changes(replicas: u16, hosts: u16) -> anyhow::Result<Vec<ChangeRequest>> {
     let mut state = vec![
         (POLICY_KEY.to_owned(), policy()?),
+        // So that a misspelt kind is refused and not quietly loaded.
+        (KINDS_KEY.to_owned(), json!({ "kinds": ["model", "rule", "setting"] })),
         (
             "model/fraud".to_owned(),
             json!({ "weights": { "amount": 0.002, "foreign": 0.9, "night": 0.4 }, "bias": -1.5 }),
@@ -86,7 +89,7 @@ pub(super) fn changes(replicas: u16, hosts: u16) -> anyhow::Result<Vec<ChangeReq
 }
 
 /// May live on any host; each host is the first choice of as many.
-fn replica(index: u16, hosts: u16) -> anyhow::Result<ReplicaSpec> {
+pub(super) fn replica(index: u16, hosts: u16) -> anyhow::Result<ReplicaSpec> {
     let names = (0..hosts).map(|offset| HostId::new(host_name((index + offset) % hosts)));
     let timing = ProbeTiming { interval_ms: 50, timeout_ms: 80, failures: 3 };
     Ok(ReplicaSpec {
@@ -123,6 +126,7 @@ fn policy() -> anyhow::Result<Value> {
             probe_ms: 10_000,
         },
         soak_ms: 200,
+        probation_ms: 500,
         ..Policy::default()
     };
     let mut ours = serde_json::to_value(ours).context("write the policy")?;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! options ─► home, ports ─► configurations ─► coordination ─► watchdogs, host agents ─► found ─► ready ─► timeline
-//!                                                             └── init: restarts them ──┘
+//!                                                             └── init: restarts them ──┘              (─► scenario ─► the end)
 //! the end, also half-way: watchdogs ─► host agents ─► whoever else was told of our home ─► coordination
 //! ```
 
@@ -14,11 +14,13 @@ mod init;
 mod ports;
 mod progress;
 mod reach;
+mod scenario;
 mod sweep;
 #[cfg(test)]
 mod tests;
 mod timeline;
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,6 +36,8 @@ use client::Client;
 use files::{Layout, Programs};
 use home::Home;
 use init::{Init, Role};
+use scenario::{Scenario, Setting};
+use timeline::Timeline;
 
 /// The one cluster that it runs.
 const CLUSTER: &str = "demo";
@@ -66,6 +70,9 @@ pub(crate) struct Options {
     /// `sqlite:PATH` or `postgres://…`; by default SQLite in the directory
     #[arg(long, value_name = "URL")]
     journal: Option<JournalUrl>,
+    /// Tell an incident on the cluster once it is ready, check how it ends, and end
+    #[arg(long, value_name = "NAME", value_enum)]
+    scenario: Option<Scenario>,
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -81,15 +88,23 @@ pub(crate) async fn run(options: Options, asked: impl Future<Output = ()>) -> an
     logging::to_file(home.log_file("dev")?)?;
     let mut stage = Stage { home: &home, init: Init::default(), coordination: None };
     let outcome = tokio::select! {
-        outcome = stage.play(&options, &programs) => outcome,
-        () = asked => Ok(()),
+        outcome = stage.play(&options, &programs) => outcome.map(Some),
+        () = asked => options.scenario.map_or(Ok(None), interrupted),
     };
     let ended = stage.clear().await;
-    let outcome = outcome.and(ended);
+    let outcome = outcome.and_then(|verdict| ended.map(|()| verdict));
     // Nothing that ran means nothing to find out from logs.
     let clean = outcome.is_ok() || !stage.init.has_started();
     home.close(clean);
-    outcome
+    if let Some(verdict) = outcome? {
+        say(verdict);
+    }
+    Ok(())
+}
+
+/// Who stops a scenario half-way has not seen it end.
+fn interrupted(scenario: Scenario) -> anyhow::Result<Option<String>> {
+    anyhow::bail!("scenario {} was stopped before its end", scenario.name())
 }
 
 /// One line for people, on standard output; nobody needs to read it.
@@ -112,8 +127,8 @@ struct Served {
 }
 
 impl Stage<'_> {
-    /// Starts everything and then tells the timeline; returns only when something is wrong.
-    async fn play(&mut self, options: &Options, programs: &Programs) -> anyhow::Result<()> {
+    /// Starts everything and then tells the timeline; returns with a scenario's verdict, or when something is wrong.
+    async fn play(&mut self, options: &Options, programs: &Programs) -> anyhow::Result<String> {
         say(format_args!("directory {}", self.home.path().display()));
         // Of an earlier run that was killed; its replicas live on and are adopted.
         sweep::end_daemons(self.home.path()).await?;
@@ -129,16 +144,19 @@ impl Stage<'_> {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 anyhow::bail!("{why}");
             }
-            why = coordination_ended(&mut self.coordination) => return why,
+            why = coordination_ended(&mut self.coordination) => match why? {},
         }
         let endpoints = layout.endpoints().join(",");
         self.home.write_endpoints(&endpoints)?;
         say(format_args!("endpoints {endpoints}"));
-        let since = std::time::SystemTime::now();
+        let timeline = Timeline::begin(&client, std::time::SystemTime::now());
         say("ready");
+        let setting =
+            Setting { client: &client, timeline: &timeline, home: self.home.path(), hosts: layout.hosts };
         tokio::select! {
-            never = timeline::tell(&client, since) => match never {},
-            why = coordination_ended(&mut self.coordination) => why,
+            verdict = told(options.scenario, setting) => verdict,
+            never = timeline.tell() => match never {},
+            why = coordination_ended(&mut self.coordination) => match why? {},
         }
     }
 
@@ -219,8 +237,16 @@ async fn bring_up(client: &Client, options: &Options, layout: &Layout) -> anyhow
     progress::until_ready(client).await
 }
 
+/// The verdict of a scenario; never when there is none.
+async fn told(scenario: Option<Scenario>, setting: Setting<'_>) -> anyhow::Result<String> {
+    match scenario {
+        Some(scenario) => scenario.play(setting).await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Why the embedded coordination ended; never when there is none.
-async fn coordination_ended(served: &mut Option<Served>) -> anyhow::Result<()> {
+async fn coordination_ended(served: &mut Option<Served>) -> anyhow::Result<Infallible> {
     let Some(running) = served else { return std::future::pending().await };
     let ended = (&mut running.task).await;
     // Its end can't be awaited twice.

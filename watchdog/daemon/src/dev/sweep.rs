@@ -8,6 +8,7 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::time::{Instant, sleep};
 use watchdog_membership::environment;
@@ -40,6 +41,22 @@ pub(super) async fn end_all(home: &Path) -> anyhow::Result<()> {
     end(home, Whom::All).await
 }
 
+/// Signals one process, if it was told of our home: its number may be another's by now.
+///
+/// # Errors
+///
+/// If it is gone, or not ours.
+pub(super) fn signal(home: &Path, pid: u32, signal: Signal) -> anyhow::Result<()> {
+    let handle = handle(home, Whom::All, pid);
+    let handle = handle.with_context(|| format!("process {pid} is gone, or none of ours"))?;
+    pidfd_send_signal(&handle, signal).with_context(|| format!("signal process {pid}"))
+}
+
+/// Whether a process of ours is there; one that waits to be reaped is not.
+pub(super) fn runs(home: &Path, pid: u32) -> bool {
+    handle(home, Whom::All, pid).is_some()
+}
+
 async fn end(home: &Path, whom: Whom) -> anyhow::Result<()> {
     for (signal, patience) in [(Signal::TERM, GRACE), (Signal::KILL, KILL_PATIENCE)] {
         let deadline = Instant::now() + patience;
@@ -68,15 +85,17 @@ async fn end(home: &Path, whom: Whom) -> anyhow::Result<()> {
 
 fn found(home: &Path, whom: Whom) -> Vec<(u32, OwnedFd)> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let look = |entry: std::fs::DirEntry| {
-        let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let handle = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
-        // Somebody else's can't be read, and one that has ended has none.
-        let environment = std::fs::read(entry.path().join("environ")).ok()?;
-        let ours = is_told(&environment, home, whom) && pid != std::process::id();
-        ours.then_some((pid, handle))
-    };
-    entries.flatten().filter_map(look).collect()
+    let pids = entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    pids.filter_map(|pid| Some((pid, handle(home, whom, pid)?))).collect()
+}
+
+/// A handle of the process `pid`, if it runs and is ours.
+fn handle(home: &Path, whom: Whom, pid: u32) -> Option<OwnedFd> {
+    let handle = pidfd_open(Pid::from_raw(i32::try_from(pid).ok()?)?, PidfdFlags::empty()).ok()?;
+    // Somebody else's can't be read, and one that has ended has none.
+    let environment = std::fs::read(format!("/proc/{pid}/environ")).ok()?;
+    let ours = is_told(&environment, home, whom) && pid != std::process::id();
+    ours.then_some(handle)
 }
 
 /// Whether an environment says that its process is ours to end.

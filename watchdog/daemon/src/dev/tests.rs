@@ -45,7 +45,10 @@ fn wrong_arguments_are_refused_with_the_reason() {
         ("--journal /tmp/j.db", "did you mean \"sqlite:/tmp/j.db\"?"),
         ("--journal mysql://h/d", "unknown kind of journal `mysql`"),
         ("--replica 3", "--replicas"),
-        ("--scenario drift", "unexpected argument '--scenario'"),
+        (
+            "--scenario earthquake",
+            "possible values: crash, hang, drift, bad-model-on-b, bad-model-everywhere",
+        ),
         ("extra", "unexpected argument 'extra'"),
     ];
     for (arguments, expected) in table {
@@ -199,6 +202,8 @@ fn the_timeline_is_one_line_an_entry() {
         ..Event::default()
     };
     assert_eq!(timeline::line(&event), "21:40:11.123 finding       demo-a exited: signal 9");
+    let named = Event { message: "demo-a died".into(), ..event.clone() };
+    assert_eq!(timeline::line(&named), "21:40:11.123 finding       demo-a died");
     let bare = Event { at: "soon".into(), replica: None, ..event };
     assert_eq!(timeline::line(&bare), "soon finding       exited: signal 9");
 }
