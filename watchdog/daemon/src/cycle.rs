@@ -31,7 +31,7 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
     }
     let news = lead.news(now).await;
     let judged = judge(&mut lead.world.lock(), news);
-    let Some(entries) = lead.record(judged.bodies).await? else {
+    let Some(entries) = lead.record(judged.batch).await? else {
         return Ok(Lead::retry_at());
     };
     lead.executor.execute(&entries);

@@ -3,14 +3,13 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Connection as _};
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Connection as _, Postgres, Sqlite};
 use watchdog_ports::journal_error::JournalError;
 
 use crate::failure::Failure;
+use crate::lender::{Lender, TRUSTED_IDLE};
 use crate::session::{Link, Session};
 
 /// How the journal is reached.
@@ -28,16 +27,16 @@ impl Default for Options {
     }
 }
 
-/// A connection that was idle for longer is asked whether it lives before it is lent.
-const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// Rows that SQLite's thread reads ahead; the fewer, the more often it and the reader wait for each other.
+const ROWS_AHEAD: usize = 1_000;
 
 pub(crate) enum Database {
     /// One connection writes, so that writers queue here and not for SQLite's lock.
     Sqlite {
-        writer: SqlitePool,
-        readers: SqlitePool,
+        writer: Lender<Sqlite>,
+        readers: Lender<Sqlite>,
     },
-    Postgres(PgPool),
+    Postgres(Lender<Postgres>),
 }
 
 impl Database {
@@ -51,8 +50,8 @@ impl Database {
 
     pub(crate) async fn reader(&self, timeout: Duration) -> Result<Session, Failure> {
         let link = match self {
-            Self::Sqlite { readers, .. } => Link::Sqlite(readers.acquire().await.map_err(Failure::of)?),
-            Self::Postgres(pool) => Link::Postgres(pool.acquire().await.map_err(Failure::of)?),
+            Self::Sqlite { readers, .. } => Link::Sqlite(readers.lend(timeout).await?),
+            Self::Postgres(lender) => Link::Postgres(lender.lend(timeout).await?),
         };
         Ok(Session::new(link, timeout))
     }
@@ -60,8 +59,7 @@ impl Database {
     pub(crate) async fn writer(&self, timeout: Duration) -> Result<Session, Failure> {
         match self {
             Self::Sqlite { writer, .. } => {
-                let link = Link::Sqlite(writer.acquire().await.map_err(Failure::of)?);
-                Ok(Session::new(link, timeout))
+                Ok(Session::new(Link::Sqlite(writer.lend(timeout).await?), timeout))
             }
             Self::Postgres(_) => self.reader(timeout).await,
         }
@@ -73,7 +71,7 @@ impl Database {
                 readers.close().await;
                 writer.close().await;
             }
-            Self::Postgres(pool) => pool.close().await,
+            Self::Postgres(lender) => lender.close().await,
         }
     }
 }
@@ -92,6 +90,7 @@ async fn sqlite(url: &str, options: Options) -> Result<Database, JournalError> {
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(options.query_timeout)
+        .row_buffer_size(ROWS_AHEAD)
         .disable_statement_logging();
     let pool = || {
         let pool = SqlitePoolOptions::new().acquire_timeout(options.query_timeout);
@@ -101,7 +100,8 @@ async fn sqlite(url: &str, options: Options) -> Result<Database, JournalError> {
         let writer = pool().max_connections(1).connect_with(connect.clone()).await?;
         let readers = pool().max_connections(options.connections.saturating_sub(1).max(1));
         let connect = connect.pragma("query_only", "ON");
-        Ok(Database::Sqlite { writer, readers: readers.connect_with(connect).await? })
+        let readers = readers.connect_with(connect).await?;
+        Ok(Database::Sqlite { writer: Lender::of(writer), readers: Lender::of(readers) })
     };
     opened.await.map_err(|error| Failure::of(error).during("open the database"))
 }
@@ -133,5 +133,6 @@ async fn postgres(url: &str, options: Options) -> Result<Database, JournalError>
             })
         });
     let pool = pool.connect_with(connect).await;
-    pool.map(Database::Postgres).map_err(|error| Failure::of(error).during("connect"))
+    pool.map(|pool| Database::Postgres(Lender::of(pool)))
+        .map_err(|error| Failure::of(error).during("connect"))
 }

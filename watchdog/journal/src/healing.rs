@@ -1,18 +1,19 @@
 //! Healing: terms and the record.
 //!
 //! ```text
-//! BEGIN ─► UPDATE term … WHERE epoch = ours ─► INSERT record ─► COMMIT
+//! BEGIN ─► UPDATE term … WHERE epoch = ours ─► INSERT record, plan_input ─► COMMIT
 //!               └ no row: fenced          └ same request: read what it did
 //! ```
 
 use async_trait::async_trait;
-use watchdog_core::ids::{ClusterId, Epoch, Sequence, Time, WatchdogId};
+use watchdog_core::ids::{ClusterId, Epoch, PlanId, Sequence, Time, WatchdogId};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::Hash;
-use watchdog_ports::healing_log::{HealingLog, Write};
-use watchdog_ports::journal_error::{JournalError, storable};
+use watchdog_ports::healing_log::{HealingLog, PlanInputRecord, Write};
+use watchdog_ports::journal_error::JournalError;
 
 use crate::failure::Failure;
+use crate::inputs;
 use crate::journal::{Journal, insert};
 use crate::rows::{digest, entry};
 use crate::session::Bind;
@@ -49,9 +50,10 @@ impl HealingLog for Journal {
         }
     }
 
-    async fn write(&self, write: Write) -> Result<Vec<Entry>, JournalError> {
-        storable("by", &write.by)?;
+    async fn write(&self, mut write: Write) -> Result<Vec<Entry>, JournalError> {
+        write.check()?;
         let texts = texts(&write.bodies)?;
+        let inputs = inputs::pack(std::mem::take(&mut write.inputs)).await?;
         let mut session = self.writer(WRITE).await?;
         let during = |failure: Failure| failure.during(WRITE);
         session.begin().await.map_err(during)?;
@@ -68,7 +70,10 @@ impl HealingLog for Journal {
         };
         let first = Sequence(last - write.bodies.len() as u64 + 1);
         match insert(&mut session, &RECORD, rows(&write, first, texts)).await {
-            Ok(()) => session.commit().await.map_err(during)?,
+            Ok(()) => {
+                inputs::add(&mut session, &write.cluster, inputs).await.map_err(during)?;
+                session.commit().await.map_err(during)?;
+            }
             Err(Failure::Duplicate(_)) => {
                 session.rollback().await;
                 drop(session);
@@ -98,6 +103,14 @@ impl HealingLog for Journal {
             }
         }
         Ok(entries)
+    }
+
+    async fn plan_input(
+        &self,
+        cluster: &ClusterId,
+        plan: &PlanId,
+    ) -> Result<Option<PlanInputRecord>, JournalError> {
+        inputs::read(&mut self.reader(READ).await?, cluster, plan).await
     }
 }
 
@@ -129,7 +142,7 @@ impl Journal {
         session.execute(sql::ADD_TERM, term()).await.map_err(during)?;
         let request = uuid::Uuid::new_v4();
         let by = watchdog.to_string();
-        let write = Write { cluster: cluster.clone(), epoch, request, at, by, bodies };
+        let write = Write { cluster: cluster.clone(), epoch, request, at, by, bodies, inputs: Vec::new() };
         insert(&mut session, &RECORD, rows(&write, Sequence(sequence), texts)).await.map_err(during)?;
         session.commit().await.map_err(during)?;
         Ok(true)

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! Journal ─ healing.rs, metadata.rs (writes) ─ reading.rs, states.rs (old states, proof)
+//!    │                       └ inputs.rs (what plans were computed from)
 //!    └► Session: one lent connection; a time-out around every statement ─► SQLite | PostgreSQL
 //! ```
 //!
@@ -20,9 +21,13 @@
 mod database;
 mod failure;
 mod healing;
+mod inputs;
 mod journal;
+mod lender;
 mod metadata;
 mod migrate;
+#[doc(hidden)]
+pub mod outside;
 mod reading;
 mod rows;
 mod session;

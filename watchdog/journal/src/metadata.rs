@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! state at the head (remembered, else read) ─► entries ─► BEGIN
-//!   ─► UPDATE term … WHERE epoch = ours AND head = expected ─► INSERT change ─► COMMIT
+//!   ─► UPDATE term … WHERE epoch = ours AND head = expected ─► INSERT change ─► COMMIT   (few changes: one trip)
 //!               └ no row: read the term: fenced, asked before, or head moved
 //! ```
 
@@ -16,8 +16,8 @@ use watchdog_ports::metadata_log::{Append, MetadataLog, Verification};
 use crate::failure::Failure;
 use crate::journal::{Journal, insert};
 use crate::rows::{Term, parsed};
-use crate::session::Bind;
-use crate::sql::{self, CHANGE};
+use crate::session::{Bind, Session};
+use crate::sql::{self, CHANGE, ROWS_MAX};
 use crate::states::Known;
 
 const APPEND: &str = "append to the log";
@@ -98,17 +98,18 @@ impl Journal {
         };
         let new =
             entries.last().map_or(known.head, |entry| Head { version: entry.version, hash: entry.hash });
-        let during = |failure: Failure| failure.during(APPEND);
-        let rows = rows(append, &entries);
+        let (moved, rows) = (move_head(append, known.head, new), rows(append, &entries));
         let mut session = self.writer(APPEND).await?;
-        session.begin().await.map_err(during)?;
-        let moved = session.execute(sql::MOVE_HEAD, move_head(append, known.head, new)).await;
-        if moved.map_err(during)? == 0 {
-            session.rollback().await;
-            return Ok(Attempt::Raced);
-        }
-        match insert(&mut session, &CHANGE, rows).await {
-            Ok(()) => session.commit().await.map_err(during)?,
+        let done = if rows.len() <= ROWS_MAX {
+            let sql = sql::append(session.dialect(), rows.len());
+            let binds = moved.into_iter().chain(rows.into_iter().flatten()).collect();
+            session.transact(sql, binds).await.map(|returned| returned > 0)
+        } else {
+            append_in_parts(&mut session, moved, rows).await
+        };
+        match done {
+            Ok(true) => {}
+            Ok(false) => return Ok(Attempt::Raced),
             Err(Failure::Duplicate(_)) => {
                 session.rollback().await;
                 let version = known.head.version.next();
@@ -145,6 +146,22 @@ impl Journal {
         });
         Ok(found.await.map_err(|failure| failure.during(APPEND))?.first().copied())
     }
+}
+
+/// Appends more rows than one statement takes; `false` means fenced or raced.
+async fn append_in_parts(
+    session: &mut Session,
+    moved: Vec<Bind>,
+    rows: Vec<Vec<Bind>>,
+) -> Result<bool, Failure> {
+    session.begin().await?;
+    if session.execute(sql::MOVE_HEAD, moved).await? == 0 {
+        session.rollback().await;
+        return Ok(false);
+    }
+    insert(session, &CHANGE, rows).await?;
+    session.commit().await?;
+    Ok(true)
 }
 
 fn move_head(append: &Append, old: Head, new: Head) -> Vec<Bind> {

@@ -15,12 +15,14 @@ pub(crate) const FORMAT: i64 = 1;
 const JOURNAL: &str = include_str!("../../../migrations/0001_journal.sql");
 const APPEND_ONLY_SQLITE: &str = include_str!("../../../migrations/0002_append_only.sqlite.sql");
 const APPEND_ONLY_POSTGRES: &str = include_str!("../../../migrations/0002_append_only.postgres.sql");
+const PLAN_INPUT: &str = include_str!("../../../migrations/0003_plan_input.sql");
 
 /// A migration may take longer than a query.
 const PATIENCE: Duration = Duration::from_mins(1);
 
 fn migrator(append_only: &'static str) -> Migrator {
-    let migrations = [(1, "journal", JOURNAL), (2, "append only", append_only)];
+    let migrations =
+        [(1, "journal", JOURNAL), (2, "append only", append_only), (3, "plan input", PLAN_INPUT)];
     let migrations = migrations.map(|(version, name, sql)| {
         Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
     });
@@ -34,8 +36,8 @@ fn migrator(append_only: &'static str) -> Migrator {
 pub(crate) async fn run(database: &Database) -> Result<(), JournalError> {
     let work = async {
         match database {
-            Database::Sqlite { writer, .. } => migrator(APPEND_ONLY_SQLITE).run(writer).await,
-            Database::Postgres(pool) => migrator(APPEND_ONLY_POSTGRES).run(pool).await,
+            Database::Sqlite { writer, .. } => migrator(APPEND_ONLY_SQLITE).run(writer.pool()).await,
+            Database::Postgres(lender) => migrator(APPEND_ONLY_POSTGRES).run(lender.pool()).await,
         }
     };
     let operation = "migrate";

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! state(v) = newest snapshot ≤ v, bound by hash ─► fold of the entries after it, each checked
-//! one batch is read while the one before it is parsed and hashed on another thread
+//! one batch is read while the one before it is parsed and hashed on two other threads
 //! ```
 
 use std::sync::Arc;
@@ -28,7 +28,7 @@ const PARSED_AT_ONCE: usize = 64;
 /// A snapshot is taken after as many changes at least …
 const SNAPSHOT_EVERY: u64 = 1_000;
 /// … and after one for every so many keys, so that snapshots of large states don't outgrow the log.
-const KEYS_PER_CHANGE: u64 = 4;
+const KEYS_PER_CHANGE: u64 = 6;
 /// A larger state is not kept as a snapshot.
 const SNAPSHOT_BYTES_MAX: usize = 64 * 1024 * 1024;
 
@@ -239,15 +239,22 @@ async fn changes(
     session.fetch(sql::CHANGES, binds, RawChange::read).await.map_err(|failure| failure.during(READ))
 }
 
-/// Parses and checks rows, many of them on a thread where that holds up nobody.
-async fn parse(rows: Vec<RawChange>) -> Result<Vec<Result<LogEntry, JournalError>>, JournalError> {
-    let few = rows.len() <= PARSED_AT_ONCE;
-    let work = || rows.into_iter().map(RawChange::entry).collect();
-    if few {
-        return Ok(work());
+/// Parses and checks rows, many of them on threads where that holds up nobody.
+async fn parse(mut rows: Vec<RawChange>) -> Result<Vec<Result<LogEntry, JournalError>>, JournalError> {
+    let work = |rows: Vec<RawChange>| rows.into_iter().map(RawChange::entry).collect::<Vec<_>>();
+    if rows.len() <= PARSED_AT_ONCE {
+        return Ok(work(rows));
     }
-    let done = tokio::task::spawn_blocking(work).await;
-    done.map_err(|error| JournalError::Unavailable { operation: READ, source: error.into() })
+    let second = rows.split_off(rows.len() / 2);
+    let halves = [rows, second].map(|rows| tokio::task::spawn_blocking(move || work(rows)));
+    let mut entries = Vec::new();
+    for half in halves {
+        let half = half.await;
+        entries.extend(
+            half.map_err(|error| JournalError::Unavailable { operation: READ, source: error.into() })?,
+        );
+    }
+    Ok(entries)
 }
 
 /// The newest usable snapshot at or before `version`, else the empty state.
@@ -275,7 +282,8 @@ async fn snapshot(
     }
 }
 
-fn read_snapshot(row: &dyn Cells, version: Version) -> Result<(Head, State), String> {
+/// Reads a snapshot, if it carries its digest.
+pub(crate) fn read_snapshot(row: &dyn Cells, version: Version) -> Result<(Head, State), String> {
     let (hash, digest, text) = (row.text(1)?, row.text(2)?, row.text(3)?);
     if snapshot_digest(hash, text) != parsed(digest)? {
         return Err("it does not carry its digest".to_owned());

@@ -16,6 +16,9 @@ pub(crate) trait Cells {
     /// The text in a column, `None` for NULL.
     fn maybe_text(&self, column: usize) -> Result<Option<&str>, String>;
 
+    /// The bytes in a column.
+    fn bytes(&self, column: usize) -> Result<&[u8], String>;
+
     /// The number in a column, as it was bound.
     fn number(&self, column: usize) -> Result<u64, String> {
         self.int(column).map(i64::cast_unsigned)
@@ -35,6 +38,10 @@ macro_rules! cells {
             }
 
             fn maybe_text(&self, column: usize) -> Result<Option<&str>, String> {
+                self.try_get(column).map_err(|error| error.to_string())
+            }
+
+            fn bytes(&self, column: usize) -> Result<&[u8], String> {
                 self.try_get(column).map_err(|error| error.to_string())
             }
         }

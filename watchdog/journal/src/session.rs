@@ -1,24 +1,26 @@
 //! Session: one lent connection, with a time-out around every statement.
 //!
-//! A connection goes back to its pool only after a statement and a transaction that
-//! ended. Otherwise it is closed: a pool would wait for an answer that may never come.
+//! A connection is kept only after a statement and a transaction that ended. Otherwise it
+//! is closed: whoever took it back would wait for an answer that may never come.
 
 use std::time::Duration;
 
 use futures_util::TryStreamExt as _;
-use sqlx::pool::PoolConnection;
 use sqlx::{Postgres, SqlSafeStr, Sqlite};
 use tokio::time::timeout;
 use watchdog_ports::journal_error::JournalError;
 
 use crate::failure::Failure;
+use crate::lender::Lent;
 use crate::rows::Cells;
+use crate::sql::Dialect;
 
 /// A value in a statement.
 #[derive(Debug)]
 pub(crate) enum Bind {
     Int(i64),
     Text(String),
+    Bytes(Vec<u8>),
     Null,
 }
 
@@ -38,8 +40,8 @@ impl Bind {
 }
 
 pub(crate) enum Link {
-    Sqlite(PoolConnection<Sqlite>),
-    Postgres(PoolConnection<Postgres>),
+    Sqlite(Lent<Sqlite>),
+    Postgres(Lent<Postgres>),
 }
 
 /// See the module.
@@ -71,6 +73,7 @@ macro_rules! bound {
             query = match bind {
                 Bind::Int(number) => query.bind(number),
                 Bind::Text(text) => query.bind(text),
+                Bind::Bytes(bytes) => query.bind(bytes),
                 Bind::Null => query.bind(None::<String>),
             };
         }
@@ -83,11 +86,18 @@ impl Session {
         Self { link: Some(link), timeout, settled: true, in_transaction: false }
     }
 
+    pub(crate) fn dialect(&self) -> Dialect {
+        match self.link {
+            Some(Link::Sqlite(_)) => Dialect::Sqlite,
+            _ => Dialect::Postgres,
+        }
+    }
+
     /// Begins a transaction; on SQLite as its only writer.
     pub(crate) async fn begin(&mut self) -> Result<(), Failure> {
-        let sql = match self.link {
-            Some(Link::Sqlite(_)) => "BEGIN IMMEDIATE",
-            _ => "BEGIN",
+        let sql = match self.dialect() {
+            Dialect::Sqlite => "BEGIN IMMEDIATE",
+            Dialect::Postgres => "BEGIN",
         };
         self.in_transaction = true;
         self.control(sql).await
@@ -100,9 +110,11 @@ impl Session {
         Ok(())
     }
 
-    /// Gives the transaction up; if that fails, the connection goes with it.
+    /// Gives an open transaction up; if that fails, the connection goes with it.
     pub(crate) async fn rollback(&mut self) {
-        self.in_transaction = self.control("ROLLBACK").await.is_err();
+        if self.in_transaction {
+            self.in_transaction = self.control("ROLLBACK").await.is_err();
+        }
     }
 
     async fn control(&mut self, sql: &'static str) -> Result<(), Failure> {
@@ -114,6 +126,21 @@ impl Session {
         };
         let done = timeout(self.timeout, work).await;
         self.settle(done)
+    }
+
+    /// Runs a whole transaction that was sent as one; answers how many rows it returned.
+    ///
+    /// After an error it may still be open, until it is given up.
+    pub(crate) async fn transact(
+        &mut self,
+        sql: impl SqlSafeStr + Send,
+        binds: Vec<Bind>,
+    ) -> Result<usize, Failure> {
+        // PostgreSQL runs a single statement, which leaves nothing open.
+        self.in_transaction = self.dialect() == Dialect::Sqlite;
+        let returned = self.fetch(sql, binds, |_| Ok(())).await?.len();
+        self.in_transaction = false;
+        Ok(returned)
     }
 
     /// Runs a statement; answers how many rows it touched.
@@ -168,12 +195,12 @@ impl Session {
 
 impl Drop for Session {
     fn drop(&mut self) {
-        if self.settled && !self.in_transaction {
-            return;
-        }
+        let clean = self.settled && !self.in_transaction;
         match self.link.take() {
-            Some(Link::Sqlite(connection)) => drop(connection.detach()),
-            Some(Link::Postgres(connection)) => drop(connection.detach()),
+            Some(Link::Sqlite(lent)) if clean => lent.keep(),
+            Some(Link::Sqlite(lent)) => lent.throw_away(),
+            Some(Link::Postgres(lent)) if clean => lent.keep(),
+            Some(Link::Postgres(lent)) => lent.throw_away(),
             None => {}
         }
     }

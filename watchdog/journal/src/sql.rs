@@ -59,7 +59,27 @@ pub(crate) const NEWEST_SNAPSHOT: &str =
 pub(crate) const ADD_SNAPSHOT: &str = "INSERT INTO snapshot (cluster, version, hash, digest, state)
     VALUES ($1, $2, $3, $4, $5) ON CONFLICT (cluster, version) DO NOTHING";
 
+/// The transaction holds the term row, so that no other takes the same ordinal.
+pub(crate) const ADD_INPUT: &str =
+    "INSERT INTO plan_input (cluster, ordinal, plan, core_version, digest, input)
+    VALUES ($1, (SELECT COALESCE(MAX(ordinal), 0) + 1 FROM plan_input WHERE cluster = $1), $2, $3, $4, $5)
+    ON CONFLICT (cluster, plan) DO UPDATE SET ordinal = excluded.ordinal,
+        core_version = excluded.core_version, digest = excluded.digest, input = excluded.input
+    RETURNING ordinal";
+
+pub(crate) const DROP_INPUTS: &str = "DELETE FROM plan_input WHERE cluster = $1 AND ordinal <= $2";
+
+pub(crate) const INPUT: &str =
+    "SELECT core_version, digest, input FROM plan_input WHERE cluster = $1 AND plan = $2";
+
 pub(crate) const FORMAT: &str = "SELECT number, oldest_reader FROM format";
+
+/// Which database is spoken to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    Sqlite,
+    Postgres,
+}
 
 /// A table into which rows are inserted many at a time.
 pub(crate) struct Table {
@@ -108,14 +128,44 @@ pub(crate) const ROWS_MAX: usize = 32;
 impl Table {
     /// The INSERT of `rows` rows.
     pub(crate) fn insert(&self, rows: usize) -> SqlStr {
+        let sql = format!("INSERT INTO {} ({}) {}", self.name, self.columns.join(", "), self.values(rows, 0));
+        AssertSqlSafe(sql).into_sql_str()
+    }
+
+    /// `rows` rows of placeholders, after the first `taken`.
+    fn values(&self, rows: usize, taken: usize) -> String {
         let width = self.columns.len();
-        let mut sql = format!("INSERT INTO {} ({}) VALUES ", self.name, self.columns.join(", "));
+        let mut sql = String::from("VALUES ");
         for row in 0..rows {
             let places: Vec<String> =
-                (1..=width).map(|column| format!("${}", row * width + column)).collect();
+                (1..=width).map(|column| format!("${}", taken + row * width + column)).collect();
             // Writing to a String can't fail.
             let _ = write!(sql, "{}({})", if row == 0 { "" } else { ", " }, places.join(", "));
         }
-        AssertSqlSafe(sql).into_sql_str()
+        sql
     }
+}
+
+/// How many values [`MOVE_HEAD`] takes.
+const MOVE_HEAD_VALUES: usize = 6;
+
+/// [`MOVE_HEAD`] and the INSERT of `rows` changes as one transaction in one trip; no row means fenced or raced.
+///
+/// The values are those of the one, then those of the other. PostgreSQL runs one statement, in which the
+/// UPDATE comes first because the INSERT reads from it; SQLite runs several, of which the INSERT asks what
+/// the UPDATE did.
+pub(crate) fn append(dialect: Dialect, rows: usize) -> SqlStr {
+    let (columns, values) = (CHANGE.columns.join(", "), CHANGE.values(rows, MOVE_HEAD_VALUES));
+    let sql = match dialect {
+        Dialect::Sqlite => format!(
+            "BEGIN IMMEDIATE; {MOVE_HEAD};
+            INSERT INTO change ({columns}) SELECT * FROM ({values}) WHERE changes() = 1 RETURNING version;
+            COMMIT"
+        ),
+        Dialect::Postgres => format!(
+            "WITH moved AS ({MOVE_HEAD} RETURNING head)
+            INSERT INTO change ({columns}) SELECT added.* FROM moved, ({values}) AS added RETURNING version"
+        ),
+    };
+    AssertSqlSafe(sql).into_sql_str()
 }

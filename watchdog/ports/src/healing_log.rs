@@ -4,13 +4,15 @@
 //! term is refused, also when it began earlier, because each fenced
 //! transaction *begins* by claiming the term row. An append is durable when it is
 //! acknowledged; asked again with the same request id it answers the same entries.
+//! What plans were computed from is kept beside the record for the newest plans
+//! only: it explains them, and nothing is decided by it.
 
 use async_trait::async_trait;
 use uuid::Uuid;
-use watchdog_core::ids::{ClusterId, Epoch, Sequence, Time, WatchdogId};
+use watchdog_core::ids::{ClusterId, Epoch, PlanId, Sequence, Time, WatchdogId};
 use watchdog_core::record::{Body, Entry};
 
-use crate::journal_error::JournalError;
+use crate::journal_error::{JournalError, storable};
 
 /// Entries to write.
 #[derive(Debug, Clone)]
@@ -27,7 +29,36 @@ pub struct Write {
     pub by: String,
     /// What, at least one, in order.
     pub bodies: Vec<Body>,
+    /// What the plans among them were computed from; kept as long as
+    /// [`PLAN_INPUTS_MAX`] allows.
+    pub inputs: Vec<PlanInputRecord>,
 }
+
+impl Write {
+    /// Refuses what not every database can hold; every adapter asks this first, so that all refuse alike.
+    ///
+    /// # Errors
+    ///
+    /// [`JournalError::Unstorable`].
+    pub fn check(&self) -> Result<(), JournalError> {
+        storable("by", &self.by)?;
+        self.inputs.iter().try_for_each(|input| storable("core_version", &input.core_version))
+    }
+}
+
+/// The exact input that a plan was computed from, to compute it again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PlanInputRecord {
+    /// The plan.
+    pub plan: PlanId,
+    /// The core that computed it; another one may decide otherwise.
+    pub core_version: String,
+    /// The input, a JSON text; it comes back byte for byte.
+    pub input: String,
+}
+
+/// How many plan inputs a cluster keeps; older ones are dropped as newer ones are written.
+pub const PLAN_INPUTS_MAX: u64 = 500;
 
 /// See the module.
 #[async_trait]
@@ -46,7 +77,7 @@ pub trait HealingLog: Send + Sync {
         at: Time,
     ) -> Result<(), JournalError>;
 
-    /// Writes entries, all or none; answers them with their places.
+    /// Writes entries and plan inputs, all or none; answers the entries with their places.
     async fn write(&self, write: Write) -> Result<Vec<Entry>, JournalError>;
 
     /// At most `limit` entries after `after`, oldest first.
@@ -56,4 +87,11 @@ pub trait HealingLog: Send + Sync {
         after: Sequence,
         limit: u32,
     ) -> Result<Vec<Entry>, JournalError>;
+
+    /// What `plan` was computed from, as it was written last; `None` when it never was, or is no longer kept.
+    async fn plan_input(
+        &self,
+        cluster: &ClusterId,
+        plan: &PlanId,
+    ) -> Result<Option<PlanInputRecord>, JournalError>;
 }

@@ -2,7 +2,7 @@
 //!
 //! The metadata log and the healing log stand in one database and fail alike.
 
-use watchdog_core::ids::{Epoch, Sequence, Version};
+use watchdog_core::ids::{Epoch, PlanId, Sequence, Version};
 
 use crate::BoxError;
 
@@ -62,6 +62,14 @@ pub enum JournalError {
     CorruptRecord {
         /// Which entry.
         sequence: Sequence,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// What a plan was computed from can't be read, or does not carry its digest; nothing else depends on it.
+    #[error("input of plan {plan} is corrupt: {what}")]
+    CorruptInput {
+        /// Of which plan.
+        plan: PlanId,
         /// What is wrong with it.
         what: String,
     },
@@ -130,6 +138,7 @@ impl JournalError {
             Self::Unavailable { .. } | Self::Full { .. } => Remedy::Retry,
             Self::CorruptLog { .. }
             | Self::CorruptRecord { .. }
+            | Self::CorruptInput { .. }
             | Self::Address { .. }
             | Self::Schema { .. } => Remedy::Page,
         }

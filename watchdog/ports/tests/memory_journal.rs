@@ -22,6 +22,7 @@ async fn outages_are_what_they_say() {
         at: Time(1),
         by: "one".to_owned(),
         bodies: vec![Body::Resumed],
+        inputs: Vec::new(),
     };
     // The outage, whether a write during it is there afterwards, and whether reads work.
     let table = [(Outage::Gone, 1, false), (Outage::Full, 1, true), (Outage::AnswersLost, 2, false)];

@@ -30,7 +30,8 @@ fn a_goal_with_a_fault_is_refused_whole(backend: Backend) {
         ("restore = 4000\n", 1, "restore"),
         ("restart = true\n[rollout]\ncanary = [\"demo-x\"]\n", 1, "demo-x"),
         ("[rollout]\nsoak = \"soon\"\n", 2, "goal.toml:2"),
-        ("", 1, "asks for nothing"),
+        ("", 2, "it is empty"),
+        ("reason = \"none\"\n", 1, "asks for nothing"),
     ];
     let file = story.dev.home().join("goal.toml");
     for (text, code, names) in table {

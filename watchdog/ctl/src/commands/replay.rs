@@ -15,7 +15,7 @@ use crate::render::{self, Replayed};
 use crate::settings::Settings;
 
 /// The version of the core in here; all crates of the workspace have one.
-const CORE_VERSION: &str = env!("CARGO_PKG_VERSION");
+const CORE_VERSION: &str = watchdog_core::VERSION;
 
 /// Runs `plan replay`.
 pub(super) async fn run(id: &PlanId, settings: &Settings) -> Result<(), Failure> {

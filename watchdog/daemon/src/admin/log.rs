@@ -22,7 +22,9 @@ const ENTRIES_MAX: u32 = 1_000;
 pub(crate) fn journal(error: &JournalError) -> Status {
     let code = match error {
         JournalError::NoSuchVersion { .. } => Code::NotFound,
-        JournalError::CorruptLog { .. } | JournalError::CorruptRecord { .. } => Code::DataLoss,
+        JournalError::CorruptLog { .. }
+        | JournalError::CorruptRecord { .. }
+        | JournalError::CorruptInput { .. } => Code::DataLoss,
         JournalError::Unavailable { .. } => Code::Unavailable,
         JournalError::Full { .. } => Code::ResourceExhausted,
         JournalError::Fenced { .. }

@@ -4,6 +4,7 @@ use tonic::Status;
 use watchdog_core::ids::{Incarnation, PlanId, Sequence, Time};
 use watchdog_core::planner::plan;
 use watchdog_core::record::Body;
+use watchdog_ports::healing_log::PlanInputRecord;
 use watchdog_proto::admin as wire;
 
 use super::{parse, views};
@@ -85,6 +86,18 @@ pub(crate) async fn snapshots(handle: &Handle, id: &str) -> Result<wire::Snapsho
 }
 
 /// The exact input that a plan was computed from.
-pub(crate) async fn input(_handle: &Handle, _id: &str) -> Result<wire::PlanInputReply, Status> {
-    Err(Status::unimplemented("soon"))
+pub(crate) async fn input(handle: &Handle, id: &str) -> Result<wire::PlanInputReply, Status> {
+    let id: PlanId = parse("id", id)?;
+    let (cluster, plan) = {
+        let world = handle.world.lock();
+        let story = world.plans.get(&id);
+        let story = story.ok_or_else(|| Status::not_found(format!("id: there is no plan {id}")))?;
+        (world.cluster.clone(), story.plan.clone())
+    };
+    let kept = handle.journal.plan_input(&cluster, &id).await.map_err(|error| super::log::journal(&error))?;
+    let kept =
+        kept.ok_or_else(|| Status::not_found(format!("id: the input of plan {id} is not kept any more")))?;
+    let plan_json = serde_json::to_string(&plan).map_err(|error| Status::internal(error.to_string()))?;
+    let PlanInputRecord { core_version, input, .. } = kept;
+    Ok(wire::PlanInputReply { id: id.to_string(), core_version, plan_json, input_json: input })
 }

@@ -12,7 +12,7 @@ use watchdog_core::ids::{ClusterId, Epoch, Sequence, Version};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_membership::records::EpochRecord;
-use watchdog_ports::healing_log::{HealingLog, Write};
+use watchdog_ports::healing_log::{HealingLog, PlanInputRecord, Write};
 use watchdog_ports::journal_error::JournalError;
 use watchdog_ports::metadata_log::MetadataLog;
 
@@ -21,7 +21,22 @@ use crate::cluster::log_view::LogView;
 use crate::cluster::world::SharedWorld;
 
 /// How many entries are read at once.
-const BATCH: u32 = 1_000;
+pub(crate) const BATCH: u32 = 1_000;
+
+/// What is written at once, all or none.
+#[derive(Debug, Default)]
+pub(crate) struct Batch {
+    /// Entries of the record, in order.
+    pub(crate) bodies: Vec<Body>,
+    /// What the plans among them were computed from.
+    pub(crate) inputs: Vec<PlanInputRecord>,
+}
+
+impl From<Vec<Body>> for Batch {
+    fn from(bodies: Vec<Body>) -> Self {
+        Self { bodies, inputs: Vec::new() }
+    }
+}
 
 /// Both halves of the journal, as one thing to hold.
 pub(crate) trait Journal: MetadataLog + HealingLog {}
@@ -186,17 +201,19 @@ impl Books {
         self.behind(must.head).await.map(Some)
     }
 
-    /// Writes entries under `epoch`, after whatever is still of unknown fate.
+    /// Writes under `epoch`, after whatever is still of unknown fate.
     pub(crate) async fn write(
         &mut self,
         epoch: Epoch,
         by: &str,
-        bodies: Vec<Body>,
+        batch: impl Into<Batch>,
     ) -> Result<Vec<Entry>, JournalError> {
+        let Batch { bodies, inputs } = batch.into();
         self.settle().await?;
         let request = Uuid::now_v7();
         let cluster = self.cluster.clone();
-        self.pending = Some(Write { cluster, epoch, request, at: self.now(), by: by.to_owned(), bodies });
+        self.pending =
+            Some(Write { cluster, epoch, request, at: self.now(), by: by.to_owned(), bodies, inputs });
         self.settle().await
     }
 

@@ -3,17 +3,18 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
-use watchdog_core::ids::{ClusterId, PlanId, StepId};
+use watchdog_core::change::Change;
+use watchdog_core::ids::{ClusterId, PlanId, StepId, Version};
 use watchdog_core::plan::{Agent, Outcome, Plan, Step};
 use watchdog_core::record::{Body, Entry};
-use watchdog_core::state::State;
+use watchdog_core::state::{Difference, State};
 use watchdog_membership::term::Term;
 use watchdog_ports::journal_error::JournalError;
 use watchdog_proto::agent::ActRequest;
 
 use crate::agents::{Agents, Report};
-use crate::cluster::books::Journal;
-use crate::cluster::orders::{self, Destination, States};
+use crate::cluster::books::{BATCH, Batches as _, Journal};
+use crate::cluster::orders::{self, Destination, States, Way};
 use crate::cluster::sighting;
 use crate::cluster::world::SharedWorld;
 
@@ -127,18 +128,34 @@ impl Executor {
 
     async fn states(&self, step: &Step) -> Result<States, JournalError> {
         let (from, to) = orders::versions(&step.act, self.world.lock().log.head.version);
-        let from = match from {
-            Some(version) => Some(self.application(version).await?),
+        let Some(to) = to else { return Ok(States::default()) };
+        let state = self.application(to).await?;
+        let way = match from {
+            Some(from) => Some(match self.way_by_changes(from, to).await? {
+                Some(way) => way,
+                None => Way::between(&self.application(from).await?, &state),
+            }),
             None => None,
         };
-        let to = match to {
-            Some(version) => self.application(version).await?,
-            None => State::default(),
-        };
-        Ok(States { from, to })
+        Ok(States { way, to: state })
     }
 
-    async fn application(&self, version: watchdog_core::ids::Version) -> Result<State, JournalError> {
+    /// The way between two versions by the changes between them, when these are few and the hash to leave is known.
+    async fn way_by_changes(&self, from: Version, to: Version) -> Result<Option<Way>, JournalError> {
+        let Some(from_hash) = self.world.lock().log.hash_at(from) else { return Ok(None) };
+        let (first, last) = (from.min(to).next(), from.max(to));
+        if last.0 - from.min(to).0 >= u64::from(BATCH) {
+            return Ok(None);
+        }
+        let entries = self.journal.log_from(&self.cluster, first).await?;
+        let between = entries.into_iter().filter(|entry| entry.version <= last).map(|entry| entry.change);
+        let changes: Vec<Change> =
+            if from <= to { between.collect() } else { between.rev().map(|change| change.undo()).collect() };
+        let difference = Difference::of_changes(&changes).application();
+        Ok(Some(Way { difference, from_hash }))
+    }
+
+    async fn application(&self, version: Version) -> Result<State, JournalError> {
         if let Some(state) = self.world.lock().log.application_at(version) {
             return Ok(state);
         }

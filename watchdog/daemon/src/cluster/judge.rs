@@ -9,14 +9,16 @@ use watchdog_core::history::OpenPlan;
 use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, Time};
 use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::ReplicaSeen;
-use watchdog_core::plan::PlanStatus;
+use watchdog_core::plan::{Plan, PlanStatus};
 use watchdog_core::planner::assemble::status_of;
 use watchdog_core::planner::{is_called_for, plan};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::vet::vet;
+use watchdog_ports::healing_log::PlanInputRecord;
 
+use crate::cluster::books::Batch;
 use crate::cluster::draft::Draft;
 use crate::cluster::observe::Looked;
 use crate::cluster::world::World;
@@ -38,8 +40,8 @@ pub(crate) struct News {
 /// What is to be written, and when to look again because of time alone.
 #[derive(Debug, Default)]
 pub(crate) struct Judged {
-    /// Entries for the record, in order.
-    pub(crate) bodies: Vec<Body>,
+    /// Entries for the record, and what the plans among them were computed from.
+    pub(crate) batch: Batch,
     /// The end of a back-off, a time-out, the next strike.
     pub(crate) again_at: Option<Time>,
 }
@@ -53,12 +55,14 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
     forget_outdated(&mut draft, &world.strikes.convictions(), world.log.policy.broken_stable);
     draft.follow_up();
+    let mut inputs = Vec::new();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
     if is_called_for(&world.strikes.convictions(), &world.log.target, draft.history()) {
         let input = world.plan_input((news.epoch, news.now), draft.history().clone(), news.mint);
         decided = decide(&input);
         if let Some(plan) = decided.plan.take() {
             let status = status_of(&plan, &input.policy);
+            inputs.extend(kept(&plan, &input));
             draft.push(Body::PlanRecorded { plan, status });
             draft.follow_up();
         }
@@ -72,7 +76,7 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let again_at = [strike_due, decided.again_at, draft.again_at, decided_something];
     let again_at = again_at.into_iter().flatten().min();
     world.refusals = decided.refusals;
-    Judged { bodies, again_at }
+    Judged { batch: Batch { bodies, inputs }, again_at }
 }
 
 /// Counts strikes; answers what became, or is no longer, convicted.
@@ -102,6 +106,13 @@ fn file(kept: &mut BTreeMap<ReplicaId, Vec<Finding>>, findings: Vec<Finding>, lo
             kept.entry(replica.clone()).or_default().push(finding);
         }
     }
+}
+
+/// The exact input of a plan, to compute it again from.
+fn kept(plan: &Plan, input: &PlanInput) -> Option<PlanInputRecord> {
+    // Maps with names for keys and plain values: it can't fail, and a plan is worth more than its explanation.
+    let input = serde_json::to_string(input).ok()?;
+    Some(PlanInputRecord { plan: plan.id.clone(), core_version: watchdog_core::VERSION.to_owned(), input })
 }
 
 /// Whether an entry changes what is to be done next.

@@ -16,7 +16,7 @@ use watchdog_membership::term::{Lost, Term, TermError};
 use watchdog_ports::journal_error::{JournalError, Remedy};
 
 use crate::agents::Agents;
-use crate::cluster::books::Books;
+use crate::cluster::books::{Batch, Books};
 use crate::cluster::execute::{Executor, Finished};
 use crate::cluster::judge::News;
 use crate::cluster::observe::{Looked, Observer};
@@ -226,11 +226,12 @@ impl Lead {
     }
 
     /// Writes to the record; `None` when the journal did not answer.
-    pub(crate) async fn record(&mut self, bodies: Vec<Body>) -> Result<Option<Vec<Entry>>, Stop> {
-        if bodies.is_empty() {
+    pub(crate) async fn record(&mut self, batch: impl Into<Batch>) -> Result<Option<Vec<Entry>>, Stop> {
+        let batch = batch.into();
+        if batch.bodies.is_empty() {
             return Ok(Some(Vec::new()));
         }
-        match self.books.write(self.term.epoch(), self.id.as_str(), bodies).await {
+        match self.books.write(self.term.epoch(), self.id.as_str(), batch).await {
             Ok(entries) => Ok(Some(entries)),
             Err(error) => self.journal_failed(error).map(|()| None),
         }

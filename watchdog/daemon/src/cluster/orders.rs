@@ -4,7 +4,7 @@ use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Version};
 use watchdog_core::observation::Observation;
 use watchdog_core::plan::{Act, Agent, Plan, Step};
 use watchdog_core::replica::ReplicaSpec;
-use watchdog_core::state::State;
+use watchdog_core::state::{Difference, Hash, State};
 use watchdog_proto::agent::act_request::Act as Wire;
 use watchdog_proto::agent::{ActRequest, Drain, Kill, Load, Order, Snapshot, Start};
 
@@ -62,13 +62,29 @@ fn host_agent(host: &HostId, observation: &Observation) -> Result<Destination, O
     Ok(Destination { address: seen.address.clone(), target: seen.instance.clone() })
 }
 
-/// The states that a step needs: the one to leave and the one to reach.
+/// What a step needs of the log: the way that a load goes, and the state to reach.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct States {
-    /// The application's state at the version to leave; `None` when nobody knows it.
-    pub(crate) from: Option<State>,
+    /// From the version to leave; `None` when nobody knows what is there, so that all must be loaded.
+    pub(crate) way: Option<Way>,
     /// The application's state at the version to reach.
     pub(crate) to: State,
+}
+
+/// What a load puts and removes, and the hash of what it does that to.
+#[derive(Debug, Clone)]
+pub(crate) struct Way {
+    /// What to put and to remove.
+    pub(crate) difference: Difference,
+    /// The hash of the application's state before.
+    pub(crate) from_hash: Hash,
+}
+
+impl Way {
+    /// The way from one state to another.
+    pub(crate) fn between(from: &State, to: &State) -> Self {
+        Self { difference: from.difference(to), from_hash: from.hash() }
+    }
 }
 
 /// The versions whose states a step needs.
@@ -128,14 +144,15 @@ fn wire(act: &Act, id: &ReplicaId, world: &World, states: &States) -> Result<Wir
             Wire::Start(start(replica, *incarnation, *version, (spec, states)))
         }
         Act::Load { incarnation, from, to } => {
-            let left = states.from.clone().unwrap_or_default();
+            let whole = || Way::between(&State::default(), &states.to);
+            let Way { difference, from_hash } = states.way.clone().unwrap_or_else(whole);
             Wire::Load(Load {
                 replica,
                 incarnation: incarnation.to_string(),
                 from_version: from.0,
                 to_version: to.0,
-                difference_json: json(&left.difference(&states.to)),
-                from_hash: left.hash().to_string(),
+                difference_json: json(&difference),
+                from_hash: from_hash.to_string(),
                 to_hash: states.to.hash().to_string(),
                 state_json: json(&states.to),
             })

@@ -1,13 +1,13 @@
 //! Altered: the databases refuse edits, and edits made all the same are named.
 
-use watchdog_core::ids::{Sequence, Version};
+use watchdog_core::ids::{Epoch, PlanId, Sequence, Version};
 use watchdog_journal::Journal;
 use watchdog_ports::contract::led_cluster;
-use watchdog_ports::healing_log::HealingLog;
+use watchdog_ports::healing_log::{HealingLog, Write};
 use watchdog_ports::journal_error::JournalError;
 use watchdog_ports::metadata_log::MetadataLog as _;
 
-use crate::support::{PATIENT, assert_broken, fresh_urls, grow, raw, raw_count, write};
+use crate::support::{PATIENT, assert_broken, fresh_urls, grow, planned, raw, raw_count, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_written_can_not_be_altered() {
@@ -137,5 +137,34 @@ async fn a_damaged_snapshot_is_not_used() {
         raw(url, "DELETE FROM snapshot").await.unwrap();
         let other = Journal::open(url, PATIENT).await.unwrap();
         assert_eq!(other.state(&cluster, Version(3_000)).await.unwrap(), state);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_altered_plan_input_is_named() {
+    let shorter = |url: &str| {
+        let piece = if url.starts_with("sqlite:") { "substr" } else { "substring" };
+        format!("UPDATE plan_input SET input = {piece}(input, 1, length(input) - 1) WHERE")
+    };
+    let statements = [
+        "UPDATE plan_input SET core_version = '0.2.0' WHERE",
+        "UPDATE plan_input SET digest = replace(digest, substr(digest, 1, 1), '_') WHERE",
+        "UPDATE plan_input SET plan = '1-2' WHERE",
+    ];
+    let (urls, _directory) = fresh_urls().await;
+    for url in &urls {
+        let journal = Journal::open(url, PATIENT).await.unwrap();
+        for statement in statements.map(str::to_owned).into_iter().chain([shorter(url)]) {
+            let cluster = led_cluster(&journal).await;
+            let input = planned("{\"observation\":{}}");
+            journal.write(Write { inputs: vec![input], ..write(&cluster, 1, &["a"]) }).await.unwrap();
+            raw(url, &format!("{statement} cluster = '{cluster}'")).await.unwrap();
+            let plan = PlanId::numbered(Epoch(1), if statement.contains("plan =") { 2 } else { 1 });
+            match journal.plan_input(&cluster, &plan).await {
+                Err(JournalError::CorruptInput { plan: named, .. }) => assert_eq!(named, plan, "{statement}"),
+                other => panic!("{statement}: {other:?}"),
+            }
+            assert_eq!(HealingLog::entries(&journal, &cluster, Sequence(0), 9).await.unwrap().len(), 2);
+        }
     }
 }

@@ -10,9 +10,10 @@ use watchdog_journal::Journal;
 use watchdog_ports::contract::led_cluster;
 use watchdog_ports::healing_log::HealingLog;
 use watchdog_ports::journal_error::JournalError;
+use watchdog_ports::metadata_log::{MetadataLog as _, Verification};
 use watchdog_tests::wait_for;
 
-use crate::support::{PATIENT, fresh_postgres, raw_count, write};
+use crate::support::{PATIENT, append, fresh_postgres, grow, raw_count, write};
 
 /// An intent written by hand, as the adapter would.
 const INTENT: &str = "INSERT INTO record
@@ -104,4 +105,27 @@ async fn a_write_that_meets_the_opening_of_a_term_is_refused() {
     let error = writing.await.unwrap().unwrap_err();
     assert!(matches!(error, JournalError::Fenced { ours: Epoch(1), theirs: Epoch(2) }), "{error:?}");
     assert_eq!(bodies(&journal, &cluster).await.len(), 1);
+}
+
+/// The same for an append, whose claim and rows are one statement.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_append_that_meets_the_opening_of_a_term_is_refused() {
+    let url = fresh_postgres().await;
+    let journal = Arc::new(Journal::open(&url, PATIENT).await.unwrap());
+    let cluster = led_cluster(&*journal).await;
+    let head = grow(&journal, &cluster, 2).await;
+    let mut new = PgConnection::connect(&url).await.unwrap();
+    let mut new = new.begin().await.unwrap();
+    let open = "UPDATE term SET epoch = 2 WHERE cluster = $1 AND epoch < 2";
+    sqlx::query(open).bind(cluster.as_str()).execute(&mut *new).await.unwrap();
+    let appending = tokio::spawn({
+        let (journal, append) = (journal.clone(), append(&cluster, head, 2));
+        async move { journal.append(append).await }
+    });
+    blocked(&url).await;
+    new.commit().await.unwrap();
+    let error = appending.await.unwrap().unwrap_err();
+    assert!(matches!(error, JournalError::Fenced { ours: Epoch(1), theirs: Epoch(2) }), "{error:?}");
+    assert_eq!(journal.head(&cluster).await.unwrap(), head);
+    assert_eq!(journal.verify(&cluster).await.unwrap(), Verification { entries: 2, broken: None });
 }

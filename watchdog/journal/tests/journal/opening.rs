@@ -1,11 +1,13 @@
 //! Opening: fresh databases, several at once, and databases that are not ours.
 
+use watchdog_core::ids::Sequence;
 use watchdog_journal::Journal;
 use watchdog_ports::contract::led_cluster;
+use watchdog_ports::healing_log::{HealingLog as _, Write};
 use watchdog_ports::journal_error::JournalError;
 use watchdog_ports::metadata_log::MetadataLog as _;
 
-use crate::support::{PATIENT, fresh_urls, grow, raw, sqlite_url};
+use crate::support::{PATIENT, fresh_urls, grow, planned, raw, sqlite_url, write};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_address_is_checked() {
@@ -51,6 +53,25 @@ async fn what_was_written_outlives_the_journal() {
         assert!(matches!(error, JournalError::Unavailable { .. }), "{error:?}");
         let journal = Journal::open(&url, PATIENT).await.unwrap();
         assert_eq!(journal.head(&cluster).await.unwrap(), head);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_older_database_goes_on_and_learns_what_is_new() {
+    let (urls, _directory) = fresh_urls().await;
+    for url in urls {
+        let journal = Journal::open(&url, PATIENT).await.unwrap();
+        let cluster = led_cluster(&journal).await;
+        let head = grow(&journal, &cluster, 3).await;
+        journal.close().await;
+        // As the first build left it.
+        raw(&url, "DROP TABLE plan_input; DELETE FROM _sqlx_migrations WHERE version > 2").await.unwrap();
+        let journal = Journal::open(&url, PATIENT).await.unwrap();
+        assert_eq!(journal.head(&cluster).await.unwrap(), head);
+        let input = planned("{}");
+        let planned = Write { inputs: vec![input.clone()], ..write(&cluster, 1, &["a"]) };
+        assert_eq!(journal.write(planned).await.unwrap()[0].sequence, Sequence(2));
+        assert_eq!(journal.plan_input(&cluster, &input.plan).await.unwrap(), Some(input));
     }
 }
 

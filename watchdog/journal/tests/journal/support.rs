@@ -8,11 +8,11 @@ use tempfile::TempDir;
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 use watchdog_core::change::{Change, Head};
-use watchdog_core::ids::{ClusterId, Epoch, Time, Version};
+use watchdog_core::ids::{ClusterId, Epoch, PlanId, Time, Version};
 use watchdog_core::record::Body;
 use watchdog_core::state::{Key, State};
 use watchdog_journal::{Journal, Options};
-use watchdog_ports::healing_log::Write;
+use watchdog_ports::healing_log::{PlanInputRecord, Write};
 use watchdog_ports::journal_error::JournalError;
 use watchdog_ports::metadata_log::{Append, MetadataLog as _};
 
@@ -77,8 +77,14 @@ pub(crate) async fn raw_count(url: &str, sql: &str) -> i64 {
 
 pub(crate) fn write(cluster: &ClusterId, epoch: u64, messages: &[&str]) -> Write {
     let bodies = messages.iter().map(|message| escalated(message)).collect();
-    let (epoch, request) = (Epoch(epoch), Uuid::new_v4());
-    Write { cluster: cluster.clone(), epoch, request, at: Time(1), by: "one".to_owned(), bodies }
+    let (epoch, request, inputs) = (Epoch(epoch), Uuid::new_v4(), Vec::new());
+    Write { cluster: cluster.clone(), epoch, request, at: Time(1), by: "one".to_owned(), bodies, inputs }
+}
+
+/// What the first plan was computed from.
+pub(crate) fn planned(input: &str) -> PlanInputRecord {
+    let plan = PlanId::numbered(Epoch(1), 1);
+    PlanInputRecord { plan, core_version: "0.1.0".to_owned(), input: input.to_owned() }
 }
 
 pub(crate) fn escalated(message: &str) -> Body {

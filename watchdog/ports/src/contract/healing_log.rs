@@ -11,7 +11,7 @@ use super::{fresh_cluster, good, lead, led_cluster, named, watchdog};
 use crate::healing_log::{HealingLog, Write};
 use crate::journal_error::{JournalError, Remedy};
 
-fn write(cluster: &ClusterId, epoch: u64, bodies: Vec<Body>) -> Write {
+pub(super) fn write(cluster: &ClusterId, epoch: u64, bodies: Vec<Body>) -> Write {
     Write {
         cluster: cluster.clone(),
         epoch: Epoch(epoch),
@@ -19,10 +19,11 @@ fn write(cluster: &ClusterId, epoch: u64, bodies: Vec<Body>) -> Write {
         at: Time(1_700_000_000_123),
         by: "ops@example".to_owned(),
         bodies,
+        inputs: Vec::new(),
     }
 }
 
-fn escalated(message: &str) -> Body {
+pub(super) fn escalated(message: &str) -> Body {
     Body::Escalated { subject: None, message: message.to_owned() }
 }
 
@@ -31,7 +32,7 @@ async fn everything(journal: &impl HealingLog, cluster: &ClusterId) -> Vec<Entry
 }
 
 #[track_caller]
-fn fenced<T>(result: Result<T, JournalError>, ours: u64, theirs: u64) {
+pub(super) fn fenced<T>(result: Result<T, JournalError>, ours: u64, theirs: u64) {
     match result {
         Err(error @ JournalError::Fenced { ours: o, theirs: t })
             if (o, t) == (Epoch(ours), Epoch(theirs)) =>
@@ -77,7 +78,7 @@ pub async fn what_is_written_is_read_back(journal: &impl HealingLog) {
     let plan = PlanId::numbered(Epoch(1), 1);
     let bodies = vec![
         Body::Resumed,
-        Body::Marked { version: Version(9), mark: Mark::Stable, why: "soaked".to_owned() },
+        Body::Marked { version: Version(9), mark: Mark::Stable, state_hash: None, why: "soaked".to_owned() },
         escalated("quotes ' \" \\ and \0 and 雪 and\nlines"),
         Body::SnapshotFiled {
             step: plan.step(0),

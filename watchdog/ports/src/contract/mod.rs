@@ -7,6 +7,7 @@
 
 pub mod healing_log;
 pub mod metadata_log;
+pub mod plan_input;
 
 use uuid::Uuid;
 use watchdog_core::ids::{ClusterId, Epoch, Time, WatchdogId};
@@ -47,7 +48,7 @@ pub fn good<T, E: std::error::Error>(result: Result<T, E>) -> T {
     }
 }
 
-/// One test per rule of [`healing_log`] and [`metadata_log`], run against what the expression opens.
+/// One test per rule of [`healing_log`], [`plan_input`] and [`metadata_log`], run against what the expression opens.
 ///
 /// The expression is evaluated in each test and gives a future of a journal and
 /// whatever must live as long as it.
@@ -64,6 +65,14 @@ macro_rules! journal_contract {
             writers_at_once_leave_no_gap
             clusters_are_apart
             a_text_that_not_every_database_holds_is_refused
+        );
+        $crate::journal_contract!(@tests $open, plan_input:
+            an_input_is_read_back_byte_for_byte
+            an_unknown_plan_has_no_input
+            an_input_is_written_with_its_entries_or_not_at_all
+            an_input_asked_twice_is_kept_once
+            only_the_newest_inputs_are_kept
+            a_large_input_is_kept
         );
         $crate::journal_contract!(@tests $open, metadata_log:
             an_empty_log_has_the_empty_state

@@ -2,19 +2,19 @@
 //!
 //! *Guarantees.* Those of the two traits, except that nothing outlives the value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
 use uuid::Uuid;
 use watchdog_core::change::{Head, LogEntry};
-use watchdog_core::ids::{ClusterId, Epoch, Sequence, Time, Version, WatchdogId};
+use watchdog_core::ids::{ClusterId, Epoch, PlanId, Sequence, Time, Version, WatchdogId};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::{Hash, State};
 
 use crate::BoxError;
-use crate::healing_log::{HealingLog, Write};
-use crate::journal_error::{JournalError, storable};
+use crate::healing_log::{HealingLog, PLAN_INPUTS_MAX, PlanInputRecord, Write};
+use crate::journal_error::JournalError;
 use crate::metadata_log::{Append, MetadataLog, Verification};
 
 /// What is wrong with the database.
@@ -50,6 +50,8 @@ struct Book {
     appended: BTreeMap<Uuid, Head>,
     record: Vec<Entry>,
     written: BTreeMap<Uuid, Vec<Entry>>,
+    /// Oldest first.
+    inputs: VecDeque<PlanInputRecord>,
 }
 
 impl MemoryJournal {
@@ -120,7 +122,14 @@ impl Book {
     }
 
     fn add(&mut self, write: Write) -> Vec<Entry> {
-        let Write { at, epoch, by, bodies, .. } = write;
+        let Write { at, epoch, by, bodies, inputs, .. } = write;
+        for input in inputs {
+            self.inputs.retain(|old| old.plan != input.plan);
+            self.inputs.push_back(input);
+        }
+        while self.inputs.len() as u64 > PLAN_INPUTS_MAX {
+            self.inputs.pop_front();
+        }
         let first = self.record.len() as u64 + 1;
         let entry =
             |(sequence, body)| Entry { sequence: Sequence(sequence), at, epoch, by: by.clone(), body };
@@ -177,7 +186,8 @@ impl HealingLog for MemoryJournal {
             book.watchdog = Some(watchdog.clone());
             let bodies = vec![Body::TermOpened { watchdog: watchdog.clone() }];
             let by = watchdog.to_string();
-            book.add(Write { cluster: cluster.clone(), epoch, request: Uuid::nil(), at, by, bodies });
+            let (cluster, request, inputs) = (cluster.clone(), Uuid::nil(), Vec::new());
+            book.add(Write { cluster, epoch, request, at, by, bodies, inputs });
             Ok(())
         })
     }
@@ -186,7 +196,7 @@ impl HealingLog for MemoryJournal {
         let cluster = write.cluster.clone();
         self.change(&cluster, |book| {
             book.fence(write.epoch)?;
-            storable("by", &write.by)?;
+            write.check()?;
             if let Some(entries) = book.written.get(&write.request) {
                 return Ok(entries.clone());
             }
@@ -207,6 +217,14 @@ impl HealingLog for MemoryJournal {
             let newer = book.record.iter().filter(|entry| entry.sequence > after);
             Ok(newer.take(limit as usize).cloned().collect())
         })
+    }
+
+    async fn plan_input(
+        &self,
+        cluster: &ClusterId,
+        plan: &PlanId,
+    ) -> Result<Option<PlanInputRecord>, JournalError> {
+        self.read(cluster, |book| Ok(book.inputs.iter().find(|input| input.plan == *plan).cloned()))
     }
 }
 
