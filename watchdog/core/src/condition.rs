@@ -175,6 +175,11 @@ pub fn is_healthy_on(life: &Life, target: &Target) -> bool {
     is_healthy(life) && life.loaded().is_none_or(|loaded| loaded.state_hash == target.state_hash)
 }
 
+/// Whether a life takes work with what it should hold in memory, although it may be busy with more.
+pub fn serves_on(life: &Life, target: &Target) -> bool {
+    is_serving(life) && life.loaded().is_none_or(|loaded| loaded.state_hash == target.state_hash)
+}
+
 /// Whether a life that runs feels one of `healths`, or passes its probe where it has no word of its own.
 fn says(life: &Life, healths: &[Health]) -> bool {
     let probe = life.process.as_ref().map(|process| process.probe);

@@ -103,6 +103,12 @@ impl History {
         self.forgiven.get(replica).is_none_or(|forgiven| at >= *forgiven)
     }
 
+    /// Whether this life was ordered by us and is not known to be dead; a stranger only ever has an obituary here.
+    pub fn is_ours(&self, replica: &ReplicaId, incarnation: Incarnation) -> bool {
+        let mut ordered = self.lives.get(replica).into_iter().flatten();
+        ordered.any(|life| life.incarnation == incarnation && life.obituary.is_none())
+    }
+
     /// The newest stable version whose state is not that of the one that stands, to fall back to.
     pub fn stable_before(&self) -> Option<(Version, Hash)> {
         let stands = self.marked_hashes.get(&self.stable?)?;

@@ -9,7 +9,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::condition::is_healthy_on;
+use crate::condition::serves_on;
 use crate::finding::FaultKind;
 use crate::history::PastHeal;
 use crate::ids::{HostId, Time};
@@ -71,7 +71,10 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
         FaultKind::Misplaced => move_home(case, &tried),
         FaultKind::Duplicate if tried.kill >= limits.restart.max(1) => Ok(exhausted(case, fault, &tried)),
         FaultKind::Duplicate => tried.due(case, tried.kill).map(|()| Rung::Kill),
-        FaultKind::Flapping if tried.restart >= limits.restart => Ok(exhausted(case, fault, &tried)),
+        // On a candidate it is tried on the stable version when it dies again.
+        FaultKind::Flapping if tried.restart >= limits.restart && case.blamable().is_none() => {
+            Ok(exhausted(case, fault, &tried))
+        }
         FaultKind::Flapping => Err(Reason::Flapping { tries: tried.restart, max: limits.restart }),
         FaultKind::LoadFailed | FaultKind::WrongVersion | FaultKind::StateMismatch
             if tried.load < limits.load =>
@@ -96,7 +99,7 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
 
 /// Whether it still serves the stable version well: what it could not load did it no harm.
 fn holds_stable(case: &Case) -> bool {
-    case.life().is_some_and(|(_, life)| is_healthy_on(life, &case.input.target))
+    case.life().is_some_and(|(_, life)| serves_on(life, &case.input.target))
 }
 
 /// Takes a replica that runs where it may not to the first host where it may.
@@ -161,7 +164,9 @@ impl Tried {
     fn count(case: &Case) -> Self {
         let heals = since_release(case);
         let mut tried = Self::default();
-        let recent = |heal: &&PastHeal| case.input.now.since_ms(heal.at) < HOUR_MS;
+        // That a goal moved it is no sign that it is ill.
+        let heals_it = |heal: &&PastHeal| heal.remedy != Remedy::Roll;
+        let recent = |heal: &&PastHeal| heals_it(heal) && case.input.now.since_ms(heal.at) < HOUR_MS;
         tried.within_hour = count(heals.iter().copied().filter(recent).count());
         for heal in since_quiet(case, &heals) {
             match heal.remedy {
@@ -209,16 +214,19 @@ fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
 
 /// Heals after the last one that worked and was followed by quiet.
 ///
-/// A heal that a newer leader superseded, or an operator stopped, was no try. A flapping replica never had quiet.
+/// A heal that a newer leader superseded, or an operator stopped, was no try. A flapping replica never had quiet;
+/// on a candidate it must last for a soak, so that what fails there now and then fails.
 fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
     let was_tried = |heal: &&&PastHeal| matches!(heal.status, PlanStatus::Done | PlanStatus::Failed);
     let counts = |heal: &&&PastHeal| case.input.history.counts(case.replica, heal.at);
     let tries: Vec<&PastHeal> = heals.iter().filter(was_tried).filter(counts).copied().collect();
     let flaps = case.is_convicted_of(FaultKind::Flapping);
+    let soak_ms = case.blamable().map_or(0, |rollout| rollout.pace.soak_ms);
+    let quiet_ms = case.input.policy.quiet_ms.max(soak_ms);
     let quiet_after = |at: &usize| {
         let next = tries.get(at + 1).map_or_else(|| case.since(), |heal| heal.since);
         let worked = tries[*at].status == PlanStatus::Done;
-        worked && next.since_ms(tries[*at].ended_at.unwrap_or(next)) >= case.input.policy.quiet_ms
+        worked && next.since_ms(tries[*at].ended_at.unwrap_or(next)) >= quiet_ms
     };
     let forgotten = (0..tries.len()).filter(|_| !flaps).rfind(quiet_after).map_or(0, |at| at + 1);
     tries[forgotten..].to_vec()

@@ -9,6 +9,9 @@
 //! goal ─► compose ─► changes ─► rollout ──┘
 //! ```
 
+/// The version of this core: another one may decide otherwise from the same input.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
 pub mod assess;
 pub mod change;
 pub mod condition;

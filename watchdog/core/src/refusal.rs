@@ -180,6 +180,8 @@ pub enum Reason {
         /// Why it can't be moved.
         why: String,
     },
+    /// It is not well where it is, so that it is not moved anywhere.
+    NotWell,
     /// The linter found that the plan would break an invariant.
     Vetoed {
         /// What it said.
@@ -289,6 +291,7 @@ impl fmt::Display for Reason {
                 )
             }
             Self::RolloutWaits { goal, replica, why } => write!(f, "goal {goal} waits for {replica}: {why}"),
+            Self::NotWell => f.write_str("it is not well where it is"),
             Self::Vetoed { objection } => write!(f, "the plan was vetoed: {objection}"),
         }
     }
@@ -327,6 +330,7 @@ impl Reason {
             | Self::BadDeclaration { .. }
             | Self::Autonomy { .. }
             | Self::JournalBehind { .. }
+            | Self::NotWell
             | Self::Vetoed { .. } => None,
         }
     }

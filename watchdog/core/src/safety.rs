@@ -109,13 +109,18 @@ pub fn host_is_sealed(host: &HostId, input: &PlanInput) -> Result<(), Reason> {
 
 fn is_sealed(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
     refuse_unsealed(input, |agent| match agent {
-        Agent::Host(host) => home(input, replica) == Some(host),
+        Agent::Host(host) => home(input, replica) == Some(host) || runs_on(replica, host, input),
         Agent::Replica(other, _) => other == replica,
         Agent::Leader => false,
     })?;
     let theirs = |intent: &&Intent| intent.replica.as_ref() == Some(replica);
     let agents: BTreeSet<&Agent> = open_intents(input).filter(theirs).map(|intent| &intent.agent).collect();
     refuse_unsealed(input, |agent| agents.contains(agent))
+}
+
+/// Whether one of its lives may run on `host`.
+fn runs_on(replica: &ReplicaId, host: &HostId, input: &PlanInput) -> bool {
+    lives(input, replica).any(|(_, life)| life.is_alive() && life.host == *host)
 }
 
 fn refuse_unsealed(input: &PlanInput, concerns: impl Fn(&Agent) -> bool) -> Result<(), Reason> {
@@ -154,12 +159,13 @@ fn running(input: &PlanInput) -> impl Iterator<Item = &OpenPlan> {
     input.history.open_plans.values().filter(|open| open.status == PlanStatus::Running)
 }
 
-/// The declared replicas that are down or may be being touched, each with the gravest reason.
+/// The declared replicas that are down and all that may be being touched, each with the gravest reason.
 pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
     let history = &input.history;
     let mut disturbed = BTreeMap::new();
-    // Each reason takes the place of the lesser ones before it.
-    for replica in history.unsettled.iter().filter(|replica| !is_seen_well(replica, input)) {
+    // Each reason takes the place of the lesser ones before it. Nobody waits for what became of one that is undeclared.
+    let declared = |replica: &&ReplicaId| input.replicas.contains_key(*replica);
+    for replica in history.unsettled.iter().filter(declared).filter(|it| !is_seen_well(it, input)) {
         disturbed.insert(replica.clone(), Disturbance::Unsettled);
     }
     for intent in open_intents(input) {
@@ -179,7 +185,6 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
     for replica in input.replicas.keys().filter(|replica| !serves(input, replica)) {
         disturbed.insert(replica.clone(), Disturbance::Down);
     }
-    disturbed.retain(|replica, _| input.replicas.contains_key(replica));
     disturbed
 }
 
@@ -206,7 +211,9 @@ pub enum Leaving {
 /// What a load of this case leaves.
 pub fn leaves_bad_state(case: &Case) -> Leaving {
     let held = case.life().and_then(|(_, life)| life.loaded());
-    let bad = held.is_some_and(|held| case.input.history.abandoned.contains(&held.state_hash));
+    // Nobody leaves what it should hold, whatever was said of it before.
+    let bad = held.filter(|held| held.state_hash != case.target.state_hash);
+    let bad = bad.is_some_and(|held| case.input.history.abandoned.contains(&held.state_hash));
     match (bad, case.spec.live_load) {
         (false, _) => Leaving::Nothing,
         (true, false) => Leaving::Bad,

@@ -118,6 +118,12 @@ impl<'a> Case<'a> {
         self.scene.history.open_plans.values().find(touches)
     }
 
+    /// Whether an order to it, of a plan that may be closed already, may still be under way.
+    pub(crate) fn is_ordered(&self) -> bool {
+        let mut intents = self.scene.history.open_intents.values();
+        intents.any(|intent| intent.replica.as_ref() == Some(self.replica))
+    }
+
     /// How long a life may take from its start until it works.
     pub(crate) fn start_budget_ms(&self) -> u64 {
         let timeouts = &self.scene.policy.timeouts;

@@ -5,26 +5,26 @@ use crate::ids::ReplicaId;
 use crate::observation::ReplicaSeen;
 use crate::scene::{Case, Scene, Scope};
 
-/// Findings on replicas that are seen and not declared. Who was never ordered by us is a stranger, and left alone.
+/// Findings on replicas that are seen and not declared. A life that was never ordered by us is a stranger's, and left
+/// alone, also when it bears the name of one that we had.
 pub(super) fn check(scene: &Scene<'_>, scope: Scope<'_>) -> Vec<Finding> {
     let all = &scene.observation.replicas;
-    let is_ours = |(replica, seen): &(&ReplicaId, &ReplicaSeen)| {
-        let runs = seen.lives.values().any(crate::observation::Life::is_alive);
-        runs && !scene.replicas.contains_key(*replica) && scene.history.lives.contains_key(*replica)
-    };
+    let undeclared = |(replica, _): &(&ReplicaId, &ReplicaSeen)| !scene.replicas.contains_key(*replica);
     match scope {
-        Scope::All => all.iter().filter(is_ours).filter_map(|(replica, _)| finding(scene, replica)).collect(),
+        Scope::All => all.iter().filter(undeclared).filter_map(|seen| finding(scene, seen)).collect(),
         Scope::Only(some) => {
             let seen = some.iter().filter_map(|replica| all.get_key_value(replica));
-            seen.filter(is_ours).filter_map(|(replica, _)| finding(scene, replica)).collect()
+            seen.filter(undeclared).filter_map(|seen| finding(scene, seen)).collect()
         }
     }
 }
 
-fn finding(scene: &Scene<'_>, replica: &ReplicaId) -> Option<Finding> {
+fn finding(scene: &Scene<'_>, (replica, seen): (&ReplicaId, &ReplicaSeen)) -> Option<Finding> {
+    let mut alive = seen.lives.iter().filter(|(_, life)| life.is_alive());
+    let (incarnation, life) =
+        alive.rfind(|(incarnation, _)| scene.history.is_ours(replica, **incarnation))?;
     let case = Case::of(scene, replica);
-    let (incarnation, life) = case.life?;
     let source = if life.process.is_some() { Source::HostAgent } else { Source::Group };
     let detail = format!("it runs on {}, and the log does not declare it any more", life.host);
-    Some(case.finding(FaultKind::Undeclared, detail, case.proven(source)).of_life(incarnation))
+    Some(case.finding(FaultKind::Undeclared, detail, case.proven(source)).of_life(*incarnation))
 }

@@ -10,8 +10,15 @@ pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> O
     let member = life.member.as_ref()?;
     let for_ms = case.now().since_ms(member.since);
     let detail = match member.health {
-        // A load without progress shows as the wrong version once its step has timed out.
-        Health::Ready | Health::Loading => return None,
+        Health::Ready => return None,
+        // One that a plan asked for shows as the wrong version once its step has timed out.
+        Health::Loading => {
+            let covered = case.open_plan().is_some() || case.is_ordered();
+            if covered || for_ms <= case.scene.policy.timeouts.load_ms {
+                return None;
+            }
+            "it loads for longer than anything covers, and no plan asked for that".to_owned()
+        }
         Health::Unhealthy => format!("it says that it is unhealthy: {}", member.detail),
         Health::Starting => {
             if case.is_coming_up(incarnation, life) {

@@ -21,8 +21,10 @@ pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> O
     Some(case.finding(FaultKind::WrongVersion, detail, case.proven(source)).of_life(incarnation))
 }
 
-/// Whether an earlier goal brought it where it is, and the goal that took over will move it on from there.
+/// Whether an earlier goal brought it where it is, and the goal that took over will move it on from there. One that
+/// founds the cluster moves nobody: there the head is what all should hold.
 fn is_tolerated(case: &Case<'_>, loaded: Loaded) -> bool {
     let Some(rollout) = &case.scene.history.rollout else { return false };
-    !rollout.expects(case.replica) && rollout.earlier.contains(&loaded.state_hash)
+    let moves_on = case.scene.target.stable.is_some() && !rollout.expects(case.replica);
+    moves_on && rollout.earlier.contains(&loaded.state_hash)
 }

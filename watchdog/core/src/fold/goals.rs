@@ -2,11 +2,12 @@
 
 use crate::finding::{Conviction, FaultKind, Subject};
 use crate::goal::GoalStatus;
-use crate::history::History;
+use crate::history::{History, OpenPlan};
 use crate::ids::{GoalId, ReplicaId, Time, Version};
-use crate::plan::{Act, Heal, Plan, PlanStatus};
+use crate::plan::{Act, Heal, Outcome, Plan, PlanStatus};
 use crate::policy::Remedy;
 use crate::record::{Body, Entry, Mark};
+use crate::render;
 use crate::rollout::{Move, PendingGoal, Rollout, Trial, Undoing};
 use crate::state::Hash;
 
@@ -141,34 +142,41 @@ impl History {
         }
     }
 
-    /// How a trial's plan ended. One that a newer leader superseded says nothing, and is ordered again.
-    pub(super) fn conclude_trial(&mut self, (plan, status): (&Plan, PlanStatus), why: &str, at: Time) {
+    /// How the trials of a plan ended, each by its own steps: a plan may hold more than one replica.
+    ///
+    /// One that a newer leader superseded, or of which nobody knows what became, says nothing, and is ordered again.
+    pub(super) fn conclude_trials(&mut self, open: &OpenPlan, (status, why): (PlanStatus, &str), at: Time) {
         let Some(rollout) = &mut self.rollout else { return };
-        for trial in rollout.trials.values_mut().filter(|trial| trial.plan == plan.id) {
-            match status {
-                PlanStatus::Done => trial.well_at = Some(at),
-                PlanStatus::Failed => trial.failed = Some(why.to_owned()),
+        for (replica, trial) in rollout.trials.iter_mut().filter(|(_, trial)| trial.plan == open.plan.id) {
+            let fate = match status {
+                PlanStatus::Done => Fate::Well,
+                PlanStatus::Failed => fate_of(open, replica, why),
                 PlanStatus::AwaitingApproval
                 | PlanStatus::Running
                 | PlanStatus::Superseded
-                | PlanStatus::Cancelled => {}
+                | PlanStatus::Cancelled => Fate::Unknown,
+            };
+            // It may have fallen ill again while others in the plan were waited for.
+            let ill =
+                self.convictions.values().find(|it| tells_of_illness(it, replica) && it.since > trial.at);
+            match (fate, ill) {
+                (Fate::Well, None) => trial.well_at = Some(at),
+                (Fate::Well, Some(conviction)) => {
+                    (trial.well_at, trial.failed) = (Some(at), Some(illness(conviction)));
+                }
+                (Fate::Ill(why), _) => trial.failed = Some(why),
+                (Fate::Unknown, _) => {}
             }
         }
     }
 
     /// Who falls ill again during its trial puts the blame on its host.
     pub(super) fn doubt_trial(&mut self, conviction: &Conviction) {
-        let (Some(rollout), Subject::Replica(replica)) = (&mut self.rollout, &conviction.finding.subject)
-        else {
-            return;
-        };
-        // How often it died before is the candidate's doing.
-        if conviction.finding.kind == FaultKind::Flapping {
-            return;
-        }
-        if let Some(trial) = rollout.trials.get_mut(replica).filter(|trial| trial.well_at.is_some()) {
-            let why = || format!("{}: {}", conviction.finding.kind, conviction.finding.detail);
-            trial.failed.get_or_insert_with(why);
+        let Some(rollout) = &mut self.rollout else { return };
+        for (replica, trial) in rollout.trials.iter_mut().filter(|(_, trial)| trial.well_at.is_some()) {
+            if tells_of_illness(conviction, replica) {
+                trial.failed.get_or_insert_with(|| illness(conviction));
+            }
         }
     }
 
@@ -208,6 +216,55 @@ impl History {
             self.marked_hashes.remove(&version);
         }
     }
+}
+
+/// What a trial came to.
+enum Fate {
+    Well,
+    Ill(String),
+    Unknown,
+}
+
+/// What became of one replica in a plan that failed.
+fn fate_of(open: &OpenPlan, replica: &ReplicaId, why: &str) -> Fate {
+    let steps = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+    for step in steps.filter(|step| !step.optional) {
+        let progress = open.progress.steps.get(&step.id);
+        match progress.and_then(|progress| progress.outcome) {
+            Some(Outcome::Done) => {}
+            Some(Outcome::Failed) => {
+                let error = progress.and_then(|progress| progress.error.as_deref());
+                return Fate::Ill(format!("{}: {}", render::step(step), error.unwrap_or(why)));
+            }
+            Some(Outcome::Never | Outcome::Unknown) | None => return Fate::Unknown,
+        }
+    }
+    Fate::Well
+}
+
+/// Whether a conviction says that `replica` does not work. Where it runs, and how often, does not; nor does how often it
+/// died before, which is the candidate's doing.
+fn tells_of_illness(conviction: &Conviction, replica: &ReplicaId) -> bool {
+    let theirs = matches!(&conviction.finding.subject, Subject::Replica(subject) if subject == replica);
+    theirs
+        && match conviction.finding.kind {
+            FaultKind::Exited
+            | FaultKind::Missing
+            | FaultKind::Unresponsive
+            | FaultKind::Unhealthy
+            | FaultKind::LoadFailed
+            | FaultKind::WrongVersion
+            | FaultKind::StateMismatch => true,
+            FaultKind::HostGone
+            | FaultKind::Duplicate
+            | FaultKind::Misplaced
+            | FaultKind::Undeclared
+            | FaultKind::Flapping => false,
+        }
+}
+
+fn illness(conviction: &Conviction) -> String {
+    format!("{}: {}", conviction.finding.kind, conviction.finding.detail)
 }
 
 /// Where a plan leaves the replica of one of its heals.

@@ -63,7 +63,7 @@ impl History {
             return;
         }
         let Some(open) = self.open_plans.remove(plan) else { return };
-        self.conclude_trial((&open.plan, status), why, at);
+        self.conclude_trials(&open, (status, why), at);
         if (open.status, status) == (PlanStatus::AwaitingApproval, PlanStatus::Cancelled) {
             self.decline(&open.plan);
         }

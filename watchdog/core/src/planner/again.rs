@@ -11,7 +11,8 @@ pub fn again_at(refusals: &[Refusal], input: &PlanInput) -> Option<Time> {
     ends.filter(|end| *end > input.now).min()
 }
 
-fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
+/// The moment at which one reason ends by itself.
+pub(super) fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
     match reason {
         Reason::BackingOff { until, .. } | Reason::LeaseRunning { until, .. } => Some(*until),
         Reason::Paused { until, .. } => *until,
@@ -38,6 +39,7 @@ fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         | Reason::Declined { .. }
         | Reason::RolloutHeld { .. }
         | Reason::RolloutWaits { .. }
+        | Reason::NotWell
         | Reason::Vetoed { .. } => None,
     }
 }

@@ -5,6 +5,7 @@ use crate::ids::{PlanId, ReplicaId};
 use crate::input::PlanInput;
 use crate::plan::{Heal, Plan, PlanStatus};
 use crate::policy::{Autonomy, Policy, Remedy};
+use crate::safety::{self, Leaving};
 
 use super::case::Case;
 use super::draft::Draft;
@@ -23,6 +24,14 @@ pub struct Treatment<'a> {
 }
 
 impl Treatment<'_> {
+    /// Whether it leaves a version that was given up; only a load may be live.
+    pub fn leaving(&self) -> Leaving {
+        match safety::leaves_bad_state(&self.case) {
+            Leaving::BadLive if self.remedy != Remedy::Load => Leaving::Bad,
+            leaving => leaving,
+        }
+    }
+
     fn heal(&self) -> Heal {
         let disturbs = self.serving && self.remedy != Remedy::Quarantine;
         Heal { replica: self.case.replica.clone(), remedy: self.remedy, since: self.case.since(), disturbs }

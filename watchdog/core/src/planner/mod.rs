@@ -40,7 +40,7 @@ use crate::plan::Act;
 use crate::policy::{Autonomy, Remedy};
 use crate::refusal::{Reason, Refusal};
 use crate::rollout::expected;
-use crate::safety::{self, Budget};
+use crate::safety::{self, Budget, Leaving};
 use crate::storm::{Storm, storm};
 
 use self::assemble::Treatment;
@@ -189,7 +189,8 @@ fn consent(case: Case<'_>, remedy: Remedy, steps: Vec<Draft>) -> Result<Treatmen
     Ok(Treatment { case, remedy, steps, serving })
 }
 
-/// The treatments that may be carried out together, those of replicas that are down first.
+/// The treatments that may be carried out together: those of replicas that are down first, then of those that leave a
+/// version that was given up, for whom less counts as disturbed than for those after them.
 ///
 /// What may be done without asking goes before what a human must approve, because one plan has one status.
 fn choose<'a>(
@@ -200,7 +201,7 @@ fn choose<'a>(
     if treatments.is_empty() {
         return treatments;
     }
-    treatments.sort_by_key(|treatment| treatment.serving);
+    treatments.sort_by_key(|treatment| (treatment.serving, treatment.leaving() == Leaving::Nothing));
     let mut budget = Budget::of(input);
     let asks = |treatment: &Treatment| input.policy.autonomy_for(treatment.remedy) == Autonomy::Approve;
     let (approvable, automatic): (Vec<_>, Vec<_>) = treatments.into_iter().partition(asks);
@@ -225,7 +226,7 @@ fn admit<'a>(
         let replica = treatment.case.replica;
         // To leave a replica alone costs nothing.
         let free = treatment.remedy == Remedy::Quarantine;
-        let leaves = safety::leaves_bad_state(&treatment.case);
+        let leaves = treatment.leaving();
         match if free { Ok(()) } else { budget.admit_if(replica, treatment.serving, leaves) } {
             Ok(()) => admitted.push(treatment),
             Err(reason) => refusals.push(refusal(replica, reason)),

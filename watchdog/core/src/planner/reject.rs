@@ -5,6 +5,7 @@
 //! several replicas given up on the stable version ──► fall back to the stable version before it (by default: ask)
 //! ```
 
+use crate::finding::Subject;
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
 use crate::plan::{Act, Plan};
@@ -64,8 +65,12 @@ fn stable(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
     Some((Remedy::FallBack, Draft::new(&input.policy, act, why), reason))
 }
 
-/// Whether every way to heal it was used up since the stable version became so.
+/// Whether every way to heal it was used up since the stable version became so, and it is ill still.
 fn is_given_up(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let subject = Subject::Replica(replica.clone());
+    if !input.convictions.iter().any(|conviction| conviction.finding.subject == subject) {
+        return false;
+    }
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let since = |heal: &crate::history::PastHeal| {
         heal.remedy == Remedy::Quarantine && heal.at >= input.history.stable_at

@@ -5,21 +5,22 @@
 //! canary left ──► move it ──► soak ──► move a batch ──► … ──► all arrived ──► soak ──► mark stable
 //! ```
 
+use crate::condition::{is_healthy, is_healthy_on};
 use crate::goal::Canary;
 use crate::ids::{ReplicaId, Time};
 use crate::input::PlanInput;
-use crate::plan::Plan;
+use crate::plan::{Plan, PlanStatus};
 use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal};
-use crate::rollout::Rollout;
-use crate::rollout::survey::{Survey, canaries_left, survey};
-use crate::rollout::verdict::{Verdict, verdict};
+use crate::rollout::survey::{Survey, survey};
+use crate::rollout::verdict::{Verdict, condemned, verdict};
+use crate::rollout::{Rollout, Trial};
 use crate::safety::{self, Budget};
 
 use super::assemble::{self, Treatment};
-use super::case::Case;
+use super::case::{Case, lives};
 use super::mark_stable::{self, Founding, founding};
-use super::{load, may, refusal, restart};
+use super::{again, load, may, refusal, restart};
 
 /// What a rollout asks for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,31 +45,52 @@ pub enum Stage {
 
 /// The stage of a rollout. A founding goal has no stages of moving: nobody was anywhere before.
 pub fn stage(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> Stage {
-    if rollout.held().is_some() {
+    if held_by(rollout, input).is_some() {
         return Stage::Held;
     }
-    let founding = input.target.stable.is_none();
-    if !survey.on_trial.is_empty() || !survey.under_way.is_empty() || (founding && !survey.left.is_empty()) {
+    let awaited = !survey.on_trial.is_empty() || !survey.under_way.is_empty();
+    if awaited || is_founding(rollout, survey, input) || condemned(rollout, input).is_some() {
         let waits =
             rollout.trials.iter().filter_map(|(replica, trial)| match verdict(replica, trial, input) {
                 Verdict::Waits { until } => until,
-                Verdict::Blames | Verdict::Acquits => None,
+                Verdict::Blames | Verdict::Void | Verdict::Acquits => None,
             });
         return Stage::Waiting { until: waits.min() };
     }
     let soaked_at = survey.arrived_at.plus_ms(rollout.pace.soak_ms);
     if survey.left.is_empty() {
+        if !survey.leaving.is_empty() {
+            return Stage::Waiting { until: None };
+        }
         return if input.now < soaked_at { Stage::Soaking { until: soaked_at } } else { Stage::Proven };
     }
-    let canaries = canaries_left(survey, rollout);
-    if canaries > 0 {
-        return Stage::Moving(canaries);
+    if survey.canaries_left > 0 {
+        return Stage::Moving(survey.canaries_left);
     }
-    if survey.is_canary && rollout.sent().next().is_some() && input.now < soaked_at {
+    if survey.is_canary && lost_canary(rollout, input).is_some() {
+        return Stage::Waiting { until: None };
+    }
+    if survey.is_canary && input.now < soaked_at {
         return Stage::Soaking { until: soaked_at };
     }
     let batch = if rollout.pace.batch == 0 { usize::MAX } else { rollout.pace.batch as usize };
     Stage::Moving(batch.min(survey.left.len()))
+}
+
+/// Whether somebody has not come up yet on what founds the cluster. Who has may still have to be started anew.
+fn is_founding(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> bool {
+    let aim = rollout.aim(&input.target);
+    let is_up = |replica: &ReplicaId| {
+        rollout.restart && lives(input, replica).any(|(_, life)| is_healthy_on(life, &aim))
+    };
+    input.target.stable.is_none() && !survey.left.iter().all(|replica| is_up(replica))
+}
+
+/// The canary that was chosen, when none of it is declared any more: without it nobody may follow.
+fn lost_canary<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<&'a ReplicaId> {
+    let Canary::Replicas(chosen) = &rollout.pace.canary else { return None };
+    let declared = chosen.iter().any(|replica| input.replicas.contains_key(replica));
+    chosen.first().filter(|_| !declared)
 }
 
 /// The next plan of the rollout or of the founding, and when to look again because of time alone.
@@ -77,9 +99,15 @@ pub fn advance(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>,
     let survey = survey(rollout, input);
     match stage(rollout, &survey, input) {
         Stage::Held => (None, None),
-        Stage::Waiting { until } => (None, until),
+        Stage::Waiting { until } => {
+            let lost = lost_canary(rollout, input).filter(|_| survey.is_canary && !survey.left.is_empty());
+            refusals.extend(lost.map(|replica| waits(rollout, replica, LOST_CANARY)));
+            (None, until)
+        }
         Stage::Soaking { until } => (None, Some(until)),
-        Stage::Moving(count) => (move_next((rollout, &survey, count), input, refusals), None),
+        Stage::Moving(count) => move_next((rollout, &survey, count), input, refusals),
+        // One that awaits an approval is asked about once.
+        Stage::Proven if is_open(Remedy::MarkStable, input) => (None, None),
         Stage::Proven => {
             let mark = mark_stable::mark(input, &rollout.aim(&input.target), Some(&rollout.goal));
             (consented(Remedy::MarkStable, input, refusals).then(|| of_mark(rollout, input, mark)), None)
@@ -96,7 +124,7 @@ fn of_mark(rollout: &Rollout, input: &PlanInput, mark: super::draft::Draft) -> P
 /// Why the goal that rolls is held, when it is.
 pub fn held(input: &PlanInput) -> Option<Refusal> {
     let rollout = input.history.rollout.as_ref()?;
-    let (replica, trial) = rollout.held()?;
+    let (replica, trial) = held_by(rollout, input)?;
     let reason = Reason::RolloutHeld {
         goal: rollout.goal.clone(),
         replica: replica.clone(),
@@ -106,19 +134,28 @@ pub fn held(input: &PlanInput) -> Option<Refusal> {
     Some(Refusal { subject: None, reason })
 }
 
-/// Moves as many of the next as the budget allows.
+/// The trial that holds the goal; one of a replica that is not declared any more does not.
+fn held_by<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<(&'a ReplicaId, &'a Trial)> {
+    let failed = rollout.trials.iter().filter(|(_, trial)| trial.failed.is_some());
+    failed.into_iter().find(|(replica, _)| input.replicas.contains_key(*replica))
+}
+
+/// Whether a plan with this remedy runs or waits for a human.
+fn is_open(remedy: Remedy, input: &PlanInput) -> bool {
+    input.history.open_plans.values().any(|open| open.plan.remedies().any(|it| it == remedy))
+}
+
+/// Moves as many of the next as the budget allows; also answers when somebody can be moved who can't be now.
 fn move_next(
     (rollout, survey, count): (&Rollout, &Survey<'_>, usize),
     input: &PlanInput,
     refusals: &mut Vec<Refusal>,
-) -> Option<Plan> {
-    if !consented(Remedy::Roll, input, refusals) {
-        return None;
-    }
+) -> (Option<Plan>, Option<Time>) {
     // One that awaits an approval is asked about once.
-    if input.history.open_plans.values().any(|open| open.plan.remedies().any(|it| it == Remedy::Roll)) {
-        return None;
+    if !consented(Remedy::Roll, input, refusals) || is_open(Remedy::Roll, input) {
+        return (None, None);
     }
+    let mut until: Option<Time> = None;
     let mut fresh = input.fresh.iter().copied();
     let mut budget = Budget::of(input);
     let mut chosen = Vec::new();
@@ -140,19 +177,21 @@ fn move_next(
                 Err(_) => break,
             },
             Err(reason) => {
-                refusals.push(waits(rollout, replica, &reason));
-                // A chosen canary is not passed over; of others whoever can goes first.
-                if survey.is_canary && matches!(rollout.pace.canary, Canary::Replicas(_)) {
+                until = until.into_iter().chain(again::ends_at(&reason, input)).min();
+                refusals.push(waits(rollout, replica, &reason.to_string()));
+                // A chosen canary is not passed over, nor does a no to one mean a yes to the next.
+                let chosen = survey.is_canary && matches!(rollout.pace.canary, Canary::Replicas(_));
+                if chosen || matches!(reason, Reason::Declined { .. }) {
                     break;
                 }
             }
         }
     }
     let names: Vec<&str> = chosen.iter().map(|treatment| treatment.case.replica.as_str()).collect();
-    let canary = if survey.is_canary && canaries_left(survey, rollout) > 0 { "canary " } else { "" };
+    let canary = if survey.canaries_left > 0 { "canary " } else { "" };
     let reason =
         format!("goal {}: bring {canary}{} to version {}", rollout.goal, names.join(", "), rollout.to);
-    assemble::of_treatments(input, chosen).map(|plan| Plan { reason, ..plan })
+    (assemble::of_treatments(input, chosen).map(|plan| Plan { reason, ..plan }), until)
 }
 
 /// What brings one replica to the candidate.
@@ -169,18 +208,38 @@ fn movement<'a>(
         None => return Err(Reason::NotDeclared),
     };
     let case = Case { target: rollout.aim(&input.target), fresh, ..Case::sound(replica, spec, input) };
-    let serving = case.is_serving();
-    let steps = match (case.life(), rollout.restart) {
-        (Some((_, life)), true) => restart::restart(&case, &life.host)?,
-        (Some(_), false) => load::load(&case)?,
-        (None, _) => return Err(Reason::Outdated { fault: crate::finding::FaultKind::WrongVersion }),
+    // What fails there must not have been ill before.
+    let Some((_, life)) = case.life().filter(|(_, life)| is_healthy(life)) else {
+        return Err(Reason::NotWell);
     };
+    is_due(rollout, replica, input)?;
+    let serving = case.is_serving();
+    let steps = if rollout.restart { restart::restart(&case, &life.host)? } else { load::load(&case)? };
     Ok(Treatment { case, remedy: Remedy::Roll, steps, serving })
 }
 
-fn waits(rollout: &Rollout, replica: &ReplicaId, why: &Reason) -> Refusal {
+/// Whether one that kept its old life, because it could not be ended, may be asked again.
+fn is_due(rollout: &Rollout, replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
+    let heals = input.history.heals.get(replica).into_iter().flatten();
+    let failed: Vec<Time> = heals
+        .filter(|heal| heal.remedy == Remedy::Roll && heal.status == PlanStatus::Failed)
+        .filter(|heal| heal.at >= rollout.started_at)
+        .map(|heal| heal.ended_at.unwrap_or(heal.at))
+        .collect();
+    let Some(last) = failed.last().filter(|_| rollout.expects(replica)) else { return Ok(()) };
+    let delays = &input.delays_ms;
+    let delay = delays.get(failed.len() - 1).or(delays.last()).copied().unwrap_or_default();
+    let until = last.plus_ms(delay);
+    let tries = u32::try_from(failed.len()).unwrap_or(u32::MAX);
+    if input.now < until { Err(Reason::BackingOff { until, tries }) } else { Ok(()) }
+}
+
+/// Why nobody follows when no chosen canary is declared.
+const LOST_CANARY: &str = "it was chosen as the canary, and is not declared any more";
+
+fn waits(rollout: &Rollout, replica: &ReplicaId, why: &str) -> Refusal {
     let reason =
-        Reason::RolloutWaits { goal: rollout.goal.clone(), replica: replica.clone(), why: why.to_string() };
+        Reason::RolloutWaits { goal: rollout.goal.clone(), replica: replica.clone(), why: why.to_owned() };
     Refusal { subject: None, reason }
 }
 

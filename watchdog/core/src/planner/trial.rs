@@ -6,7 +6,7 @@
 //!        └──► snapshot ──► kill what still runs ──► start on stable ──► probe
 //! ```
 
-use crate::condition::is_healthy_on;
+use crate::condition::serves_on;
 use crate::ids::HostId;
 use crate::plan::Act;
 use crate::refusal::Reason;
@@ -24,7 +24,7 @@ use super::start::begin;
 /// Why the old life can't be ended.
 pub fn trial(case: &Case, host: &HostId) -> Result<Vec<Draft>, Reason> {
     if let Some((incarnation, life)) = case.life()
-        && is_healthy_on(life, &case.target)
+        && serves_on(life, &case.target)
         && case.alive().count() == 1
     {
         let (version, state_hash) = (case.target.version, case.target.state_hash);

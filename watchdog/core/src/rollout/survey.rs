@@ -1,4 +1,6 @@
 //! Survey: who has arrived at the candidate, who is on the way, and who comes next.
+//!
+//! Only who is declared counts: one that was moved and is undeclared since holds nobody up.
 
 use std::collections::BTreeSet;
 
@@ -9,6 +11,7 @@ use crate::ids::{Incarnation, ReplicaId, Time};
 use crate::input::{PlanInput, Target};
 use crate::observation::Life;
 use crate::planner::case::{lives, settled_since};
+use crate::replica::ReplicaSpec;
 
 use super::Rollout;
 use super::verdict::{Verdict, verdict};
@@ -16,16 +19,20 @@ use super::verdict::{Verdict, verdict};
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Survey<'a> {
-    /// Healthy on the candidate.
+    /// Healthy on the candidate, where they may live.
     pub arrived: Vec<&'a ReplicaId>,
-    /// Ordered there, and not there (any more).
+    /// Ordered there and not there (any more), or about to be moved to a host where they may live.
     pub under_way: Vec<&'a ReplicaId>,
     /// Tried on the stable version because they failed; nothing is known yet, or it is the host's fault.
     pub on_trial: Vec<&'a ReplicaId>,
     /// To be moved, the next first.
     pub left: Vec<&'a ReplicaId>,
+    /// Not declared any more, and still running: they are stopped before the goal is achieved.
+    pub leaving: Vec<&'a ReplicaId>,
     /// Whether only the canary is moved now.
     pub is_canary: bool,
+    /// How many of those who are left belong to the canary.
+    pub canaries_left: usize,
     /// When the last of those who arrived did.
     pub arrived_at: Time,
 }
@@ -38,15 +45,18 @@ pub fn survey<'a>(rollout: &'a Rollout, input: &'a PlanInput) -> Survey<'a> {
         under_way: Vec::new(),
         on_trial: Vec::new(),
         left: Vec::new(),
+        leaving: leaving(input),
         is_canary: false,
+        canaries_left: 0,
         arrived_at: rollout.started_at,
     };
     let mut again = Vec::new();
-    for replica in input.replicas.keys() {
+    for (replica, spec) in &input.replicas {
         match rollout.trials.get(replica).map(|trial| verdict(replica, trial, input)) {
-            Some(Verdict::Blames) => again.push(replica),
+            Some(Verdict::Blames | Verdict::Void) => again.push(replica),
             Some(Verdict::Waits { .. } | Verdict::Acquits) => survey.on_trial.push(replica),
             None => match arrival(replica, rollout, &aim, input) {
+                _ if is_misplaced(replica, spec, input) => survey.under_way.push(replica),
                 Some(since) => {
                     survey.arrived.push(replica);
                     survey.arrived_at = survey.arrived_at.max(since.min(input.now));
@@ -56,14 +66,7 @@ pub fn survey<'a>(rollout: &'a Rollout, input: &'a PlanInput) -> Survey<'a> {
             },
         }
     }
-    order(&mut survey, rollout, input);
-    // Who failed and is tried again comes last, but a canary is no canary before it has arrived.
-    if survey.is_canary {
-        again.append(&mut survey.left);
-        survey.left = again;
-    } else {
-        survey.left.append(&mut again);
-    }
+    order(&mut survey, again, (rollout, input));
     survey
 }
 
@@ -72,7 +75,25 @@ fn arrival(replica: &ReplicaId, rollout: &Rollout, aim: &Target, input: &PlanInp
     let (incarnation, life) = only_life(input, replica)?;
     let there = is_healthy_on(life, aim)
         && (!rollout.restart || is_restarted(replica, incarnation, rollout, &input.history));
-    there.then(|| settled_since(life))
+    // Whoever loads on behalf of a program that embeds nothing need not touch its own stamp.
+    let ordered_at = rollout.moved.get(replica).map(|moved| moved.at);
+    there.then(|| settled_since(life).max(ordered_at.unwrap_or_default()))
+}
+
+/// Whether it runs where its declaration does not allow it to live: it is taken home, not moved to the candidate.
+fn is_misplaced(replica: &ReplicaId, spec: &Result<ReplicaSpec, String>, input: &PlanInput) -> bool {
+    let life = only_life(input, replica);
+    life.zip(spec.as_ref().ok()).is_some_and(|((_, life), spec)| !spec.hosts.contains(&life.host))
+}
+
+/// Who runs on by our order although the log does not declare it any more.
+fn leaving(input: &PlanInput) -> Vec<&ReplicaId> {
+    let seen = input.observation.replicas.keys().filter(|replica| !input.replicas.contains_key(*replica));
+    let ours = |replica: &&ReplicaId| {
+        let mut alive = lives(input, replica).filter(|(_, life)| life.is_alive());
+        alive.any(|(incarnation, _)| input.history.is_ours(replica, incarnation))
+    };
+    seen.filter(ours).collect()
 }
 
 /// Whether this life was ordered after the rollout began.
@@ -102,11 +123,15 @@ fn only_life<'a>(input: &'a PlanInput, replica: &ReplicaId) -> Option<(Incarnati
     alive.next().filter(|_| alive.next().is_none())
 }
 
-/// Who is next: chosen canaries, then those whom an earlier goal moved already, then by name.
-fn order<'a>(survey: &mut Survey<'a>, rollout: &'a Rollout, input: &'a PlanInput) {
-    let empty = BTreeSet::new();
+/// Who is next: chosen canaries, then those whom an earlier goal moved already, then by name; and then who failed and
+/// is tried again. But a canary is no canary before it has arrived, so one that failed is the next again.
+fn order<'a>(
+    survey: &mut Survey<'a>,
+    again: Vec<&'a ReplicaId>,
+    (rollout, input): (&'a Rollout, &'a PlanInput),
+) {
     let chosen: BTreeSet<&ReplicaId> = match &rollout.pace.canary {
-        Canary::Count(_) => empty,
+        Canary::Count(_) => BTreeSet::new(),
         Canary::Replicas(chosen) => chosen.iter().collect(),
     };
     let ahead = |replica: &ReplicaId| {
@@ -114,16 +139,28 @@ fn order<'a>(survey: &mut Survey<'a>, rollout: &'a Rollout, input: &'a PlanInput
             .any(|(_, life)| life.loaded().is_some_and(|held| rollout.earlier.contains(&held.state_hash)))
     };
     survey.left.sort_by_key(|replica| (!chosen.contains(*replica), !ahead(replica), *replica));
+    // One that kept its life although it was ordered to be started anew was never there.
+    let there = |it: &&ReplicaId| input.replicas.contains_key(*it) && !survey.left.contains(it);
+    let sent: Vec<&ReplicaId> = rollout.sent().filter(there).collect();
     survey.is_canary = match &rollout.pace.canary {
-        Canary::Count(count) => rollout.sent().count() <= *count as usize && *count > 0,
-        Canary::Replicas(_) => rollout.sent().all(|replica| chosen.contains(replica)),
+        Canary::Count(count) => sent.len() <= *count as usize && *count > 0,
+        Canary::Replicas(_) => sent.iter().all(|replica| chosen.contains(replica)),
+    };
+    let is_awaited = |replica: &&ReplicaId| match &rollout.pace.canary {
+        Canary::Count(count) => sent.len() < *count as usize,
+        Canary::Replicas(_) => chosen.contains(*replica),
+    };
+    let (first, last): (Vec<_>, Vec<_>) =
+        again.into_iter().partition(|it| survey.is_canary && is_awaited(it));
+    survey.left.splice(0..0, first);
+    survey.left.extend(last);
+    survey.canaries_left = match &rollout.pace.canary {
+        Canary::Count(count) => (*count as usize).saturating_sub(sent.len()).min(survey.left.len()),
+        Canary::Replicas(_) => survey.left.iter().filter(|replica| chosen.contains(*replica)).count(),
     };
 }
 
 /// How many more belong to the canary.
-pub fn canaries_left(survey: &Survey<'_>, rollout: &Rollout) -> usize {
-    match &rollout.pace.canary {
-        Canary::Count(count) => (*count as usize).saturating_sub(rollout.sent().count()).min(survey.left.len()),
-        Canary::Replicas(chosen) => survey.left.iter().filter(|replica| chosen.contains(replica)).count(),
-    }
+pub fn canaries_left(survey: &Survey<'_>, _rollout: &Rollout) -> usize {
+    survey.canaries_left
 }

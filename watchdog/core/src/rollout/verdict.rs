@@ -14,6 +14,8 @@ pub enum Verdict {
     Blames,
     /// It was not well there either: its host is to blame, not the candidate.
     Acquits,
+    /// It is well on the stable version, but not where it failed: that says nothing, and it is moved again.
+    Void,
     /// It is too early to say; time alone will tell then, if it is well.
     Waits {
         /// When.
@@ -38,7 +40,13 @@ pub fn verdict(replica: &ReplicaId, trial: &Trial, input: &PlanInput) -> Verdict
         None => Verdict::Waits { until: None },
         Some((_, life)) => {
             let until = settled_since(life).min(input.now).max(trial.at).plus_ms(probation_ms);
-            if input.now < until { Verdict::Waits { until: Some(until) } } else { Verdict::Blames }
+            if trial.host.as_ref().is_some_and(|host| *host != life.host) {
+                Verdict::Void
+            } else if input.now < until {
+                Verdict::Waits { until: Some(until) }
+            } else {
+                Verdict::Blames
+            }
         }
     }
 }

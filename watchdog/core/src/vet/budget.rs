@@ -6,7 +6,7 @@ use crate::condition::is_healthy_on;
 use crate::history::OpenPlan;
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
-use crate::plan::{Agent, Plan, PlanStatus};
+use crate::plan::{Act, Agent, Plan, PlanStatus};
 use crate::policy::Remedy;
 
 use super::Objection;
@@ -21,7 +21,7 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let max = input.policy.max_disturbed.of(input.replicas.len());
     let mut disturbed: BTreeSet<&ReplicaId> =
         already_disturbed(plan, input).union(&serving).copied().collect();
-    if let Some(spared) = spared(&serving, input) {
+    if let Some(spared) = spared(plan, &serving, input) {
         disturbed.retain(|replica| serving.contains(replica) || !spared.contains(replica));
     }
     if !serving.is_empty() && disturbed.len() > max {
@@ -34,7 +34,10 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     if down > 0 && healing > max {
         objections.push(Objection::TooManyHeals { healing, max });
     }
-    objections.extend(touched.into_iter().filter_map(|replica| too_often(replica, input)));
+    let is_moved =
+        |it: &&ReplicaId| plan.heals.iter().any(|heal| heal.replica == **it && heal.remedy == Remedy::Roll);
+    let healed = touched.into_iter().filter(|replica| !is_moved(replica));
+    objections.extend(healed.filter_map(|replica| too_often(replica, input)));
     objections
 }
 
@@ -50,16 +53,30 @@ fn uncounted(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
 
 /// Whom nobody can help, and who so may not keep `leaving` on a version that was given up: when every one of these
 /// leaves such a version, and another serves meanwhile or all of them serve on.
-fn spared<'a>(leaving: &BTreeSet<&ReplicaId>, input: &'a PlanInput) -> Option<BTreeSet<&'a ReplicaId>> {
+fn spared<'a>(
+    plan: &Plan,
+    leaving: &BTreeSet<&ReplicaId>,
+    input: &'a PlanInput,
+) -> Option<BTreeSet<&'a ReplicaId>> {
     let leaves = |replica: &&ReplicaId| {
+        let should = held_to(replica, input).state_hash;
         let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
-        alive
-            .any(|(_, life)| life.loaded().is_some_and(|it| input.history.abandoned.contains(&it.state_hash)))
+        alive.any(|(_, life)| {
+            let held = life.loaded().map(|it| it.state_hash).filter(|hash| *hash != should);
+            held.is_some_and(|hash| input.history.abandoned.contains(&hash))
+        })
     };
-    let live =
-        |replica: &&ReplicaId| matches!(input.replicas.get(*replica), Some(Ok(spec)) if spec.live_load);
-    let another = input.replicas.keys().any(|other| !leaving.contains(other) && serves(input, other));
-    let may = leaving.iter().all(leaves) && (another || leaving.iter().all(live));
+    // Only a load can be live; who is ended does not serve meanwhile.
+    let ended = |replica: &ReplicaId| {
+        let mut steps = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+        steps.any(|step| matches!(step.act, Act::Drain { .. } | Act::Kill { .. }))
+    };
+    let is_live =
+        |replica: &ReplicaId| matches!(input.replicas.get(replica), Some(Ok(spec)) if spec.live_load);
+    let live = |replica: &ReplicaId| is_live(replica) && !ended(replica);
+    let mut others = input.replicas.keys().filter(|other| serves(input, other));
+    let another = others.any(|other| !leaving.contains(other) || live(other));
+    let may = leaving.iter().all(leaves) && (another || leaving.iter().all(|replica| live(replica)));
     let lost = input.replicas.keys().filter(|replica| {
         let gone = || {
             let last = super::facts::places(input, replica).last_key_value().map(|(_, host)| *host);
@@ -84,9 +101,9 @@ fn already_disturbed<'a>(plan: &'a Plan, input: &'a PlanInput) -> BTreeSet<&'a R
             Agent::Leader => {}
         }
     }
-    disturbed.extend(input.history.unsettled.iter().filter(|replica| !is_well(replica, input)));
-    // The bound is on declared replicas; what else runs is nobody's to count.
-    disturbed.retain(|replica| input.replicas.contains_key(*replica));
+    let doubtful = input.history.unsettled.iter().filter(|replica| !is_well(replica, input));
+    // What became of an order to one that is undeclared by now is nobody's to wait for.
+    disturbed.extend(doubtful.filter(|replica| input.replicas.contains_key(*replica)));
     disturbed
 }
 
@@ -115,6 +132,8 @@ fn too_often(replica: &ReplicaId, input: &PlanInput) -> Option<Objection> {
         match heal.remedy {
             // Whoever released it from quarantine allowed as many again.
             Remedy::Quarantine => heals = 0,
+            // Who is moved by a goal is not ill.
+            Remedy::Roll => {}
             _ if input.now.since_ms(heal.at) < HOUR_MS => heals += 1,
             _ => {}
         }

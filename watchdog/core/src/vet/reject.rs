@@ -24,24 +24,32 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
 }
 
 /// Whether more replicas than may failed on the candidate and were well on the stable version.
-fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
+pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
     let Some(rollout) = input.history.rollout.as_ref().filter(|rollout| rollout.to == version) else {
         return false;
     };
+    // The same state as the stable one has been proven already.
+    if input.target.stable.is_none() || rollout.state_hash == input.target.state_hash {
+        return false;
+    }
     let well = |(replica, trial): &(&ReplicaId, &Trial)| {
         let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
         let (Some((_, life)), None) = (alive.next(), alive.next()) else { return false };
         let since = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
         let since = since.into_iter().flatten().max().unwrap_or_default().min(input.now).max(trial.at);
         let for_long = input.now.since_ms(since) >= rollout.pace.probation_ms;
-        trial.failed.is_none() && is_healthy_on(life, &input.target) && for_long
+        let there = trial.host.as_ref().is_none_or(|host| *host == life.host);
+        trial.failed.is_none() && is_healthy_on(life, &input.target) && there && for_long
     };
     let blaming = rollout.trials.iter().filter(well).count();
     blaming > 0 && rollout.failures.len() + blaming > rollout.pace.max_failures as usize
 }
 
-/// Whether enough replicas were given up while it was the stable version.
+/// Whether enough replicas were given up while it was the stable version, and nothing else is about to change it.
 fn is_bad_stable(version: Version, input: &PlanInput) -> bool {
+    if input.history.rollout.is_some() || input.history.undoing.is_some() {
+        return false;
+    }
     let given_up =
         input.replicas.keys().filter(|replica| input.history.quarantined.contains_key(*replica)).count();
     input.history.stable == Some(version) && given_up >= input.policy.broken_stable.max(1) as usize

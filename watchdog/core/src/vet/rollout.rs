@@ -12,6 +12,7 @@ use crate::rollout::Rollout;
 
 use super::Objection;
 use super::facts::seen;
+use super::reject::is_bad_candidate;
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let heals = plan.heals.iter().filter(|heal| heal.remedy == Remedy::Roll);
@@ -23,45 +24,45 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         rolled.iter().map(move |replica| Objection::NotItsTurn { replica: (*replica).clone(), why }).collect()
     };
     let Some(rollout) = &input.history.rollout else { return all("no goal rolls") };
-    if rollout.trials.values().any(|trial| trial.failed.is_some()) {
+    let declared = |it: &&ReplicaId| input.replicas.contains_key(*it);
+    let failed = rollout.trials.iter().filter(|(_, trial)| trial.failed.is_some());
+    if failed.map(|(replica, _)| replica).any(|replica| declared(&replica)) {
         return all("the goal is held");
     }
-    if input.target.stable.is_none() {
+    if is_bad_candidate(rollout.to, input) {
+        return all("the version is to blame");
+    }
+    let holds = |replica: &&ReplicaId| well_since(replica, rollout, input).is_some();
+    if input.target.stable.is_none() && !(rollout.restart && rolled.iter().all(holds)) {
         return all("nothing is stable to come from");
     }
     let before: Vec<&ReplicaId> =
-        rollout.moved.keys().filter(|it| !rollout.trials.contains_key(*it)).collect();
-    let well = before.iter().all(|replica| well_since(replica, rollout, input).is_some());
-    if !well {
+        rollout.moved.keys().filter(declared).filter(|it| !rollout.trials.contains_key(*it)).collect();
+    if !before.iter().all(holds) {
         return all("another that was moved is not well");
     }
-    let beyond: Vec<&ReplicaId> =
-        rolled.iter().copied().filter(|it| !is_canary(it, before.len() + rolled.len(), rollout)).collect();
-    let only_canary = match &rollout.pace.canary {
-        Canary::Count(count) => before.len() <= *count as usize,
-        Canary::Replicas(chosen) => before.iter().all(|replica| chosen.contains(replica)),
-    };
-    let soaked = before.iter().all(|replica| {
-        let since = well_since(replica, rollout, input);
+    let soaked = |replica: &&ReplicaId| {
+        let since = well_since(replica, rollout, input).filter(|_| is_anew(replica, rollout, input));
+        let since = since.filter(|_| !rollout.trials.contains_key(*replica));
         since.is_some_and(|since| input.now.since_ms(since) >= rollout.pace.soak_ms)
-    });
-    if only_canary && has_canary(rollout) && (before.is_empty() || !soaked) {
-        let why = "the canary has not soaked";
-        return beyond.into_iter().map(|it| Objection::NotItsTurn { replica: it.clone(), why }).collect();
-    }
-    Vec::new()
-}
-
-fn has_canary(rollout: &Rollout) -> bool {
-    rollout.pace.canary != Canary::Count(0)
-}
-
-/// Whether it is one of the canary, of which there would be so many.
-fn is_canary(replica: &ReplicaId, canaries: usize, rollout: &Rollout) -> bool {
-    match &rollout.pace.canary {
-        Canary::Count(count) => canaries <= *count as usize,
-        Canary::Replicas(chosen) => chosen.contains(replica),
-    }
+    };
+    let before: Vec<&ReplicaId> = before.into_iter().filter(|it| is_anew(it, rollout, input)).collect();
+    let beyond: Vec<&ReplicaId> = match &rollout.pace.canary {
+        Canary::Count(0) => Vec::new(),
+        Canary::Count(count) => {
+            let more = before.len() + rolled.len() > *count as usize;
+            let tried = before.len() > *count as usize || (!before.is_empty() && before.iter().all(soaked));
+            if !more || tried { Vec::new() } else { rolled.iter().copied().collect() }
+        }
+        Canary::Replicas(chosen) => {
+            let canary: Vec<&ReplicaId> = chosen.iter().filter(declared).collect();
+            let further = before.iter().any(|it| !chosen.contains(it));
+            let may = further || (!canary.is_empty() && canary.iter().all(soaked));
+            rolled.iter().copied().filter(|it| !may && !chosen.contains(it)).collect()
+        }
+    };
+    let why = "the canary has not soaked";
+    beyond.into_iter().map(|it| Objection::NotItsTurn { replica: it.clone(), why }).collect()
 }
 
 /// Since when a replica holds the candidate, healthy.
@@ -69,6 +70,16 @@ fn well_since(replica: &ReplicaId, rollout: &Rollout, input: &PlanInput) -> Opti
     let aim = rollout.aim(&input.target);
     let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
     let (Some((_, life)), None) = (alive.next(), alive.next()) else { return None };
-    let since = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
+    let ordered_at = rollout.moved.get(replica).map(|moved| moved.at);
+    let since =
+        [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since), ordered_at];
     is_healthy_on(life, &aim).then(|| since.into_iter().flatten().max().unwrap_or_default().min(input.now))
+}
+
+/// Whether a life of it runs that was ordered since the goal began, if the goal asks for that.
+fn is_anew(replica: &ReplicaId, rollout: &Rollout, input: &PlanInput) -> bool {
+    let alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
+    let alive: BTreeSet<_> = alive.map(|(incarnation, _)| *incarnation).collect();
+    let mut ordered = input.history.lives.get(replica).into_iter().flatten();
+    !rollout.restart || ordered.any(|it| alive.contains(&it.incarnation) && it.at >= rollout.started_at)
 }
