@@ -18,6 +18,7 @@ use crate::planner::case::Case;
 use crate::planner::hosts;
 use crate::policy::Remedy;
 use crate::refusal::Reason;
+use crate::render;
 
 /// The budget of heals is counted over this much time.
 const HOUR_MS: u64 = 3_600_000;
@@ -141,9 +142,8 @@ fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung,
 }
 
 fn exhausted(case: &Case, fault: FaultKind, tried: &Tried) -> Rung {
-    let times = if tried.total() == 1 { "try" } else { "tries" };
-    let why =
-        format!("{fault} after {} {times}, and every way to heal {} is used up", tried.total(), case.replica);
+    let times = render::tries(tried.total());
+    let why = format!("{fault} after {times}, and every way to heal {} is used up", case.replica);
     Rung::Quarantine { why }
 }
 

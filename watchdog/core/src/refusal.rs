@@ -1,5 +1,7 @@
 //! Refusal: a typed reason for not acting. "No" is data: it is stored, printed and shown.
 
+mod sentence;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -217,83 +219,6 @@ impl fmt::Display for Refusal {
             write!(f, "{subject}: ")?;
         }
         write!(f, "{}", self.reason)
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Blind { why, .. } => write!(f, "holding, because this watchdog can't see: {why}"),
-            Self::Paused { by, why, until: None } => write!(f, "paused by {by}: {why}"),
-            Self::Paused { by, why, until: Some(_) } => write!(f, "paused by {by} for a time: {why}"),
-            Self::Held { target, by, why } => write!(f, "{target} is held by {by}: {why}"),
-            Self::Quarantined { why } => write!(f, "quarantined until released: {why}"),
-            Self::WouldDisturb { disturbed, max } => {
-                write!(f, "touching it would disturb more than {max}: already disturbed: {}", list(disturbed))
-            }
-            Self::Busy { healing, max } => {
-                write!(f, "{healing} heals are under way, {max} are allowed at once")
-            }
-            Self::PlanOpen { plan } => write!(f, "plan {plan} is dealing with it"),
-            Self::Unsealed { agent } => {
-                write!(f, "an earlier leader's order may still be under way at {agent}, not sealed yet")
-            }
-            Self::BackingOff { tries, .. } => write!(f, "backing off after {tries} tries"),
-            Self::Storm { vanished, total, awaiting } => write!(
-                f,
-                "{vanished} of {total} vanished together without proof of death; held until {awaiting}, or `storm release`"
-            ),
-            Self::Outdated { fault } => {
-                write!(f, "convicted as {fault}, but that is not what is seen now; looking again")
-            }
-            Self::Flapping { tries, max } => {
-                write!(f, "it dies again and again; it runs now, after {tries} of {max} tries")
-            }
-            Self::NoRemedy { fault } => write!(f, "{fault} can't be healed from here"),
-            Self::Unreachable { host } => {
-                write!(f, "it must be killed first, and the agent of {host} is not there to do it")
-            }
-            Self::LeaseRunning { host, .. } => {
-                write!(f, "it may still run on {host}, whose lease has not run out")
-            }
-            Self::NotFenced { host } => write!(
-                f,
-                "it is exclusive and {host} is silent; the lease is over, but without a fence only a human can confirm that it is dead"
-            ),
-            Self::NoHost { allowed } => {
-                write!(f, "none of the hosts that may run it is there: {}", list(allowed))
-            }
-            Self::NoStableVersion => {
-                f.write_str("nothing is stable yet, so there is nothing to return to; a human must decide")
-            }
-            Self::NotDeclared => f.write_str("it runs, but the log does not declare it"),
-            Self::BadDeclaration { why } => write!(f, "its declaration can't be read: {why}"),
-            Self::Autonomy { remedy, approvable: true } => {
-                write!(f, "{} awaits approval, as policy says", remedy.word())
-            }
-            Self::Autonomy { remedy, approvable: false } => {
-                write!(f, "{} is only observed, as policy says", remedy.word())
-            }
-            Self::JournalBehind { journal, expected } => write!(
-                f,
-                "the journal ends at version {journal}, but version {expected} was committed: it was restored from an older backup"
-            ),
-            Self::Declined { remedy, plan } => write!(
-                f,
-                "{} was declined with plan {plan}; it is not asked again before the fault is gone, or `release`",
-                remedy.word()
-            ),
-            Self::RolloutHeld { goal, replica, host, why } => {
-                let host = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
-                write!(
-                    f,
-                    "goal {goal} is held: {replica} fails{host} on the stable version too ({why}), so the candidate is not to blame; look after it and `release {replica}`, or `goal withdraw {goal}`"
-                )
-            }
-            Self::RolloutWaits { goal, replica, why } => write!(f, "goal {goal} waits for {replica}: {why}"),
-            Self::NotWell => f.write_str("it is not well where it is"),
-            Self::Vetoed { objection } => write!(f, "the plan was vetoed: {objection}"),
-        }
     }
 }
 

@@ -70,3 +70,13 @@ pub fn conviction(conviction: &Conviction) -> String {
 pub fn refusal(refusal: &Refusal) -> String {
     format!("refuse {refusal}")
 }
+
+/// So many changes, in words.
+pub fn changes(count: u64) -> String {
+    if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
+}
+
+/// So many tries, in words.
+pub fn tries(count: u32) -> String {
+    if count == 1 { "1 try".to_owned() } else { format!("{count} tries") }
+}

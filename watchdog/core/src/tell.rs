@@ -72,21 +72,38 @@ fn words(body: &Body) -> (&'static str, String) {
         Body::StormReleased { reason } => {
             ("storm_released", format!("the storm guard was overruled: {reason}"))
         }
+        Body::GoalDeclared { .. } | Body::GoalBegun { .. } | Body::GoalEnded { .. } | Body::Undone { .. } => {
+            of_goals(body)
+        }
+        Body::Appended { from, to, why } => {
+            ("appended", format!("versions {from} to {to} were appended: {why}"))
+        }
+    }
+}
+
+fn of_goals(body: &Body) -> (&'static str, String) {
+    match body {
         Body::GoalDeclared { goal, spec, .. } => ("goal_declared", format!("goal {goal}: {}", spec.gist())),
         Body::GoalBegun { goal, base, to, .. } if base == to => {
             ("goal_begun", format!("goal {goal} rolls on version {to}"))
         }
         Body::GoalBegun { goal, base, to, .. } => {
-            ("goal_begun", format!("goal {goal} rolls: versions {} to {to}", base.next()))
+            let versions = if base.next() == *to {
+                format!("version {to}")
+            } else {
+                format!("versions {} to {to}", base.next())
+            };
+            ("goal_begun", format!("goal {goal} rolls: {versions}"))
         }
         Body::GoalEnded { goal, status, why } => ("goal_ended", format!("goal {goal} is {status}: {why}")),
         Body::Undone { goal, to, changes } => {
             let what = goal.as_ref().map_or("what was doubted".to_owned(), |goal| format!("goal {goal}"));
-            ("undone", format!("{what} is taken back by {changes} changes; the head is version {to}"))
+            (
+                "undone",
+                format!("{what} is taken back by {}; the head is version {to}", render::changes(*changes)),
+            )
         }
-        Body::Appended { from, to, why } => {
-            ("appended", format!("versions {from} to {to} were appended: {why}"))
-        }
+        _ => ("goal", String::new()),
     }
 }
 

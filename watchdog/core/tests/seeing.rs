@@ -10,6 +10,10 @@ mod assess;
 mod condition;
 #[path = "seeing/fold.rs"]
 mod fold;
+#[path = "seeing/fold_goals.rs"]
+mod fold_goals;
+#[path = "seeing/goals.rs"]
+mod goals;
 #[path = "seeing/present.rs"]
 mod present;
 #[path = "seeing/replay.rs"]

@@ -1,5 +1,7 @@
 //! Goals: what the record says of goals, their rollouts and what versions were proven to be.
 
+use std::collections::BTreeMap;
+
 use crate::finding::{Conviction, FaultKind, Subject};
 use crate::goal::GoalStatus;
 use crate::history::{History, OpenPlan};
@@ -51,8 +53,8 @@ impl History {
             started_at: entry.at,
             guard: guard.clone().or_else(|| before.and_then(|before| before.guard)),
             earlier,
-            moved: Default::default(),
-            trials: Default::default(),
+            moved: BTreeMap::new(),
+            trials: BTreeMap::new(),
             failures: Vec::new(),
         });
         self.aimed_at = entry.sequence;

@@ -91,15 +91,13 @@ pub fn find(goal: &Goal, head: &State, at: Version, stable: Option<Version>) -> 
 
 fn of_restore(goal: &Goal, at: Version, stable: Option<Version>) -> Result<(), Fault> {
     match goal.restore {
-        None => Ok(()),
         Some(Restore::Version(version)) if version == Version(0) || version > at => {
             Err(Fault::of("restore", format!("there is no version {version}; the log ends at {at}")))
         }
-        Some(Restore::Version(_)) => Ok(()),
         Some(Restore::Named(_)) if stable.is_none() => {
             Err(Fault::of("restore", "no version is stable yet; name a number instead"))
         }
-        Some(Restore::Named(_)) => Ok(()),
+        None | Some(Restore::Version(_) | Restore::Named(_)) => Ok(()),
     }
 }
 

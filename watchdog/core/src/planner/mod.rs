@@ -20,6 +20,7 @@ pub mod hosts;
 pub mod kill;
 pub mod load;
 pub mod mark_stable;
+pub mod outdated;
 pub mod quarantine;
 pub mod reject;
 pub mod relocate;

@@ -1,8 +1,12 @@
 //! Planning: stories, properties and a table a safeguard for the half of the core that decides.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod goal_words;
 mod next;
+mod outdated;
 mod properties;
+mod rolling;
+mod rolling_properties;
 mod stories;
 mod vetting;
 mod words;

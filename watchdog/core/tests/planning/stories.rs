@@ -13,7 +13,7 @@ use crate::words::happen;
 use crate::world::World;
 
 /// At least so many stories are told, so that none gets lost by a change of the reader.
-const STORIES_MIN: usize = 140;
+const STORIES_MIN: usize = 330;
 
 fn decide(story: &str) -> String {
     let mut world = World::new(3, 3);

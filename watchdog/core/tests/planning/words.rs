@@ -8,6 +8,7 @@ use watchdog_core::policy::{Autonomy, Limit, Remedy};
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::state::Hash;
 
+use crate::goal_words;
 use crate::world::{NOW, World, ago, host, incarnation, pause_until, replica};
 
 /// Lets one line of a story happen.
@@ -25,11 +26,23 @@ pub(crate) fn happen(world: &mut World, line: &str) {
             | "pass" | "sealed",
             ..,
         ] => of_cluster(world, &words),
+        ["goal", ref rest @ ..] => goal_words::of_goal(world, rest),
+        ["unjudged"] => {
+            world.unjudged = true;
+            true
+        }
+        ["abandoned" | "stable" | "stable-since" | "declined" | "asked" | "undoing" | "no-goal", ..] => {
+            goal_words::of_cluster(world, &words)
+        }
         [name, "past", remedy, status, on, ended] => {
             world.remember_heal(name, (self::remedy(remedy), self::status(status), on), ago(number(ended)));
             true
         }
-        [name, ref rest @ ..] => of_replica(world, name, rest) || of_record(world, name, rest),
+        [name, ref rest @ ..] => {
+            of_replica(world, name, rest)
+                || of_record(world, name, rest)
+                || goal_words::of_replica(world, name, rest)
+        }
         [] => false,
     };
     assert!(known, "no such happening: {line}");
@@ -97,7 +110,7 @@ fn of_record(world: &mut World, name: &str, words: &[&str]) -> bool {
             world.input.history.quarantined.insert(replica(name), "it broke".to_owned());
         }
         ["open", remedy] => {
-            let disturbs = matches!(self::remedy(remedy), Remedy::Load | Remedy::Restart);
+            let disturbs = matches!(self::remedy(remedy), Remedy::Load | Remedy::Restart | Remedy::Roll);
             world.open_plan(name, self::remedy(remedy), disturbs);
         }
         ["intent", "agent"] => world.open_intent(name, Agent::Replica(replica(name), incarnation(1))),
@@ -168,7 +181,11 @@ fn of_cluster(world: &mut World, words: &[&str]) -> bool {
         }
         ["release-storm", ms] => input.history.storm_released_at = Some(ago(number(ms))),
         ["fenced", ms] => input.observation.fenced_write_at = Some(ago(number(ms))),
-        ["unfounded"] => (input.target.stable, input.history.stable) = (None, None),
+        ["unfounded"] => {
+            (input.target.stable, input.history.stable) = (None, None);
+            input.history.marks.clear();
+            input.history.marked_hashes.clear();
+        }
         ["fresh", count] => input.fresh.truncate(number(count)),
         ["pass", ms] => input.now = input.now.plus_ms(number(ms)),
         ["sealed", on] => drop(input.history.sealed.insert(Agent::Host(host(on)))),
@@ -188,6 +205,8 @@ fn policy(world: &mut World, words: &[&str]) -> bool {
         ["restart", tries] => policy.tries.restart = number(tries),
         ["relocate", tries] => policy.tries.relocate = number(tries),
         ["approve", remedy] => drop(policy.autonomy.insert(self::remedy(remedy), Autonomy::Approve)),
+        ["auto", remedy] => drop(policy.autonomy.insert(self::remedy(remedy), Autonomy::Auto)),
+        ["broken-stable", count] => policy.broken_stable = number(count),
         ["observe", remedy] => drop(policy.autonomy.insert(self::remedy(remedy), Autonomy::Observe)),
         ["epoch", epoch] => world.input.epoch = Epoch(number(epoch)),
         _ => return false,
@@ -195,7 +214,7 @@ fn policy(world: &mut World, words: &[&str]) -> bool {
     true
 }
 
-fn remedy(word: &str) -> Remedy {
+pub(crate) fn remedy(word: &str) -> Remedy {
     serde_json::from_value(word.into()).unwrap_or_else(|_| panic!("no such remedy: {word}"))
 }
 
@@ -203,6 +222,6 @@ fn status(word: &str) -> PlanStatus {
     serde_json::from_value(word.into()).unwrap_or_else(|_| panic!("no such status: {word}"))
 }
 
-fn number<N: std::str::FromStr>(word: &str) -> N {
+pub(crate) fn number<N: std::str::FromStr>(word: &str) -> N {
     word.parse().unwrap_or_else(|_| panic!("not a number: {word}"))
 }

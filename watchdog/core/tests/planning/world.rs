@@ -11,8 +11,9 @@ use watchdog_core::observation::{
     Health, HostSeen, Life, Loaded, MemberSeen, Obituary, Observation, Presence, Probed, ProcessSeen,
     ReplicaSeen, Sight,
 };
-use watchdog_core::plan::{Act, Agent, Heal, Plan, PlanStatus};
+use watchdog_core::plan::{Agent, Heal, Plan, PlanStatus};
 use watchdog_core::policy::{Policy, Remedy};
+use watchdog_core::record::Mark;
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::Hash;
 
@@ -48,13 +49,15 @@ pub(crate) struct World {
     pub(crate) input: PlanInput,
     /// Convictions that no check gives, because they come from the record.
     pub(crate) told: Vec<Conviction>,
+    /// Whether nothing has had its strikes yet.
+    pub(crate) unjudged: bool,
     next: u128,
 }
 
 impl World {
     /// `replicas` replicas in turn on `hosts` hosts, all healthy on version 7, which is stable.
     pub(crate) fn new(replicas: usize, hosts: usize) -> Self {
-        let mut world = Self { input: empty(), told: Vec::new(), next: 1_000 };
+        let mut world = Self { input: empty(), told: Vec::new(), unjudged: false, next: 1_000 };
         for number in 1..=hosts {
             world.add_host(&host(&format!("h{number}")));
         }
@@ -83,7 +86,10 @@ impl World {
     /// A healthy new life, ordered and seen.
     pub(crate) fn be_born(&mut self, name: &str, (it, home): (Incarnation, &HostId), at: Time) {
         let past = PastLife { incarnation: it, host: home.clone(), at, obituary: None };
-        self.input.history.lives.entry(replica(name)).or_default().push_back(past);
+        let lives = self.input.history.lives.entry(replica(name)).or_default();
+        if lives.iter().all(|life| life.incarnation != it) {
+            lives.push_back(past);
+        }
         let seen = self.seen(name);
         seen.absent_since = None;
         seen.embeds = true;
@@ -222,42 +228,18 @@ impl World {
         let convict = |finding: Finding| Conviction { finding, strikes: 3, since: Time(input.now.0 - 5) };
         input.convictions =
             assess(&scene, Scope::All).into_iter().map(convict).chain(self.told.clone()).collect();
+        if self.unjudged {
+            input.convictions.clear();
+        }
         input
     }
 
-    /// Carries out all steps of a plan, all of which work.
-    pub(crate) fn carry_out(&mut self, plan: &Plan) {
-        let at = self.input.now;
-        for step in &plan.steps {
-            let name = step.replica.as_ref().map_or("", ReplicaId::as_str).to_owned();
-            match &step.act {
-                Act::Kill { incarnation, host, .. } => self.be_killed(&name, *incarnation, host),
-                Act::Start { host, incarnation, .. } => {
-                    self.input.fresh.retain(|fresh| fresh != incarnation);
-                    self.be_born(&name, (*incarnation, host), at);
-                }
-                Act::Load { .. } => {
-                    self.member(&name).loaded = Loaded { version: Version(7), state_hash: right() };
-                }
-                Act::MarkStable { version, .. } => {
-                    self.input.history.stable = Some(*version);
-                    self.input.target.stable = Some(*version);
-                }
-                Act::Notify { .. } => {
-                    self.input.history.quarantined.insert(replica(&name), "told".to_owned());
-                }
-                Act::Reject { .. } | Act::Snapshot { .. } | Act::Drain { .. } | Act::Probe { .. } => {}
-            }
-        }
-        for heal in &plan.heals {
-            self.told.retain(|told| told.finding.subject != Subject::Replica(heal.replica.clone()));
-            self.input.history.unsettled.remove(&heal.replica);
-            self.remember_heal(heal.replica.as_str(), (heal.remedy, PlanStatus::Done, "h1"), at);
-        }
-        self.input.history.plans_in_term += 1;
+    /// Nobody says any more that something is wrong with it that no check finds.
+    pub(crate) fn forget_told(&mut self, whom: &ReplicaId) {
+        self.told.retain(|told| told.finding.subject != Subject::Replica(whom.clone()));
     }
 
-    fn be_killed(&mut self, name: &str, it: Incarnation, at: &HostId) {
+    pub(crate) fn be_killed(&mut self, name: &str, it: Incarnation, at: &HostId) {
         if self.seen(name).lives.contains_key(&it) {
             return self.die(name, Some(it));
         }
@@ -322,8 +304,13 @@ pub(crate) fn healthy_life(home: &HostId, since: Time) -> Life {
 }
 
 fn empty() -> PlanInput {
-    let history =
-        History { epoch: Epoch(5), stable: Some(Version(7)), lives: BTreeMap::new(), ..History::default() };
+    let history = History {
+        epoch: Epoch(5),
+        stable: Some(Version(7)),
+        marks: BTreeMap::from([(Version(7), Mark::Stable)]),
+        marked_hashes: BTreeMap::from([(Version(7), right())]),
+        ..History::default()
+    };
     PlanInput {
         cluster: ClusterId::new("demo").unwrap(),
         epoch: Epoch(5),

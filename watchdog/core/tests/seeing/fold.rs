@@ -108,7 +108,7 @@ pub(crate) fn exited() -> Conviction {
 }
 
 /// A record of these bodies under one term, folded.
-fn folded(bodies: impl IntoIterator<Item = Body>) -> History {
+pub(crate) fn folded(bodies: impl IntoIterator<Item = Body>) -> History {
     let mut record = Record::default();
     record.write(term());
     for body in bodies {

@@ -167,7 +167,31 @@ fn those_that_hold_the_wrong_thing_or_feel_bad() {
             "",
         ),
         ("it drains, and nobody asked for that", |w| w.member("a").health = Health::Draining, "a unhealthy"),
-        ("it loads", |w| w.member("a").health = Health::Loading, ""),
+        (
+            "it loads",
+            |w| {
+                w.member("a").health = Health::Loading;
+                w.member("a").since = ago(59_000);
+            },
+            "",
+        ),
+        ("it loads on and on, and nobody asked", |w| w.member("a").health = Health::Loading, "a unhealthy"),
+        (
+            "it loads for long, as a plan asked",
+            |w| {
+                w.rolling("a", 600_000);
+                w.member("a").health = Health::Loading;
+            },
+            "",
+        ),
+        (
+            "it loads for long, as the plan of an earlier leader asked, whose order is still open",
+            |w| {
+                w.intended("a");
+                w.member("a").health = Health::Loading;
+            },
+            "",
+        ),
         ("it holds another version", |w| w.member("a").loaded = loaded("v8"), "a wrong_version"),
         ("the same state under another number", |w| w.member("a").loaded = loaded("v7 as v9"), ""),
         ("it holds nothing yet, and runs", |w| w.member("a").loaded = loaded("nothing"), "a wrong_version"),

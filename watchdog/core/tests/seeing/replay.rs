@@ -1,13 +1,16 @@
 //! Replay: folding everything at once, or bit by bit with pauses on disk, comes to the same.
 
+use watchdog_core::goal::GoalStatus;
 use watchdog_core::history::History;
-use watchdog_core::ids::Time;
+use watchdog_core::ids::{Epoch, Time};
 use watchdog_core::plan::{Agent, Outcome, Plan, PlanStatus};
+use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Mark};
 
 use crate::fold::{
     Record, closed, ended, exited, host_seen, intended, kill, marked, planned, recorded, start, term,
 };
+use crate::fold_goals::{begun, declared, mark, over, rolls, undone};
 use crate::world::{host, obituary, replica};
 
 /// A small generator (xorshift64), so that a seed names a story for ever.
@@ -33,7 +36,7 @@ fn story(seed: u64, length: usize) -> Record {
             let index = usize::try_from(dice.roll(plans.len().max(1) as u64)).unwrap();
             plans.get(index).cloned()
         };
-        let body = match dice.roll(12) {
+        let body = match dice.roll(18) {
             0 => {
                 epoch += 1;
                 Some(term())
@@ -60,6 +63,7 @@ fn story(seed: u64, length: usize) -> Record {
                 let marks = [Mark::Candidate, Mark::Stable, Mark::Rejected];
                 Some(marked(dice.roll(9), marks[usize::try_from(dice.roll(3)).unwrap()]))
             }
+            11..=16 => Some(of_goals(&mut dice, &mut plans, epoch)),
             10 => Some(Body::Quarantined { replica: replica("a"), why: "tries".to_owned() }),
             _ => Some(match dice.roll(4) {
                 0 => Body::Released { target: "a".to_owned() },
@@ -73,6 +77,32 @@ fn story(seed: u64, length: usize) -> Record {
         }
     }
     record
+}
+
+/// What happens to goals, whether it makes sense or not.
+fn of_goals(dice: &mut Dice, plans: &mut Vec<Plan>, epoch: u64) -> Body {
+    let names = ["g", "next", "third"];
+    let name = names[usize::try_from(dice.roll(3)).unwrap()];
+    let to = 8 + dice.roll(4);
+    match dice.roll(8) {
+        0 => declared(name, dice.roll(2) == 0),
+        1 | 2 => begun(name, to - 1, to),
+        3 => {
+            let ends =
+                [GoalStatus::Achieved, GoalStatus::Rejected, GoalStatus::Superseded, GoalStatus::Withdrawn];
+            over(name, ends[usize::try_from(dice.roll(4)).unwrap()])
+        }
+        4 => undone([None, Some(name)][usize::from(dice.roll(2) == 0)]),
+        5 => mark(to, [Mark::Stable, Mark::Rejected][usize::from(dice.roll(2) == 0)]),
+        _ => {
+            let remedy = [Remedy::Roll, Remedy::Trial][usize::from(dice.roll(2) == 0)];
+            let mut plan = rolls(plans.len() as u64 + 1, remedy, &["a", "b"]);
+            plan.epoch = Epoch(epoch);
+            plans.push(plan.clone());
+            let status = [PlanStatus::Running, PlanStatus::AwaitingApproval][usize::from(dice.roll(3) == 0)];
+            Body::PlanRecorded { plan, status }
+        }
+    }
 }
 
 #[test]
@@ -107,6 +137,11 @@ fn what_history_remembers_hangs_together() {
                 assert!(history.open_intents.contains_key(step), "seed {seed}: a start without an intent");
             }
             assert!(history.open_plans.values().all(|open| open.status.is_open()), "seed {seed}");
+            let wanted = history.rollout.as_ref().map(|rollout| rollout.state_hash);
+            assert!(
+                wanted.is_none_or(|it| !history.rollout.as_ref().unwrap().earlier.contains(&it)),
+                "seed {seed}"
+            );
             let stands = history.stable.is_none_or(|stable| history.marks[&stable] == Mark::Stable);
             assert!(stands, "seed {seed}: what is stable is marked so");
         }

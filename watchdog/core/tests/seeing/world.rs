@@ -5,14 +5,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use watchdog_core::assess::{Scene, Scope, assess};
 use watchdog_core::condition::{Condition, condition};
 use watchdog_core::finding::{Finding, Proof};
-use watchdog_core::history::{History, OpenPlan, PastHeal, PastHost, PastLife, Progress, StepProgress};
+use watchdog_core::history::{
+    History, Intent, OpenPlan, PastHeal, PastHost, PastLife, Progress, StepProgress,
+};
 use watchdog_core::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Time, Version};
 use watchdog_core::input::Target;
 use watchdog_core::observation::{
     Health, HostSeen, Life, Loaded, MemberSeen, Obituary, Observation, Presence, Probed, ProcessSeen,
     ReplicaSeen, Sight,
 };
-use watchdog_core::plan::{Act, Heal, Outcome, Plan, PlanStatus, Step};
+use watchdog_core::plan::{Act, Agent, Heal, Outcome, Plan, PlanStatus, Step};
 use watchdog_core::policy::{Policy, Remedy};
 use watchdog_core::replica::{Probe, ReplicaSpec};
 use watchdog_core::state::Hash;
@@ -295,6 +297,30 @@ impl World {
         self.history.open_plans.insert(plan.id, open);
         self.ordered(name, bits, "h1");
         self.past(name).at = at;
+    }
+
+    /// A plan has ordered it to the candidate `ms` ago, and is not through.
+    pub(crate) fn rolling(&mut self, name: &str, ms: u64) {
+        let act = Act::Load { incarnation: life(1), from: Version(7), to: Version(9) };
+        let plan = plan(name, Remedy::Roll, act);
+        let begun = StepProgress { started_at: ago(ms), finished_at: None, outcome: None, error: None };
+        let progress = Progress { steps: BTreeMap::from([(plan.steps[0].id.clone(), begun)]) };
+        let open = OpenPlan { plan: plan.clone(), status: PlanStatus::Running, progress };
+        self.history.open_plans.insert(plan.id, open);
+    }
+
+    /// An order of a plan that is closed already may still be under way at it.
+    pub(crate) fn intended(&mut self, name: &str) {
+        let plan = PlanId::numbered(Epoch(1), 7);
+        let intent = Intent {
+            plan: plan.clone(),
+            epoch: Epoch(1),
+            replica: Some(replica(name)),
+            agent: Agent::Replica(replica(name), life(1)),
+            instance: None,
+            at: ago(600_000),
+        };
+        self.history.open_intents.insert(plan.step(0), intent);
     }
 
     /// The start under way failed.

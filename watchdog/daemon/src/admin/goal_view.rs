@@ -88,12 +88,12 @@ fn tell(world: &World, rollout: &Rollout, (survey, input): (&Survey<'_>, &PlanIn
             told("held", format!("{why}; {arrived}"))
         }
         Stage::Soaking { until } => {
-            let (word, what) = if survey.left.is_empty() {
+            let (stage, what) = if survey.left.is_empty() {
                 ("final_soak", "all soak before it is stable")
             } else {
                 ("soak", "the canary soaks before the others follow")
             };
-            Told { word, detail: format!("{arrived}; {what}"), until: Some(until) }
+            Told { word: stage, detail: format!("{arrived}; {what}"), until: Some(until) }
         }
         Stage::Waiting { until } => Told { until, ..waiting(rollout, survey, (&arrived, input)) },
         Stage::Moving(_) if canaries_left(survey, rollout) > 0 => {
@@ -105,18 +105,22 @@ fn tell(world: &World, rollout: &Rollout, (survey, input): (&Survey<'_>, &PlanIn
 }
 
 fn waiting(rollout: &Rollout, survey: &Survey<'_>, (arrived, input): (&str, &PlanInput)) -> Told {
-    let all = usize::MAX;
+    let who = |replicas: &[&ReplicaId]| names(replicas, usize::MAX);
     let (word, detail) = if input.target.stable.is_none() {
-        ("founding", format!("{arrived}; waiting for {}", names(&survey.left, all)))
+        let awaited: Vec<&ReplicaId> = survey.under_way.iter().chain(&survey.left).copied().collect();
+        ("founding", format!("{arrived}; waiting for {}", who(&awaited)))
     } else if !survey.on_trial.is_empty() {
-        let who = names(&survey.on_trial, all);
-        ("trial", format!("{arrived}; {who} failed there and is tried on the stable version"))
-    } else if survey.is_canary {
-        ("canary", format!("{arrived}; the canary {} is on its way", names(&survey.under_way, all)))
+        (
+            "trial",
+            format!("{arrived}; failed there and tried on the stable version: {}", who(&survey.on_trial)),
+        )
+    } else if survey.under_way.is_empty() {
+        ("waiting", format!("{arrived}; not declared any more and to be stopped: {}", who(&survey.leaving)))
     } else if rollout.sent().next().is_none() {
-        ("waiting", format!("{arrived}; waiting for {}", names(&survey.under_way, all)))
+        ("waiting", format!("{arrived}; waiting for {}", who(&survey.under_way)))
     } else {
-        ("batch", format!("{arrived}; {} is on its way", names(&survey.under_way, all)))
+        let word = if survey.is_canary { "canary" } else { "batch" };
+        (word, format!("{arrived}; on the way: {}", who(&survey.under_way)))
     };
     Told { word, detail, until: None }
 }
@@ -152,6 +156,6 @@ fn row(world: &World, rollout: &Rollout, (replica, survey): (&ReplicaId, &Survey
 fn milestone<'a>(world: &'a World, replica: &ReplicaId) -> Option<(u32, &'a str)> {
     let open = world.history.open_plans.values().filter(|open| open.plan.heals(replica));
     let steps = open.flat_map(|open| &open.plan.steps).filter(|step| step.replica.as_ref() == Some(replica));
-    let told = steps.filter_map(|step| world.milestones.get(&step.id));
-    told.last().map(|milestone| (milestone.percent, milestone.message.as_str()))
+    let mut told = steps.filter_map(|step| world.milestones.get(&step.id));
+    told.next_back().map(|milestone| (milestone.percent, milestone.message.as_str()))
 }

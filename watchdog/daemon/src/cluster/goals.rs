@@ -122,9 +122,15 @@ impl Lead {
         if appended.is_none() {
             let changes = self.compose(&spec).await?;
             if changes.is_empty() && !spec.restart {
-                let why = "all that it asks for holds already".to_owned();
-                let ended = Body::GoalEnded { goal, status: GoalStatus::Achieved, why };
-                return self.note(vec![ended]).await;
+                // What another goal brings is not proven yet, and goes on under that one's name.
+                let (status, why) = match over {
+                    None => (GoalStatus::Achieved, "all that it asks for holds already".to_owned()),
+                    Some(over) => (
+                        GoalStatus::Withdrawn,
+                        format!("all that it asks for is what goal {over} brings already"),
+                    ),
+                };
+                return self.note(vec![Body::GoalEnded { goal, status, why }]).await;
             }
             if !changes.is_empty() {
                 self.append((changes, by), Some(goal.clone()), base).await?;

@@ -5,14 +5,14 @@ use std::mem::discriminant;
 
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
 use watchdog_core::finding::{Conviction, Finding, Subject};
-use watchdog_core::history::OpenPlan;
-use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, Time};
+use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Time};
 use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::ReplicaSeen;
 use watchdog_core::plan::{Plan, PlanStatus};
 use watchdog_core::planner::assemble::status_of;
+use watchdog_core::planner::outdated::outdated;
 use watchdog_core::planner::{is_called_for, plan};
-use watchdog_core::policy::Remedy;
+use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::vet::vet;
@@ -53,7 +53,7 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let mut draft = Draft::new(&world.history, &world.observation, news.epoch, news.now);
     first_sights(world, &news.looked, &mut draft);
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
-    forget_outdated(&mut draft, &world.strikes.convictions(), world.log.policy.broken_stable);
+    forget_outdated(&mut draft, &world.strikes.convictions(), &world.log.policy);
     draft.follow_up();
     let mut inputs = Vec::new();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
@@ -123,25 +123,9 @@ fn is_decision(body: &Body) -> bool {
     )
 }
 
-/// Closes plans that wait for a human although what they were for is gone.
-fn forget_outdated(draft: &mut Draft<'_>, convictions: &[Conviction], broken_stable: u32) {
-    let stands = |open: &OpenPlan| {
-        let about =
-            |past: &Conviction| convictions.iter().any(|now| now.finding.subject == past.finding.subject);
-        let plan = &open.plan;
-        let history = draft.history();
-        // A plan that is about no fault is about the goal that rolls, or about replicas that were given up.
-        let whole = if plan.remedies().any(|it| it == Remedy::FallBack) {
-            history.quarantined.len() >= broken_stable.max(1) as usize
-        } else {
-            history.rollout.is_some() || history.stable.is_none()
-        };
-        if plan.convictions.is_empty() { whole } else { plan.convictions.iter().any(about) }
-    };
-    let waits = |open: &&OpenPlan| open.status == PlanStatus::AwaitingApproval && !stands(open);
-    let outdated: Vec<PlanId> =
-        draft.history().open_plans.values().filter(waits).map(|open| open.plan.id.clone()).collect();
-    for plan in outdated {
+/// Closes plans that wait for a human and are not worth an answer any more.
+fn forget_outdated(draft: &mut Draft<'_>, convictions: &[Conviction], policy: &Policy) {
+    for plan in outdated(draft.history(), convictions, policy) {
         let why = "what it was for is over".to_owned();
         draft.push(Body::PlanStatus { plan, status: PlanStatus::Superseded, why });
     }

@@ -242,7 +242,9 @@ mod tests {
         let mut entries: Vec<LogEntry> =
             (1..=9).map(|version| entry(version, &format!("model/m-{version}"), json!(version))).collect();
         entries.push(entry(10, "policy/healing", json!({"strikes": 9})));
-        entries.iter_mut().for_each(|entry| entry.goal = Some(goal.clone()));
+        for entry in &mut entries {
+            entry.goal = Some(goal.clone());
+        }
         log.extend(&entries);
         assert_eq!(log.span_of(&goal), Some((Version(1), Version(10))));
         assert_eq!(log.hash_at(Version(5)), None);
