@@ -107,9 +107,11 @@ fn a_journal_from_an_old_backup_makes_everyone_hold() {
         Story::on(&Setup { coordination: Some(chroot.url()), journal: Some(journal), ..Setup::default() });
     let story = story.unwrap();
     let before = story.healthy().unwrap();
+    let mut policy = watchdog_tests::admin::value(&story.dev, "policy/healing").unwrap();
+    policy["flapping_deaths"] = serde_json::json!(9);
     backup(&postgres, &database, "backup");
     // The backup has cut every connection, so the leader confirms nothing until it has found the database again.
-    let later = [("rule/later", Some(serde_json::json!({ "if_above": 0.9, "then": "deny" })))];
+    let later = [("policy/healing", Some(policy))];
     let appended = || watchdog_tests::admin::append(&story.dev, &later).ok();
     watchdog_tests::wait_for("an append after the backup", PATIENCE, appended).unwrap();
     // The leader has told ZooKeeper how far the journal goes, at the latest when it confirms its term.
