@@ -62,7 +62,8 @@ pub(crate) fn goal_list(reply: &GoalListReply, paper: &Paper) -> String {
 /// The head before its changes, and the last of them.
 fn versions(goal: &GoalView) -> String {
     match (goal.base, goal.to) {
-        (Some(base), Some(to)) if base != to => format!("{base} to {to}"),
+        (Some(base), Some(to)) if base + 1 < to => format!("{} to {to}", base + 1),
+        (Some(base), Some(to)) if base < to => to.to_string(),
         (_, Some(to)) => to.to_string(),
         _ => String::new(),
     }

@@ -208,13 +208,30 @@ impl Books {
         by: &str,
         batch: impl Into<Batch>,
     ) -> Result<Vec<Entry>, JournalError> {
-        let Batch { bodies, inputs } = batch.into();
         self.settle().await?;
-        let request = Uuid::now_v7();
-        let cluster = self.cluster.clone();
-        self.pending =
-            Some(Write { cluster, epoch, request, at: self.now(), by: by.to_owned(), bodies, inputs });
+        self.pending = Some(self.draw_up(epoch, by, batch.into()));
         self.settle().await
+    }
+
+    /// The same for somebody who is told at once that there was no room: it must not come true behind their back.
+    pub(crate) async fn write_once(
+        &mut self,
+        epoch: Epoch,
+        by: &str,
+        batch: impl Into<Batch>,
+    ) -> Result<Vec<Entry>, JournalError> {
+        self.settle().await?;
+        self.pending = Some(self.draw_up(epoch, by, batch.into()));
+        let written = self.settle().await;
+        if matches!(written, Err(JournalError::Full { .. })) {
+            self.pending = None;
+        }
+        written
+    }
+
+    fn draw_up(&self, epoch: Epoch, by: &str, Batch { bodies, inputs }: Batch) -> Write {
+        let (cluster, request) = (self.cluster.clone(), Uuid::now_v7());
+        Write { cluster, epoch, request, at: self.now(), by: by.to_owned(), bodies, inputs }
     }
 
     /// Asks again what was never answered; answers its entries.

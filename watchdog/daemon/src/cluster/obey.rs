@@ -58,7 +58,7 @@ impl Lead {
     }
 
     pub(super) async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
-        let written = self.books.write(self.term.epoch(), by, bodies).await;
+        let written = self.books.write_once(self.term.epoch(), by, bodies).await;
         written.map(drop).map_err(denied)
     }
 
@@ -109,6 +109,7 @@ fn denied(error: JournalError) -> Denial {
     match error {
         JournalError::HeadMoved { expected, found } => Denial::HeadMoved { expected, found },
         JournalError::Fenced { .. } => Denial::NotLeader,
+        error @ JournalError::Full { .. } => Denial::Refused(format!("nothing was done: {error}")),
         error => Denial::Unconfirmed(error.to_string()),
     }
 }

@@ -127,7 +127,12 @@ impl Config {
         Self::parse(path, &text)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    /// Reads and checks what a file would hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::read`].
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let source = mistake::Source { path, text };
         let file: File = toml::from_str(text).map_err(|error| source.explain(&error))?;
         file.checked().map_err(|(span, reason)| source.wrong(&span, &reason))
