@@ -37,7 +37,7 @@ impl Identity {
 }
 
 /// Field 22; counted behind the last ')', as the program's name in field 2 may hold anything.
-fn start_ticks(stat: &str) -> Option<u64> {
+pub(crate) fn start_ticks(stat: &str) -> Option<u64> {
     let (_, rest) = stat.rsplit_once(')')?;
     rest.split_ascii_whitespace().nth(19)?.parse().ok()
 }

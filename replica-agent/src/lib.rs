@@ -75,6 +75,8 @@ mod held;
 mod identity;
 mod load;
 mod order;
+#[doc(hidden)]
+pub mod outside;
 mod refusal;
 mod report;
 mod server;

@@ -76,6 +76,18 @@ struct RunArguments {
     exit_with_parent: bool,
 }
 
+/// Understands a command line, without doing what it says.
+///
+/// # Errors
+///
+/// What whoever typed it is told; help is an answer and no error.
+pub(crate) fn understand(words: impl IntoIterator<Item = std::ffi::OsString>) -> Result<(), String> {
+    match Cli::try_parse_from(words) {
+        Err(error) if error.use_stderr() => Err(error.to_string()),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Does what the command line says.
 pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {

@@ -1,33 +1,5 @@
-//! Replica-agent: the host agent: keeps the processes of replicas, and outlives nothing of them.
+//! Replica-agent: the program; everything that it does stands in the library beside it, so that tests reach it.
 
-mod acts;
-mod cli;
-mod clock;
-mod config;
-mod desk;
-mod dirs;
-mod fence;
-mod guardian;
-mod ledger;
-mod load;
-mod logs;
-mod presence;
-mod probes;
-mod refusal;
-mod run;
-mod server;
-mod snapshot;
-mod supervisor;
-
-use std::process::ExitCode;
-
-use supervisor::launch;
-
-fn main() -> ExitCode {
-    let mut words = std::env::args_os().skip(1);
-    // Before anything else: this is on the way between a death and the replacement's first answer.
-    if words.next().is_some_and(|word| word == launch::WORD) {
-        return launch::launch(words.next().map(Into::into));
-    }
-    cli::main()
+fn main() -> std::process::ExitCode {
+    host_agent::main()
 }

@@ -58,6 +58,7 @@ pub fn run_campaign(
         pool.push(Vec::new());
     }
     let firsts = pool.len();
+    let mut understood = Vec::new();
     let mut seen = HashSet::new();
     let mut report = Report::default();
     let began = Instant::now();
@@ -65,10 +66,13 @@ pub fn run_campaign(
         let index = usize::try_from(report.executions).unwrap_or(usize::MAX);
         let mut input = match pool.get(index) {
             Some(first) if index < firsts => first.clone(),
+            // What is understood is worth more: a small change of it may still get through.
+            _ if rng.one_in(2) => rng.pick(&understood).or(pool.first()).cloned().unwrap_or_default(),
             _ => rng.pick(&pool).cloned().unwrap_or_default(),
         };
         if index >= firsts {
-            for _ in 0..=rng.below(MUTATIONS_MAX) {
+            let mutations = if rng.one_in(2) { 1 } else { 1 + rng.below(MUTATIONS_MAX) };
+            for _ in 0..mutations {
                 mutator.mutate(&mut input, &pool, &mut rng);
             }
         }
@@ -76,20 +80,26 @@ pub fn run_campaign(
         let (outcome, took) = run(target, &input);
         report.executions += 1;
         report.slowest = report.slowest.max(took);
-        if let Some(shape) = report.take_in(&input, outcome)
-            && seen.insert(shape)
-            && input.len() <= POOL_BYTES_MAX
-        {
-            let place = firsts + rng.below(POOL_MAX);
-            match pool.get_mut(place) {
-                Some(old) => *old = input,
-                None => pool.push(input),
+        let is_understood = matches!(outcome, Outcome::Answered(Verdict::Taken(_)));
+        let Some(shape) = report.take_in(&input, outcome) else { continue };
+        if seen.insert(shape) && input.len() <= POOL_BYTES_MAX {
+            if is_understood {
+                keep(&mut understood, input.clone(), 0, &mut rng);
             }
+            keep(&mut pool, input, firsts, &mut rng);
         }
     }
     report.shapes = seen.len();
     report.took = began.elapsed();
     report
+}
+
+/// Adds an input, or puts it in the place of one that is not among the first.
+fn keep(pool: &mut Vec<Vec<u8>>, input: Vec<u8>, firsts: usize, rng: &mut Rng) {
+    match pool.get_mut(firsts + rng.below(POOL_MAX)) {
+        Some(old) => *old = input,
+        None => pool.push(input),
+    }
 }
 
 impl Report {

@@ -13,6 +13,7 @@
 //! be mutated further.
 
 pub mod awaiting;
+pub mod bad;
 pub mod campaign;
 pub mod corpus;
 pub mod mutate;

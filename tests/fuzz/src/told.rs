@@ -5,6 +5,16 @@ const LINES_MAX: usize = 24;
 /// Nor do more bytes.
 const BYTES_MAX: usize = 4_096;
 
+/// Panics unless what a leader says of a field is a line that a gRPC header and a terminal can carry.
+///
+/// # Panics
+///
+/// See above.
+pub fn check_fault(words: &str, field: &str) {
+    let fine = words.starts_with(field) && words.len() <= BYTES_MAX && !words.contains(char::is_control);
+    assert!(fine, "fault: it is no line for a header or a terminal");
+}
+
 /// Panics unless the words say something, fit on a screen, can't move its cursor, and each line begins with `place`.
 ///
 /// # Panics

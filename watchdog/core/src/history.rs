@@ -11,7 +11,7 @@ use crate::finding::{Conviction, FaultKind, Subject};
 use crate::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, Version};
 use crate::observation::Obituary;
 use crate::plan::{Agent, Outcome, Plan, PlanStatus};
-use crate::policy::Remedy;
+use crate::policy::{Policy, Remedy};
 use crate::record::Mark;
 use crate::rollout::{PendingGoal, Rollout, Undoing};
 use crate::state::Hash;
@@ -96,6 +96,21 @@ impl History {
     /// Under what it is remembered that a human declined a remedy: `scoring-b/restart`, `/reject`.
     pub fn declined_key(replica: Option<&ReplicaId>, remedy: Remedy) -> String {
         format!("{}/{}", replica.map_or("", ReplicaId::as_str), remedy.word())
+    }
+
+    /// The bounds that stand until what rolls, or is to be taken back, is decided: its own edits loosen nothing.
+    pub fn guard(&self) -> Option<&Policy> {
+        let rolling = self.rollout.as_ref().map(|rollout| &rollout.guard);
+        rolling.or(self.undoing.as_ref().map(|undoing| &undoing.guard))?.as_deref()
+    }
+
+    /// Whether a release of this replica or host would change anything.
+    pub fn is_releasable(&self, target: &str) -> bool {
+        let declined = |key: &String| key.strip_prefix(target).is_some_and(|rest| rest.starts_with('/'));
+        self.holds.contains_key(target)
+            || self.quarantined.keys().any(|replica| replica.as_str() == target)
+            || self.declined.keys().any(declined)
+            || self.rollout.as_ref().is_some_and(|rollout| rollout.blamed_as(target).next().is_some())
     }
 
     /// Whether something that happened to a replica at `at` still counts against it.

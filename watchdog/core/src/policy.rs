@@ -111,19 +111,29 @@ impl Policy {
         self.autonomy.get(&remedy).copied().unwrap_or_else(|| remedy.autonomy())
     }
 
-    /// This policy, but nowhere looser than `guard` in what bounds a rollout over `replicas` replicas.
+    /// `guard`, but stricter where this policy is, for `replicas` replicas.
     #[must_use]
     pub fn guarded_by(&self, guard: &Policy, replicas: usize) -> Policy {
         let tighter = |a: Limit, b: Limit| if b.of(replicas) < a.of(replicas) { b } else { a };
         let mut guarded = Policy {
             strikes: self.strikes.max(guard.strikes),
+            strikes_by_fault: self
+                .strikes_by_fault
+                .keys()
+                .chain(guard.strikes_by_fault.keys())
+                .map(|kind| (*kind, self.strikes_for(*kind).max(guard.strikes_for(*kind))))
+                .collect(),
             max_disturbed: tighter(self.max_disturbed, guard.max_disturbed),
             heals_parallel: self.heals_parallel.min(guard.heals_parallel),
             heals_per_hour: self.heals_per_hour.min(guard.heals_per_hour),
             soak_ms: self.soak_ms.max(guard.soak_ms),
             probation_ms: self.probation_ms.max(guard.probation_ms),
             max_failures: self.max_failures.min(guard.max_failures),
-            ..self.clone()
+            storm_share: self.storm_share.min(guard.storm_share),
+            lease_ms: self.lease_ms.max(guard.lease_ms),
+            lease_margin_ms: self.lease_margin_ms.max(guard.lease_margin_ms),
+            // Of what has no safe side the new values are not trusted before they are proven.
+            ..guard.clone()
         };
         for remedy in Remedy::ALL {
             let stricter = self.autonomy_for(remedy).min(guard.autonomy_for(remedy));

@@ -182,6 +182,20 @@ pub enum Reason {
         /// Why it can't be moved.
         why: String,
     },
+    /// No replica is declared that could hold a version and prove it.
+    Unprovable {
+        /// Of which goal.
+        goal: GoalId,
+        /// Which version.
+        version: Version,
+    },
+    /// What must be appended for a goal, or taken back, can't be.
+    ErrandFailed {
+        /// For which goal; `None` when what was stable was doubted.
+        goal: Option<GoalId>,
+        /// Why not.
+        why: String,
+    },
     /// It is not well where it is, so that it is not moved anywhere.
     NotWell,
     /// The linter found that the plan would break an invariant.
@@ -255,6 +269,8 @@ impl Reason {
             | Self::BadDeclaration { .. }
             | Self::Autonomy { .. }
             | Self::JournalBehind { .. }
+            | Self::Unprovable { .. }
+            | Self::ErrandFailed { .. }
             | Self::NotWell
             | Self::Vetoed { .. } => None,
         }

@@ -83,7 +83,7 @@ fn obstacle_to<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<&'a Reas
 
 fn open_plan_of<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<&'a PlanId> {
     let mut open = input.history.open_plans.values();
-    let plan = open.find(|open| open.plan.heals.iter().any(|heal| heal.replica == *replica));
+    let plan = open.find(|open| open.plan.heals(replica));
     plan.map(|open| &open.plan.id)
 }
 

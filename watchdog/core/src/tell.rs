@@ -98,10 +98,11 @@ fn of_goals(body: &Body) -> (&'static str, String) {
         Body::GoalEnded { goal, status, why } => ("goal_ended", format!("goal {goal} is {status}: {why}")),
         Body::Undone { goal, to, changes } => {
             let what = goal.as_ref().map_or("what was doubted".to_owned(), |goal| format!("goal {goal}"));
-            (
-                "undone",
-                format!("{what} is taken back by {}; the head is version {to}", render::changes(*changes)),
-            )
+            let how = match changes {
+                0 => "leaves nothing to take back".to_owned(),
+                changes => format!("is taken back by {}", render::changes(*changes)),
+            };
+            ("undone", format!("{what} {how}; the head is version {to}"))
         }
         _ => ("goal", String::new()),
     }

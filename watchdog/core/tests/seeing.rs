@@ -12,6 +12,8 @@ mod condition;
 mod fold;
 #[path = "seeing/fold_goals.rs"]
 mod fold_goals;
+#[path = "seeing/fold_takeover.rs"]
+mod fold_takeover;
 #[path = "seeing/goals.rs"]
 mod goals;
 #[path = "seeing/present.rs"]

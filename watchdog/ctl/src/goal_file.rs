@@ -29,6 +29,8 @@ use self::node::Node;
 use self::source::Source;
 use crate::failure::Failure;
 
+/// Of a longer sentence of the leader only the beginning and the end are told.
+const SENTENCE_CHARACTERS_MAX: usize = 1_000;
 /// More mistakes than these are only counted.
 const MISTAKES_TOLD: usize = 10;
 
@@ -52,6 +54,15 @@ impl GoalFile {
     pub(crate) fn read(path: &Path) -> Result<Self, Failure> {
         let source = load::load(path).map_err(Failure::Usage)?;
         Self::parse(source).map_err(Failure::Usage)
+    }
+
+    /// Reads what a file called `name` would hold.
+    ///
+    /// # Errors
+    ///
+    /// Each mistake on a line that begins with its place.
+    pub(crate) fn of_bytes(name: &str, bytes: &[u8]) -> Result<Self, String> {
+        Self::parse(load::source(name.to_owned(), bytes)?)
     }
 
     fn parse(source: Source) -> Result<Self, String> {
@@ -80,9 +91,11 @@ impl GoalFile {
     /// What the leader said about this goal, behind the place of the field that it named.
     pub(crate) fn locate(&self, sentence: &str) -> String {
         match locate::place(&self.root, sentence) {
-            Some(at) => format!("{}: {sentence}", self.source.place(at)),
+            Some(at) => {
+                format!("{}: {}", self.source.place(at), source::told(sentence, SENTENCE_CHARACTERS_MAX))
+            }
             None if sentence.starts_with("goal: ") => format!("{}: {sentence}", self.source.name),
-            None => sentence.to_owned(),
+            None => source::told(sentence, SENTENCE_CHARACTERS_MAX),
         }
     }
 }

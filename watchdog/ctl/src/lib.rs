@@ -10,6 +10,7 @@ mod commands;
 mod failure;
 mod fleet;
 mod goal_file;
+pub mod outside;
 mod render;
 mod screen;
 mod settings;
@@ -23,7 +24,8 @@ use crate::arguments::Arguments;
 use crate::failure::Failure;
 use crate::settings::Settings;
 
-fn main() -> ExitCode {
+/// The program: does what the command line says, and answers how it went.
+pub fn main() -> ExitCode {
     match run(Arguments::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {

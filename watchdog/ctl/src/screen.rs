@@ -82,8 +82,21 @@ impl Block {
     }
 }
 
+/// The message without anything that moves the cursor: watchdogs and files have a say in it.
+fn harmless(message: &str) -> String {
+    let mut harmless = String::with_capacity(message.len());
+    for character in message.chars() {
+        match character {
+            '\n' => harmless.push('\n'),
+            character if character.is_control() => harmless.extend(character.escape_default()),
+            character => harmless.push(character),
+        }
+    }
+    harmless
+}
+
 /// Says something on standard error, where it does not mix with the answer.
 pub(crate) fn complain(message: &str) {
     // Nobody is left to be told that standard error is closed.
-    let _ = writeln!(io::stderr(), "watchdogctl: {message}");
+    let _ = writeln!(io::stderr(), "watchdogctl: {}", harmless(message));
 }

@@ -13,8 +13,14 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     if duration < Duration::from_millis(1) {
         return Err("it must be longer than nothing; write 90s, 15m or 2h".to_owned());
     }
+    if duration > LONGEST {
+        return Err("it is longer than a century; write 90s, 15m or 2h".to_owned());
+    }
     Ok(duration)
 }
+
+/// Longer ones are a slip of the keyboard, and clocks run over.
+pub(crate) const LONGEST: Duration = Duration::from_hours(24 * 365 * 100);
 
 /// A sentence that is stored with an operator's act.
 pub(crate) fn sentence(text: &str) -> Result<String, String> {
@@ -65,6 +71,7 @@ impl FromStr for WhichVersion {
             "stable" => Ok(Self::Stable),
             _ => {
                 let digits = text.strip_prefix('v').unwrap_or(text);
+                let digits = Some(digits).filter(|digits| !digits.starts_with('+')).unwrap_or_default();
                 let number = digits.parse().map_err(|_| "not a version; write 12, head or stable".to_owned());
                 number.map(Self::Number)
             }
@@ -100,8 +107,12 @@ pub(crate) fn endpoint(text: &str) -> Result<String, String> {
     if host.is_empty() {
         return Err(wrong("the host is missing"));
     }
+    if host.contains('@') {
+        return Err(wrong("there are no users"));
+    }
     match port.parse::<u16>() {
-        Ok(1..) => {}
+        // Rust takes a plus for a part of the number, and URLs do not.
+        Ok(1..) if !port.starts_with('+') => {}
         _ => return Err(wrong(&format!("{port:?} is not a port"))),
     }
     let url = format!("http://{authority}");
@@ -147,6 +158,8 @@ mod tests {
             ("localhost:0", Err("\"0\" is not a port")),
             (":7400", Err("host is missing")),
             ("a:7400/x", Err("is not a port")),
+            ("a:+7400", Err("is not a port")),
+            ("me@a:7400", Err("there are no users")),
             ("a b:7400", Err("invalid uri")),
         ];
         for (text, expected) in table {
@@ -175,7 +188,7 @@ mod tests {
     #[test]
     fn durations_and_sentences_must_say_something() {
         assert_eq!(duration("1h 30m"), Ok(Duration::from_mins(90)));
-        for bad in ["", "2", "2 fortnights", "0s"] {
+        for bad in ["", "2", "2 fortnights", "0s", "101y", "500000000000y"] {
             assert!(duration(bad).is_err(), "{bad:?}");
         }
         assert_eq!(sentence(" disk swap "), Ok("disk swap".to_owned()));

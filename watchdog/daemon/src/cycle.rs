@@ -1,7 +1,7 @@
 //! Cycle: one check of one cluster by its leader.
 //!
 //! ```text
-//! observe ──► errands of goals ──► assess ──► plan ──► vet ──► record ──► execute
+//! observe ──► errands of goals ──► operators ──► assess ──► plan ──► vet ──► record ──► execute
 //!    ▲                                                                      │
 //!    └─────────── at most every spacing, at least every interval ───────────┘
 //! ```
@@ -23,10 +23,12 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
         lead.refuse_operators()?;
         return Ok(Lead::retry_at());
     };
-    if !lead.obey_operators().await? {
+    // What earlier leaders began is ended before an operator decides about it.
+    if !lead.run_errands().await? {
+        lead.refuse_operators()?;
         return Ok(Lead::retry_at());
     }
-    if !lead.run_errands().await? {
+    if !lead.obey_operators().await? {
         return Ok(Lead::retry_at());
     }
     let news = lead.news(now).await;

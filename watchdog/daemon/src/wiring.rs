@@ -10,6 +10,7 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
+use watchdog_core::goal::fault::GOAL_BYTES_MAX;
 use watchdog_core::ids::ClusterId;
 use watchdog_journal::Journal;
 use watchdog_membership::wire;
@@ -22,8 +23,8 @@ use crate::config::Config;
 use crate::http;
 use crate::shutdown::Shutdown;
 
-/// The largest request: a change of the largest value, and what is around it.
-const REQUEST_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// The largest request: a goal of the largest size, and what is around it.
+const REQUEST_BYTES_MAX: usize = GOAL_BYTES_MAX + 8 * 1024 * 1024;
 
 /// Guards the clusters of `config` until `shutdown`.
 pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyhow::Result<()> {

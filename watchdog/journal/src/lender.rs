@@ -16,6 +16,8 @@ use crate::failure::Failure;
 
 /// A connection that was idle for longer is asked whether it lives before it is lent.
 pub(crate) const TRUSTED_IDLE: Duration = Duration::from_secs(1);
+/// How long a connection may take to say that it lives.
+const PING: Duration = Duration::from_millis(500);
 /// An older connection goes back to the pool, which closes it when its own limit says so.
 const LIFETIME: Duration = Duration::from_mins(30);
 
@@ -77,10 +79,18 @@ impl<DB: Database> Lender<DB> {
     async fn at_hand(&self) -> Option<Kept<DB>> {
         loop {
             let mut kept = self.hand.kept().pop()?;
-            if kept.idle_since.elapsed() < TRUSTED_IDLE || kept.connection.ping().await.is_ok() {
+            if kept.idle_since.elapsed() < TRUSTED_IDLE {
+                return Some(kept);
+            }
+            // Its database may be there and its connection gone without a word; the time that costs is the caller's.
+            if let Ok(Ok(())) = timeout(PING, kept.connection.ping()).await {
                 return Some(kept);
             }
             drop(kept.connection.detach());
+            // What has been idle for longer is no better off.
+            for older in self.hand.kept().drain(..) {
+                drop(older.connection.detach());
+            }
         }
     }
 

@@ -15,6 +15,8 @@ pub mod environment;
 pub mod link;
 pub mod member;
 pub mod obituary;
+#[doc(hidden)]
+pub mod outside;
 pub mod picture;
 pub mod places;
 pub mod presence;

@@ -38,9 +38,9 @@ pub enum RecordError {
         /// Where it stands.
         path: String,
     },
-    /// Written by a newer program.
-    #[error("{path} has format {found}; this build reads up to {FORMAT}")]
-    NewerFormat {
+    /// Written by a newer program, or by nobody: formats count from 1.
+    #[error("{path} has format {found}; this build reads 1 to {FORMAT}")]
+    UnknownFormat {
         /// Where it stands.
         path: String,
         /// Its format.
@@ -61,8 +61,8 @@ struct Format {
 pub fn decode<T: DeserializeOwned>(path: &str, data: &[u8]) -> Result<T, RecordError> {
     let malformed = |source| RecordError::Malformed { path: path.to_owned(), source };
     let Format { format } = serde_json::from_slice(data).map_err(malformed)?;
-    if format > FORMAT {
-        return Err(RecordError::NewerFormat { path: path.to_owned(), found: format });
+    if !(1..=FORMAT).contains(&format) {
+        return Err(RecordError::UnknownFormat { path: path.to_owned(), found: format });
     }
     serde_json::from_slice(data).map_err(malformed)
 }

@@ -87,9 +87,9 @@ impl FromStr for CoordinationUrl {
             return zookeeper_url(url, rest);
         }
         let Some(address) = url.strip_prefix("embedded://") else {
-            return Err(UrlError::Scheme { url: url.to_owned() });
+            return Err(UrlError::Scheme { url: shown(url) });
         };
-        let bad = |_| UrlError::BadAddress { address: address.to_owned() };
+        let bad = |_| UrlError::BadAddress { address: shown(address) };
         let address: SocketAddr = address.trim_end_matches('/').parse().map_err(bad)?;
         if !address.ip().is_loopback() {
             return Err(UrlError::NotLoopback { address });
@@ -98,21 +98,30 @@ impl FromStr for CoordinationUrl {
     }
 }
 
+/// What was given, cut where it is longer than anybody reads.
+fn shown(text: &str) -> String {
+    const CHARACTERS_MAX: usize = 200;
+    match text.char_indices().nth(CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 fn zookeeper_url(url: &str, rest: &str) -> Result<CoordinationUrl, UrlError> {
     let (hosts, chroot) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     if hosts.split(',').any(str::is_empty) {
-        return Err(UrlError::NoHost { url: url.to_owned() });
+        return Err(UrlError::NoHost { url: shown(url) });
     }
     let hosts: Vec<String> = hosts.split(',').map(with_port).collect::<Result<_, _>>()?;
     let chroot = if chroot == "/" { "" } else { chroot };
     if !chroot.is_empty() && !is_path(chroot) {
-        return Err(UrlError::BadChroot { chroot: chroot.to_owned() });
+        return Err(UrlError::BadChroot { chroot: shown(chroot) });
     }
     Ok(CoordinationUrl::ZooKeeper { hosts, chroot: chroot.to_owned() })
 }
 
 fn with_port(host: &str) -> Result<String, UrlError> {
-    let bad = || UrlError::BadHost { host: host.to_owned() };
+    let bad = || UrlError::BadHost { host: shown(host) };
     if host.contains(|c: char| c.is_whitespace() || c == '@' || c == '/') {
         return Err(bad());
     }
@@ -121,7 +130,7 @@ fn with_port(host: &str) -> Result<String, UrlError> {
         None => Ok(format!("{host}:2181")),
         Some((name, port)) => {
             let named = name_end > 0 || (!name.is_empty() && !name.contains(':'));
-            let numbered = port.parse::<u16>().is_ok_and(|port| port > 0);
+            let numbered = port.parse::<u16>().is_ok_and(|port| port > 0) && !port.starts_with('+');
             if named && numbered { Ok(host.to_owned()) } else { Err(bad()) }
         }
     }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use uuid::Uuid;
 use watchdog_core::change::{Change, Head, LogEntry};
 use watchdog_core::ids::{ClusterId, Epoch, GoalId, Time, Version};
-use watchdog_core::state::{Hash, Key, State, VALUE_BYTES_MAX, canonical};
+use watchdog_core::state::{Hash, Key, State, VALUE_BYTES_MAX, canonical, same};
 
 use crate::journal_error::{JournalError, storable};
 
@@ -78,15 +78,6 @@ impl Append {
             hash: Hash::default(),
         };
         entry.sealed()
-    }
-}
-
-/// Whether two values hash alike: `1.0` and `1` are one number.
-fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a == b || canonical(a) == canonical(b),
-        (None, None) => true,
-        _ => false,
     }
 }
 

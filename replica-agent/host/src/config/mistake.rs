@@ -28,7 +28,7 @@ pub(crate) enum ConfigError {
 /// Turns the parser's error into one for people.
 pub(super) fn explain(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let line = error.span().map_or(1, |span| line_of(text, span.start));
-    ConfigError::Wrong { path: path.to_owned(), line, what: reword(error.message()) }
+    ConfigError::Wrong { path: path.to_owned(), line, what: told(&reword(error.message())) }
 }
 
 /// A value that the types allow and the rules do not.
@@ -38,7 +38,22 @@ pub(super) fn wrong(path: &Path, text: &str, key: &'static str, reason: &str) ->
         !bare.starts_with('#') && bare.split(['=', ' ', '.', '[', ']']).any(|word| word == key)
     };
     let line = text.lines().position(names_it).map_or(1, |index| index + 1);
-    ConfigError::Wrong { path: path.to_owned(), line, what: format!("{key}: {reason}") }
+    ConfigError::Wrong { path: path.to_owned(), line, what: told(&format!("{key}: {reason}")) }
+}
+
+/// More characters than these do not fit on a screen.
+const WHAT_CHARACTERS_MAX: usize = 1_000;
+
+/// What is wrong, fit for a terminal: nothing in it moves the cursor, and the middle of a long one is left out.
+fn told(what: &str) -> String {
+    let harmless = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    let what: String = what.chars().map(harmless).collect();
+    let characters = what.chars().count();
+    if characters <= WHAT_CHARACTERS_MAX {
+        return what;
+    }
+    let start = what.chars().take(WHAT_CHARACTERS_MAX / 2);
+    start.chain(" … ".chars()).chain(what.chars().skip(characters - WHAT_CHARACTERS_MAX / 4)).collect()
 }
 
 fn line_of(text: &str, offset: usize) -> usize {

@@ -5,14 +5,23 @@ mod program;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use watchdog_core::ids::{ClusterId, HostId};
 use watchdog_core::replica::ProbeTiming;
+use watchdog_membership::wire::CoordinationUrl;
 
 pub(crate) use mistake::ConfigError;
 pub(crate) use program::{LoadAct, Program, ReloadSignal};
+
+/// Longer ones are a slip of the unit: a day.
+const MS: RangeInclusive<u64> = 1..=86_400_000;
+/// What the coordination services grant.
+const SESSION_TIMEOUT_MS: RangeInclusive<u64> = 200..=60_000;
+/// Each rotation renames them all.
+const LOGS_KEPT_MAX: u64 = 1_000;
 
 /// The whole file.
 #[derive(Debug, Clone, Deserialize)]
@@ -131,8 +140,17 @@ impl Config {
     pub(crate) fn read(path: &Path) -> Result<Self, ConfigError> {
         let text = std::fs::read_to_string(path)
             .map_err(|source| ConfigError::Unreadable { path: path.to_owned(), source })?;
-        let config: Self = toml::from_str(&text).map_err(|error| mistake::explain(path, &text, &error))?;
-        config.check().map_err(|(key, reason)| mistake::wrong(path, &text, key, &reason))?;
+        Self::parse(path, &text)
+    }
+
+    /// Reads and checks what a file would hold.
+    ///
+    /// # Errors
+    ///
+    /// As [`Config::read`].
+    pub(crate) fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let config: Self = toml::from_str(text).map_err(|error| mistake::explain(path, text, &error))?;
+        config.check().map_err(|(key, reason)| mistake::wrong(path, text, key, &reason))?;
         Ok(config)
     }
 
@@ -148,20 +166,49 @@ impl Config {
         if self.clusters.is_empty() {
             return Err(("clusters", "names no cluster; name at least one".into()));
         }
-        let positive = [
-            ("lease_ms", self.lease_ms),
-            ("session_timeout_ms", self.coordination.session_timeout_ms),
-            ("interval_ms", self.probes.interval_ms),
-            ("timeout_ms", self.probes.timeout_ms),
-            ("failures", u64::from(self.probes.failures)),
-            ("max_bytes", self.logs.max_bytes),
-        ];
-        if let Some((key, _)) = positive.into_iter().find(|(_, value)| *value == 0) {
-            return Err((key, "must be at least 1".into()));
+        if let Some(twice) = self.clusters.iter().enumerate().find(|(i, it)| self.clusters[..*i].contains(it))
+        {
+            return Err(("clusters", format!("names {} twice", twice.1)));
         }
+        if self.dir.as_os_str().is_empty() {
+            return Err(("dir", "names no directory".into()));
+        }
+        match self.coordination.url.parse::<CoordinationUrl>() {
+            Ok(CoordinationUrl::Embedded { address }) if address.port() == 0 => {
+                return Err(("url", "port 0 names no service; give the port on which it listens".into()));
+            }
+            Ok(_) => {}
+            Err(error) => return Err(("url", error.to_string())),
+        }
+        self.check_numbers()?;
         self.programs.iter().try_for_each(|(name, program)| {
-            program.check().map_err(|(key, why)| (key, format!("program {name}: {why}")))
+            program.check().map_err(|(key, why)| (key, format!("program {}: {why}", name.escape_debug())))
         })
+    }
+
+    fn check_numbers(&self) -> Result<(), (&'static str, String)> {
+        let Probing { interval_ms, timeout_ms, failures, startup_ms } = self.probes;
+        let numbers = [
+            ("lease_ms", self.lease_ms, MS),
+            ("grace_max_ms", self.grace_max_ms, 0..=*MS.end()),
+            ("session_timeout_ms", self.coordination.session_timeout_ms, SESSION_TIMEOUT_MS),
+            ("interval_ms", interval_ms, MS),
+            ("timeout_ms", timeout_ms, MS),
+            ("failures", u64::from(failures), 1..=u64::from(u32::MAX)),
+            ("startup_ms", startup_ms, 0..=*MS.end()),
+            ("max_bytes", self.logs.max_bytes, 1..=u64::MAX),
+            ("keep", u64::from(self.logs.keep), 0..=LOGS_KEPT_MAX),
+        ];
+        match numbers.into_iter().find(|(_, value, range)| !range.contains(value)) {
+            Some((key, _, range)) if *range.end() >= u64::from(u32::MAX) => {
+                Err((key, format!("must be at least {}", range.start())))
+            }
+            Some((key, value, range)) => Err((
+                key,
+                format!("{value} is out of range; allowed are {} to {}", range.start(), range.end()),
+            )),
+            None => Ok(()),
+        }
     }
 }
 
@@ -234,6 +281,31 @@ mod tests {
             ),
             ("127.0.0.1:0", "localhost", "agent.toml:2: invalid socket address syntax"),
             ("[\"demo\"]", "[]", "agent.toml:4: clusters: names no cluster"),
+            ("[\"demo\"]", "[\"demo\", \"demo\"]", "agent.toml:4: clusters: names demo twice"),
+            ("\"/tmp/x\"", "\"\"", "agent.toml:3: dir: names no directory"),
+            ("embedded://127.0.0.1:1", "etcd://h1", "agent.toml:6: url: \"etcd://h1\" is not a coordination"),
+            (
+                "embedded://127.0.0.1:1",
+                "embedded://127.0.0.1:0",
+                "agent.toml:6: url: port 0 names no service",
+            ),
+            (
+                "[coordination]",
+                "lease_ms = 99999999999\n[coordination]",
+                "agent.toml:5: lease_ms: 99999999999 is out of range; allowed are 1 to 86400000",
+            ),
+            ("[programs", "[logs]\nkeep = 4000000000\n[programs", "agent.toml:8: keep: 4000000000 is out of"),
+            ("[programs.web]", "[programs.web]\nload = {}", "agent.toml:8: load: program web: does nothing"),
+            (
+                "[programs.web]",
+                "[programs.web]\nenvironment = { \"A=B\" = \"x\" }",
+                "agent.toml:8: environment: program web: \"A=B\" can't be the name of a variable",
+            ),
+            (
+                "parameters.port",
+                "parameters.PORT = { pattern = \"port\" }\nparameters.port",
+                "agent.toml:9: parameters: program web: PORT and port would both be WATCHDOG_PARAM_PORT",
+            ),
             ("\"host-a\"", "7", "agent.toml:1: invalid type: integer `7`, expected a string"),
             ("host-a", "Host", "agent.toml:1: name \"Host\" has 'H' at position 1"),
             (

@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use serde::Deserialize;
+use watchdog_core::state::Key;
+use watchdog_membership::environment::parameter_variable;
 
 use super::mistake::nearest;
 
@@ -95,8 +97,11 @@ impl Pattern {
                 !value.is_empty() && !value.starts_with('-') && value.chars().all(word),
                 "is not a word (A-Z a-z 0-9 . _ -, not starting with -)",
             ),
-            Self::Number => (value.parse::<i64>().is_ok(), "is not a whole number"),
-            Self::Port => (value.parse::<u16>().is_ok(), "is not a port number"),
+            // A leading plus is for people; programs read numbers in their own ways.
+            Self::Number => {
+                (value.parse::<i64>().is_ok() && !value.starts_with('+'), "is not a whole number")
+            }
+            Self::Port => (value.parse::<u16>().is_ok() && !value.starts_with('+'), "is not a port number"),
             Self::Address => {
                 (value.parse::<SocketAddr>().is_ok(), "is not an address such as 127.0.0.1:8080")
             }
@@ -168,6 +173,7 @@ impl Program {
         if self.argv.first().is_none_or(String::is_empty) {
             return Err(("argv", "names no program; give at least its path".into()));
         }
+        self.check_words()?;
         for (name, parameter) in &self.parameters {
             if parameter.pattern.is_none() && parameter.one_of.is_none() {
                 return Err(("parameters", format!("{name} allows anything; give it a pattern or one_of")));
@@ -184,11 +190,51 @@ impl Program {
             Some(load) if load.command.is_some() && load.signal.is_some() => {
                 Err(("load", "has both a command and a signal; keep one".into()))
             }
-            Some(load) if load.render.values().any(|key| key != "*" && !key.contains('/')) => {
+            Some(load) if load.command.is_none() && load.signal.is_none() && load.render.is_empty() => {
+                Err(("load", "does nothing; give it files to render, a command or a signal".into()))
+            }
+            Some(load) if load.render.values().any(|key| key != "*" && Key::new(&**key).is_err()) => {
                 Err(("render", "each file needs a key such as setting/nginx, or *".into()))
             }
             _ => Ok(()),
         }
+    }
+
+    /// What the kernel would refuse, or two parameters would take from each other, is refused while somebody looks.
+    fn check_words(&self) -> Result<(), (&'static str, String)> {
+        let command = self.load.iter().filter_map(|load| load.command.as_ref()).flatten();
+        if self.argv.iter().chain(command).chain(self.environment.values()).any(|word| word.contains('\0')) {
+            return Err(("argv", "a NUL can't stand in an argument or in a variable".into()));
+        }
+        if self
+            .load
+            .iter()
+            .filter_map(|load| load.command.as_ref())
+            .any(|it| it.first().is_none_or(String::is_empty))
+        {
+            return Err(("command", "names no program; give at least its path".into()));
+        }
+        // A dollar stands in none, but in the name under which the parser hands over a date instead of a table.
+        let unfit = |c: char| !c.is_ascii_graphic() || matches!(c, '=' | '$');
+        let unfit = |name: &&String| name.is_empty() || name.contains(unfit);
+        if let Some(name) = self.environment.keys().find(unfit) {
+            return Err(("environment", format!("{name:?} can't be the name of a variable")));
+        }
+        let mut variables = BTreeMap::new();
+        for name in self.parameters.keys() {
+            let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+            if name.is_empty() || !name.chars().all(bare) {
+                return Err((
+                    "parameters",
+                    format!("{name:?} can't be the name of one; use A-Z a-z 0-9 _ -"),
+                ));
+            }
+            let variable = parameter_variable(name);
+            if let Some(other) = variables.insert(variable.clone(), name) {
+                return Err(("parameters", format!("{other} and {name} would both be {variable}")));
+            }
+        }
+        Ok(())
     }
 
     fn check_placeholders(&self, argument: &str) -> Result<(), (&'static str, String)> {

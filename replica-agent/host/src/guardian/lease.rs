@@ -13,51 +13,68 @@ const RELEASED: &[u8; DIGITS] = b"released            ";
 
 /// What a lease file says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deadline {
+pub(crate) enum Deadline {
     /// It may run until this time since boot.
     Until(Duration),
     /// It is dead; nothing is left to guard.
     Released,
 }
 
+impl Deadline {
+    /// Understands what a lease file holds; nothing readable is a lease that has run out.
+    pub(crate) fn parse(bytes: &[u8]) -> Self {
+        if bytes == RELEASED {
+            return Self::Released;
+        }
+        let digits =
+            std::str::from_utf8(bytes).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+        let digits = digits.filter(|text| text.len() == DIGITS);
+        Self::Until(Duration::from_millis(digits.and_then(|text| text.parse().ok()).unwrap_or(0)))
+    }
+
+    /// Until when it may run; `None` when it is dead.
+    pub(crate) fn until(self) -> Option<Duration> {
+        match self {
+            Self::Until(until) => Some(until),
+            Self::Released => None,
+        }
+    }
+}
+
 /// An open lease file.
 #[derive(Debug)]
-pub(super) struct LeaseFile(File);
+pub(crate) struct LeaseFile(File);
 
 impl LeaseFile {
     /// Opens it, or makes an empty one.
-    pub(super) fn open(path: &Path) -> io::Result<Self> {
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let file = OpenOptions::new().create(true).truncate(false).read(true).write(true).open(path)?;
         Ok(Self(file))
     }
 
     /// What it says; nothing readable is a lease that has run out.
-    pub(super) fn deadline(&self) -> Deadline {
+    pub(crate) fn deadline(&self) -> Deadline {
         let mut bytes = [0; DIGITS];
         if self.0.read_exact_at(&mut bytes, 0).is_err() {
             return Deadline::Until(Duration::ZERO);
         }
-        if bytes == *RELEASED {
-            return Deadline::Released;
-        }
-        let ms = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok()).unwrap_or(0);
-        Deadline::Until(Duration::from_millis(ms))
+        Deadline::parse(&bytes)
     }
 
     /// Moves the deadline.
-    pub(super) fn set_deadline(&self, deadline: Duration) -> io::Result<()> {
+    pub(crate) fn set_deadline(&self, deadline: Duration) -> io::Result<()> {
         let ms = u64::try_from(deadline.as_millis()).unwrap_or(u64::MAX);
         self.0.write_all_at(format!("{ms:020}").as_bytes(), 0)
     }
 
     /// Lets the guardian go, and removes the file.
-    pub(super) fn release(&self, path: &Path) -> io::Result<()> {
+    pub(crate) fn release(&self, path: &Path) -> io::Result<()> {
         self.0.write_all_at(RELEASED, 0)?;
         std::fs::remove_file(path)
     }
 
     /// Takes the lock that says "guarded"; answers whether it was free.
-    pub(super) fn guard(&self) -> io::Result<bool> {
+    pub(crate) fn guard(&self) -> io::Result<bool> {
         match self.0.try_lock() {
             Ok(()) => Ok(true),
             Err(std::fs::TryLockError::WouldBlock) => Ok(false),

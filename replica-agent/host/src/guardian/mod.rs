@@ -10,7 +10,7 @@
 //! the host agent sees that it is there.
 
 pub(crate) mod child;
-mod lease;
+pub(crate) mod lease;
 
 use std::collections::BTreeMap;
 use std::io;

@@ -117,6 +117,8 @@ impl Book {
                 let begun = Some((act, replica, incarnation));
                 self.steps.insert((cluster, step), StepEntry { begun, fate: Fate::Open, count });
             }
+            // Whoever was declared dead never lives again.
+            Entry::Intended { life } if self.dead.contains_key(&life.incarnation) => {}
             Entry::Intended { life } => {
                 self.living
                     .insert(life.incarnation, Living { life, process: None, group: None, loaded: None });

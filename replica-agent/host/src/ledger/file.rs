@@ -14,6 +14,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
+use serde::Deserialize;
 use watchdog_core::state::Hash;
 
 use super::LedgerError;
@@ -36,50 +37,77 @@ pub(super) struct LedgerFile {
 }
 
 /// What a ledger file held.
-pub(super) enum Found {
-    /// There was none.
-    Nothing,
+#[derive(Debug)]
+pub(crate) enum Found {
     /// It was readable.
     Entries(Vec<Entry>),
+    /// A newer program wrote it, in this format.
+    NewerFormat(u32),
     /// It was not; the reason.
     Corrupt(String),
 }
 
-/// Reads a ledger.
+/// Reads a ledger; `None` when there is none.
 ///
 /// # Errors
 ///
 /// [`LedgerError::Io`] when the disk does not let us; that is no corruption.
-pub(super) fn read(path: &Path) -> Result<Found, LedgerError> {
+pub(super) fn read(path: &Path) -> Result<Option<Found>, LedgerError> {
     let mut bytes = Vec::new();
     match File::open(path) {
         Ok(mut file) => {
             file.read_to_end(&mut bytes).map_err(|source| LedgerError::io("read", path, source))?
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Found::Nothing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(LedgerError::io("open", path, error)),
     };
+    Ok(Some(parse(&bytes)))
+}
+
+/// Understands what a ledger file holds.
+pub(crate) fn parse(bytes: &[u8]) -> Found {
     let whole = bytes.iter().rposition(|byte| *byte == b'\n').map_or(0, |index| index + 1);
     let mut entries = Vec::new();
     for (index, line) in bytes[..whole].split_inclusive(|byte| *byte == b'\n').enumerate() {
-        match parse(&line[..line.len() - 1]) {
-            Some(entry) => entries.push(entry),
-            None => return Ok(Found::Corrupt(format!("line {} does not match its checksum", index + 1))),
+        let line_number = index + 1;
+        let Some(json) = checked(&line[..line.len() - 1]) else {
+            return Found::Corrupt(format!("line {line_number} does not match its checksum"));
+        };
+        // A newer program may know entries that we do not.
+        if let (0, Some(format)) = (index, format_of(json).filter(|format| *format > FORMAT)) {
+            return Found::NewerFormat(format);
+        }
+        match serde_json::from_slice(json) {
+            Ok(Entry::Ledger { .. }) if index > 0 => {
+                return Found::Corrupt(format!("line {line_number} begins another ledger"));
+            }
+            Ok(Entry::Ledger { format: 0, .. }) => {
+                return Found::Corrupt("format 0 was never written".to_owned());
+            }
+            Ok(entry) => entries.push(entry),
+            Err(error) => return Found::Corrupt(format!("line {line_number} holds no entry: {error}")),
         }
     }
     match entries.first() {
-        Some(Entry::Ledger { format, .. }) if *format > FORMAT => {
-            Err(LedgerError::NewerFormat { path: path.to_owned(), found: *format })
-        }
-        Some(Entry::Ledger { .. }) => Ok(Found::Entries(entries)),
-        _ => Ok(Found::Corrupt("the first line does not say whose ledger it is".into())),
+        Some(Entry::Ledger { .. }) => Found::Entries(entries),
+        _ => Found::Corrupt("the first line does not say whose ledger it is".into()),
     }
 }
 
-fn parse(line: &[u8]) -> Option<Entry> {
+/// The JSON of a line, if it carries its checksum.
+fn checked(line: &[u8]) -> Option<&[u8]> {
     let (checksum, json) = line.split_at_checked(CHECKSUM_DIGITS)?;
     let json = json.strip_prefix(b" ")?;
-    (checksum == checksum_of(json).as_bytes()).then(|| serde_json::from_slice(json).ok())?
+    (checksum == checksum_of(json).as_bytes()).then_some(json)
+}
+
+/// The format that a first line names.
+fn format_of(json: &[u8]) -> Option<u32> {
+    #[derive(Deserialize)]
+    struct Header {
+        format: u32,
+    }
+    serde_json::from_slice::<Header>(json).ok().map(|header| header.format)
 }
 
 fn checksum_of(json: &[u8]) -> String {
@@ -88,7 +116,8 @@ fn checksum_of(json: &[u8]) -> String {
     digits
 }
 
-fn lines(entries: &[Entry]) -> Vec<u8> {
+/// The lines of these entries.
+pub(crate) fn lines(entries: &[Entry]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for entry in entries {
         // An entry holds only texts and numbers under text keys, which JSON can always hold.

@@ -23,7 +23,8 @@ use watchdog_core::ids::HostId;
 
 pub(crate) use book::{Book, Fate};
 pub(crate) use entry::{ActKind, Entry, Life, Outcome, ProcessKey};
-use file::{Found, LedgerFile};
+use file::LedgerFile;
+pub(crate) use file::{Found, lines, parse};
 
 /// Beyond this the file is written anew.
 const COMPACT_BYTES: u64 = 8 * 1024 * 1024;
@@ -114,9 +115,10 @@ impl Ledger {
         let path = directory.join("ledger");
         let mut book = Book::new(Uuid::now_v7().to_string(), host.clone());
         let (replaced, fresh) = match file::read(&path)? {
-            Found::Nothing => (None, true),
-            Found::Corrupt(reason) => (Some((set_aside(&path)?, reason)), true),
-            Found::Entries(entries) => {
+            None => (None, true),
+            Some(Found::Corrupt(reason)) => (Some((set_aside(&path)?, reason)), true),
+            Some(Found::NewerFormat(found)) => return Err(LedgerError::NewerFormat { path, found }),
+            Some(Found::Entries(entries)) => {
                 if let Some(reason) = foreign(&entries, host) {
                     (Some((set_aside(&path)?, reason)), true)
                 } else {

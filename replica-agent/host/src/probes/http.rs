@@ -70,7 +70,7 @@ fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
 }
 
 /// The status, and the length of the body when the connection can be kept after it.
-fn parse_head(head: &[u8]) -> Option<(u16, Option<usize>)> {
+pub(crate) fn parse_head(head: &[u8]) -> Option<(u16, Option<usize>)> {
     let head = std::str::from_utf8(head).ok()?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.strip_prefix("HTTP/1.")?.split(' ').nth(1)?.parse().ok()?;

@@ -9,7 +9,7 @@
 //! the configuration says; its own start is the leader's business.
 
 mod ask;
-mod http;
+pub(crate) mod http;
 mod round;
 
 use std::sync::Arc;

@@ -3,7 +3,6 @@
 pub(crate) mod order;
 mod replies;
 
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
-use watchdog_core::ids::{ReplicaId, StepId};
+use watchdog_core::ids::ReplicaId;
 use watchdog_proto::agent::agent_server::Agent;
 use watchdog_proto::agent::{
     ActEvent, ActRequest, LookReply, LookRequest, Progress, SealReply, SealRequest, act_event,
@@ -22,7 +21,6 @@ use watchdog_proto::agent::{
 use crate::desk::{Answer, Desk};
 use crate::ledger::{Book, Outcome};
 use crate::probes;
-use crate::refusal::Refusal;
 use replies::{obituary_reply, result_reply, sealed_reply};
 
 /// How often somebody who waits for a long act hears that it goes on.
@@ -54,13 +52,8 @@ impl Agent for Server {
 
     async fn seal(&self, request: Request<SealRequest>) -> Result<Response<SealReply>, Status> {
         let request = request.into_inner();
-        let cluster = order::cluster(&self.desk.supervisor.config, "cluster", &request.cluster)?;
-        let epoch = order::epoch("epoch", request.epoch)?;
-        let steps = request
-            .steps
-            .iter()
-            .map(|step| step.parse::<StepId>().map_err(|error| Refusal::field("steps", error)));
-        let steps = steps.collect::<Result<Vec<_>, _>>()?;
+        let order::Seal { cluster, epoch, steps } =
+            order::understand_seal(&self.desk.supervisor.config, &request)?;
         self.desk.seal(&cluster, epoch).await?;
         let instance = self.instance();
         // Of another instance's steps this one knows nothing, and "never" would be a lie.
@@ -75,12 +68,7 @@ impl Agent for Server {
     async fn look(&self, request: Request<LookRequest>) -> Result<Response<LookReply>, Status> {
         let request = request.into_inner();
         let supervisor = &self.desk.supervisor;
-        let cluster = order::cluster(&supervisor.config, "cluster", &request.cluster)?;
-        let replicas = request
-            .replicas
-            .iter()
-            .map(|replica| replica.parse::<ReplicaId>().map_err(|error| Refusal::field("replicas", error)));
-        let replicas = replicas.collect::<Result<BTreeSet<_>, _>>()?;
+        let (cluster, replicas) = order::understand_look(&supervisor.config, &request)?;
         let asked = |replica: &ReplicaId| replicas.is_empty() || replicas.contains(replica);
         let mut kept = supervisor.of_cluster(&cluster);
         kept.retain(|kept| asked(&kept.life.replica));

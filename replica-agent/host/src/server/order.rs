@@ -1,6 +1,6 @@
 //! Order: from a request to an order that can be carried out, or the field that is wrong with it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
@@ -99,7 +99,7 @@ fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str) -> Result<T, Re
 }
 
 /// The cluster of a request, if it is one of ours.
-pub(super) fn cluster(config: &Config, field: &str, name: &str) -> Result<ClusterId, Refusal> {
+fn cluster(config: &Config, field: &str, name: &str) -> Result<ClusterId, Refusal> {
     let cluster: ClusterId = parse(field, name)?;
     if config.clusters.contains(&cluster) {
         return Ok(cluster);
@@ -112,7 +112,7 @@ pub(super) fn cluster(config: &Config, field: &str, name: &str) -> Result<Cluste
 }
 
 /// An epoch that somebody can lead under.
-pub(super) fn epoch(field: &str, epoch: u64) -> Result<Epoch, Refusal> {
+fn epoch(field: &str, epoch: u64) -> Result<Epoch, Refusal> {
     if epoch == 0 { Err(Refusal::field(field, "nobody leads under epoch 0")) } else { Ok(Epoch(epoch)) }
 }
 
@@ -121,7 +121,7 @@ pub(super) fn epoch(field: &str, epoch: u64) -> Result<Epoch, Refusal> {
 /// # Errors
 ///
 /// The first field that can't be used.
-pub(super) fn understand(config: &Config, request: ActRequest) -> Result<(Order, Act), Refusal> {
+pub(crate) fn understand(config: &Config, request: ActRequest) -> Result<(Order, Act), Refusal> {
     let order = request.order.ok_or_else(|| Refusal::field("order", "is missing"))?;
     let timeout = Some(order.timeout_ms).filter(|ms| *ms > 0).map_or(TIMEOUT_DEFAULT, Duration::from_millis);
     let order = Order {
@@ -154,6 +154,44 @@ pub(super) fn understand(config: &Config, request: ActRequest) -> Result<(Order,
         }
     };
     Ok((order, act))
+}
+
+/// A newer epoch, and the steps whose fate its leader asks for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Seal {
+    /// Of which cluster.
+    pub(crate) cluster: ClusterId,
+    /// The epoch.
+    pub(crate) epoch: Epoch,
+    /// The steps.
+    pub(crate) steps: Vec<StepId>,
+}
+
+/// Understands a seal.
+///
+/// # Errors
+///
+/// The first field that can't be used.
+pub(crate) fn understand_seal(config: &Config, request: &agent::SealRequest) -> Result<Seal, Refusal> {
+    let steps = request.steps.iter().map(|step| parse("steps", step));
+    Ok(Seal {
+        cluster: cluster(config, "cluster", &request.cluster)?,
+        epoch: epoch("epoch", request.epoch)?,
+        steps: steps.collect::<Result<_, _>>()?,
+    })
+}
+
+/// Understands a look: of which cluster, and at whom; at everybody when nobody is named.
+///
+/// # Errors
+///
+/// The first field that can't be used.
+pub(crate) fn understand_look(
+    config: &Config,
+    request: &agent::LookRequest,
+) -> Result<(ClusterId, BTreeSet<ReplicaId>), Refusal> {
+    let replicas = request.replicas.iter().map(|replica| parse("replicas", replica));
+    Ok((cluster(config, "cluster", &request.cluster)?, replicas.collect::<Result<_, _>>()?))
 }
 
 fn understand_start(config: &Config, order: &Order, start: agent::Start) -> Result<Act, Refusal> {

@@ -28,7 +28,8 @@ impl Stat {
         Self::parse(&std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Understands the text.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         // The command's name stands in parentheses and may hold anything, also parentheses and blanks.
         let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
         Some(Self {

@@ -48,7 +48,8 @@ fn insert(input: &mut Vec<u8>, at: usize, piece: &[u8]) {
 }
 
 fn replace_word(input: &mut Vec<u8>, word: &[u8], rng: &mut Rng) {
-    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');
+    let in_word =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');
     let at = rng.below(input.len());
     let start = input[..at].iter().rposition(|byte| !in_word(byte)).map_or(0, |start| start + 1);
     let end = input[at..].iter().position(|byte| !in_word(byte)).map_or(input.len(), |end| at + end);
@@ -87,7 +88,8 @@ fn splice(input: &mut Vec<u8>, at: usize, pool: &[Vec<u8>], rng: &mut Rng) {
 fn renumber(input: &mut Vec<u8>, rng: &mut Rng) {
     let at = rng.below(input.len());
     let Some(start) = input[at..].iter().position(u8::is_ascii_digit).map(|start| at + start) else { return };
-    let end = input[start..].iter().position(|byte| !byte.is_ascii_digit()).map_or(input.len(), |end| start + end);
+    let end =
+        input[start..].iter().position(|byte| !byte.is_ascii_digit()).map_or(input.len(), |end| start + end);
     input.splice(start..end, words::number(rng).into_bytes());
 }
 

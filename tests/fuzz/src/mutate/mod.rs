@@ -29,8 +29,8 @@ impl Mutator {
     /// Changes `input`; others of the pool lend pieces.
     pub fn mutate(&mut self, input: &mut Vec<u8>, pool: &[Vec<u8>], rng: &mut Rng) {
         let built = match self.flavour {
-            // Half of the time the bytes are just bytes, whatever they are built as.
-            _ if rng.one_in(2) => false,
+            // Now and then the bytes are just bytes, whatever they are built as.
+            _ if rng.one_in(4) => false,
             Flavour::Json => json::mutate(input, &self.words, rng),
             Flavour::Toml => toml::mutate(input, &self.words, rng),
             Flavour::Proto => proto::mutate(input, &self.words, rng),

@@ -40,9 +40,50 @@ pub const NUMBERS: [&str; 30] = [
 
 /// Pieces that mean something somewhere.
 pub const PIECES: [&str; 44] = [
-    "", "\"", "\\", "\n", "\r\n", "\0", "\u{1b}[31m", "\u{202e}", "é", "𝒳", "\u{feff}", "{", "}", "[", "]", "[[", "]]",
-    ":", ",", "=", ".", "/", "//", "..", "-", "--", "+", "#", "'", "'''", "\"\"\"", "null", "true", "false", "nan", "inf",
-    "{}", "[]", "\\u0000", "\\ud800", "%00", "%s", "1970-01-01T00:00:00Z", "00000000-0000-0000-0000-000000000000",
+    "",
+    "\"",
+    "\\",
+    "\n",
+    "\r\n",
+    "\0",
+    "\u{1b}[31m",
+    "\u{202e}",
+    "é",
+    "𝒳",
+    "\u{feff}",
+    "{",
+    "}",
+    "[",
+    "]",
+    "[[",
+    "]]",
+    ":",
+    ",",
+    "=",
+    ".",
+    "/",
+    "//",
+    "..",
+    "-",
+    "--",
+    "+",
+    "#",
+    "'",
+    "'''",
+    "\"\"\"",
+    "null",
+    "true",
+    "false",
+    "nan",
+    "inf",
+    "{}",
+    "[]",
+    "\\u0000",
+    "\\ud800",
+    "%00",
+    "%s",
+    "1970-01-01T00:00:00Z",
+    "00000000-0000-0000-0000-000000000000",
 ];
 
 /// More words than these are not needed.
@@ -50,7 +91,8 @@ const WORDS_MAX: usize = 2_000;
 
 /// The words that stand in these inputs: names, keys, numbers.
 pub fn of(inputs: &[Vec<u8>]) -> Vec<Vec<u8>> {
-    let in_word = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');
+    let in_word =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':');
     let mut words = BTreeSet::new();
     for input in inputs {
         for word in input.split(|byte| !in_word(byte)) {

@@ -34,8 +34,14 @@ impl History {
         self.reconsider(None);
         let before = self.rollout.take();
         let mut earlier = before.as_ref().map(|before| before.earlier.clone()).unwrap_or_default();
+        let mut moved = BTreeMap::new();
         if let Some(before) = &before {
             earlier.insert(before.state_hash);
+            // Whoever holds this very state already is where it should be.
+            if before.state_hash == *state_hash {
+                moved = before.moved.clone();
+                moved.retain(|replica, _| before.expects(replica));
+            }
             self.forget_mark(before.to);
             self.forgive(before, entry.at);
         }
@@ -53,7 +59,7 @@ impl History {
             started_at: entry.at,
             guard: guard.clone().or_else(|| before.and_then(|before| before.guard)),
             earlier,
-            moved: BTreeMap::new(),
+            moved,
             trials: BTreeMap::new(),
             failures: Vec::new(),
         });
@@ -76,7 +82,12 @@ impl History {
         }
         self.forget_mark(rollout.to);
         self.forgive(&rollout, entry.at);
-        self.undoing = Some(Undoing { goal: Some(goal.clone()), base: rollout.base, why: why.clone() });
+        self.undoing = Some(Undoing {
+            goal: Some(goal.clone()),
+            base: rollout.base,
+            why: why.clone(),
+            guard: rollout.guard.clone(),
+        });
         let stable = self.stable.and_then(|stable| self.marked_hashes.get(&stable).copied());
         let left = rollout.earlier.iter().chain([&rollout.state_hash]).copied();
         self.abandoned.extend(left.filter(|hash| Some(*hash) != stable));
@@ -120,7 +131,7 @@ impl History {
         self.abandoned.extend(self.marked_hashes.get(&version));
         if self.stable.is_some() {
             let why = format!("version {version} was stable, and is doubted");
-            self.undoing = Some(Undoing { goal: None, base: version, why });
+            self.undoing = Some(Undoing { goal: None, base: version, why, guard: None });
         }
     }
 
@@ -132,12 +143,21 @@ impl History {
             let replica = heal.replica.clone();
             if heal.remedy == Remedy::Roll {
                 rollout.moved.insert(replica.clone(), Move { plan: plan.id.clone(), at: entry.at });
-                if rollout.trials.remove(&replica).is_some() {
+                // A trial that did not end where it failed says nothing.
+                let lives_on = self.lives.get(&replica).and_then(|lives| lives.back()).map(|life| &life.host);
+                let counts = |trial: &Trial| {
+                    trial
+                        .host
+                        .as_ref()
+                        .zip(lives_on)
+                        .is_none_or(|(failed_on, lives_on)| failed_on == lives_on)
+                };
+                if rollout.trials.remove(&replica).as_ref().is_some_and(counts) {
                     rollout.failures.push(replica.clone());
                 }
                 // A version gets its own tries.
                 self.forgiven.insert(replica, entry.at);
-            } else {
+            } else if rollout.moved.contains_key(&replica) {
                 let (plan, at, host) = (plan.id.clone(), entry.at, host_of(plan, heal));
                 rollout.trials.insert(replica, Trial { plan, host, at, well_at: None, failed: None });
             }
@@ -185,17 +205,7 @@ impl History {
     /// An operator has looked after the replica or host that a failed trial blames: it is moved again.
     pub(super) fn release_trial(&mut self, target: &str, entry: &Entry) {
         let Some(rollout) = &mut self.rollout else { return };
-        let blamed = |replica: &ReplicaId, trial: &Trial| {
-            let named =
-                replica.as_str() == target || trial.host.as_ref().is_some_and(|host| host.as_str() == target);
-            trial.failed.is_some() && named
-        };
-        let released: Vec<ReplicaId> = rollout
-            .trials
-            .iter()
-            .filter(|(replica, trial)| blamed(replica, trial))
-            .map(|it| it.0.clone())
-            .collect();
+        let released: Vec<ReplicaId> = rollout.blamed_as(target).cloned().collect();
         for replica in released {
             rollout.trials.remove(&replica);
             rollout.moved.remove(&replica);

@@ -10,6 +10,7 @@ mod plans;
 use crate::finding::Subject;
 use crate::history::{History, Pause};
 use crate::ids::{ReplicaId, Time};
+use crate::policy::Remedy;
 use crate::record::{Body, Entry};
 
 impl History {
@@ -91,6 +92,8 @@ impl History {
         self.holds.remove(target);
         self.release_trial(target, entry);
         self.reconsider(Some(target));
+        // Whether the stable version is to blame is asked anew when somebody has looked after one that was given up.
+        self.declined.remove(&Self::declined_key(None, Remedy::FallBack));
         let Ok(replica) = ReplicaId::new(target) else {
             return;
         };

@@ -46,6 +46,10 @@ impl History {
 
     /// Intents of a plan that ends stay open until their own fate is recorded.
     pub(super) fn move_plan(&mut self, plan: &PlanId, (status, why): (PlanStatus, &str), entry: &Entry) {
+        // What was written about one that is over came too late.
+        if !self.open_plans.contains_key(plan) {
+            return;
+        }
         let at = entry.at;
         for heal in self.heals.values_mut().flatten().filter(|heal| heal.plan == *plan) {
             heal.status = status;

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use super::Goal;
 use crate::change::Change;
-use crate::state::{Key, State, canonical};
+use crate::state::{Key, State, same};
 
 /// The changes, in the order of their keys, that make `goal` hold of `head`; keys that are right already are left out.
 ///
@@ -31,15 +31,6 @@ pub fn applied(head: &State, changes: &[Change]) -> State {
         state.apply(&change.key, change.after.as_ref());
     }
     state
-}
-
-/// Whether two values hash alike: `1.0` and `1` are one number.
-fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a == b || canonical(a) == canonical(b),
-        (None, None) => true,
-        _ => false,
-    }
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ pub const KINDS_KEY: &str = "policy/application";
 /// The most keys that one goal may name.
 pub const KEYS_MAX: usize = 10_000;
 /// The most bytes that all values of a goal may have.
-pub const GOAL_BYTES_MAX: usize = 32 * 1024 * 1024;
+pub const GOAL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// The value of [`KINDS_KEY`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

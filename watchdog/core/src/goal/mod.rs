@@ -7,6 +7,7 @@
 pub mod compose;
 pub mod errand;
 pub mod fault;
+pub mod obsolete;
 pub mod pace;
 pub mod undo;
 

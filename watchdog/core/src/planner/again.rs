@@ -39,6 +39,8 @@ pub(super) fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         | Reason::Declined { .. }
         | Reason::RolloutHeld { .. }
         | Reason::RolloutWaits { .. }
+        | Reason::Unprovable { .. }
+        | Reason::ErrandFailed { .. }
         | Reason::NotWell
         | Reason::Vetoed { .. } => None,
     }

@@ -40,7 +40,7 @@ pub fn founding(input: &PlanInput) -> Founding {
         if declared.is_err() || !is_healthy_on(life, target) {
             return Founding::NotNow;
         }
-        since = since.max(settled_since(life));
+        since = since.max(settled_since(replica, life, input));
     }
     let until = since.plus_ms(input.policy.soak_ms);
     if input.now < until {

@@ -57,6 +57,9 @@ pub fn stage(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> Stage
             });
         return Stage::Waiting { until: waits.min() };
     }
+    if is_unprovable(rollout, input) {
+        return Stage::Waiting { until: None };
+    }
     let soaked_at = survey.arrived_at.plus_ms(rollout.pace.soak_ms);
     if survey.left.is_empty() {
         if !survey.leaving.is_empty() {
@@ -86,6 +89,12 @@ fn is_founding(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> boo
     input.target.stable.is_none() && !survey.left.iter().all(|replica| is_up(replica))
 }
 
+/// Whether nobody is declared who could prove it, and it is not what has been proven already.
+fn is_unprovable(rollout: &Rollout, input: &PlanInput) -> bool {
+    let is_new = input.target.stable.is_none() || rollout.state_hash != input.target.state_hash;
+    is_new && input.replicas.is_empty()
+}
+
 /// The canary that was chosen, when none of it is declared any more: without it nobody may follow.
 fn lost_canary<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<&'a ReplicaId> {
     let Canary::Replicas(chosen) = &rollout.pace.canary else { return None };
@@ -102,6 +111,10 @@ pub fn advance(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>,
         Stage::Waiting { until } => {
             let lost = lost_canary(rollout, input).filter(|_| survey.is_canary && !survey.left.is_empty());
             refusals.extend(lost.map(|replica| waits(rollout, replica, LOST_CANARY)));
+            if is_unprovable(rollout, input) {
+                let reason = Reason::Unprovable { goal: rollout.goal.clone(), version: rollout.to };
+                refusals.push(Refusal { subject: None, reason });
+            }
             (None, until)
         }
         Stage::Soaking { until } => (None, Some(until)),

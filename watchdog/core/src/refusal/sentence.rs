@@ -1,7 +1,9 @@
 //! Sentence: each reason in one sentence that an SRE understands.
 
-use crate::render;
 use std::fmt;
+
+use crate::policy::Remedy;
+use crate::render;
 
 use super::{Reason, list};
 
@@ -23,19 +25,18 @@ impl fmt::Display for Reason {
                 f,
                 "the journal ends at version {journal}, but version {expected} was committed: it was restored from an older backup"
             ),
-            Self::Declined { remedy, plan } => write!(
-                f,
-                "{} was declined with plan {plan}; it is not asked again before the fault is gone, or `release`",
-                remedy.word()
-            ),
-            Self::RolloutHeld { goal, replica, host, why } => {
-                let host = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
-                write!(
-                    f,
-                    "goal {goal} is held: {replica} fails{host} on the stable version too ({why}), so the candidate is not to blame; look after it and `release {replica}`, or `goal withdraw {goal}`"
-                )
+            Self::Declined { remedy, plan } => {
+                write!(f, "{} was declined with plan {plan}; it is not asked again before ", remedy.word())?;
+                f.write_str(match remedy {
+                    Remedy::Reject | Remedy::MarkStable => "the goal is withdrawn or superseded",
+                    Remedy::Roll => "the goal is withdrawn or superseded, or the replica gets a `release`",
+                    _ => "the fault is gone, or `release`",
+                })
             }
-            Self::RolloutWaits { goal, replica, why } => write!(f, "goal {goal} waits for {replica}: {why}"),
+            Self::RolloutHeld { .. }
+            | Self::RolloutWaits { .. }
+            | Self::Unprovable { .. }
+            | Self::ErrandFailed { .. } => self.of_a_goal(f),
             Self::NotWell => f.write_str("it is not well where it is"),
             Self::Vetoed { objection } => write!(f, "the plan was vetoed: {objection}"),
             Self::WouldDisturb { .. }
@@ -59,6 +60,31 @@ impl fmt::Display for Reason {
 }
 
 impl Reason {
+    /// The sentences that say why a goal does not go on.
+    fn of_a_goal(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::RolloutHeld { goal, replica, host, why } => {
+                let host = host.as_ref().map(|host| format!(" on {host}")).unwrap_or_default();
+                write!(
+                    f,
+                    "goal {goal} is held: {replica} fails{host} on the stable version too ({why}), so the candidate is not to blame; look after it and `release {replica}`, or `goal withdraw {goal}`"
+                )
+            }
+            Self::RolloutWaits { goal, replica, why } => write!(f, "goal {goal} waits for {replica}: {why}"),
+            Self::Unprovable { goal, version } => write!(
+                f,
+                "goal {goal} waits: no replica is declared that could prove version {version}; declare one, or `goal withdraw {goal}`"
+            ),
+            Self::ErrandFailed { goal: Some(goal), why } => {
+                write!(f, "the metadata log can't be changed for goal {goal}, and is asked again: {why}")
+            }
+            Self::ErrandFailed { goal: None, why } => {
+                write!(f, "the log can't be returned to the stable version, and is asked again: {why}")
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The sentences that say why one replica is not healed now.
     fn of_a_heal(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

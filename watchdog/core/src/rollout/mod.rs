@@ -41,7 +41,7 @@ pub struct PendingGoal {
 }
 
 /// Changes in the log that must be taken back.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Undoing {
     /// The goal that they belong to; `None` when what was stable was doubted.
     pub goal: Option<GoalId>,
@@ -49,6 +49,9 @@ pub struct Undoing {
     pub base: Version,
     /// Why.
     pub why: String,
+    /// The policy before them, in force until they are taken back.
+    #[serde(default)]
+    pub guard: Option<Box<Policy>>,
 }
 
 /// A goal that rolls.
@@ -76,7 +79,7 @@ pub struct Rollout {
     pub moved: BTreeMap<ReplicaId, Move>,
     /// Who failed on it and is tried on the stable version; expected there.
     pub trials: BTreeMap<ReplicaId, Trial>,
-    /// Who failed on it, was well on the stable version, and was moved again.
+    /// Who failed on it, was well on the stable version where it failed, and was moved again.
     pub failures: Vec<ReplicaId>,
 }
 
@@ -130,6 +133,15 @@ impl Rollout {
     /// Whether the candidate differs from what is stable, so that it can be to blame.
     pub fn is_blamable(&self, base: &Target) -> bool {
         base.stable.is_some() && self.state_hash != base.state_hash
+    }
+
+    /// Replicas whose failed trials blame `target`: themselves, or the host that they were on.
+    pub fn blamed_as<'a>(&'a self, target: &'a str) -> impl Iterator<Item = &'a ReplicaId> {
+        let failed = self.trials.iter().filter(|(_, trial)| trial.failed.is_some());
+        let named = move |(replica, trial): &(&ReplicaId, &Trial)| {
+            replica.as_str() == target || trial.host.as_ref().is_some_and(|host| host.as_str() == target)
+        };
+        failed.filter(named).map(|(replica, _)| replica)
     }
 
     /// The trial that blames a host instead of the version, if there is one.

@@ -59,7 +59,7 @@ pub fn survey<'a>(rollout: &'a Rollout, input: &'a PlanInput) -> Survey<'a> {
                 _ if is_misplaced(replica, spec, input) => survey.under_way.push(replica),
                 Some(since) => {
                     survey.arrived.push(replica);
-                    survey.arrived_at = survey.arrived_at.max(since.min(input.now));
+                    survey.arrived_at = survey.arrived_at.max(since);
                 }
                 None if is_under_way(replica, rollout, input) => survey.under_way.push(replica),
                 None => survey.left.push(replica),
@@ -77,7 +77,7 @@ fn arrival(replica: &ReplicaId, rollout: &Rollout, aim: &Target, input: &PlanInp
         && (!rollout.restart || is_restarted(replica, incarnation, rollout, &input.history));
     // Whoever loads on behalf of a program that embeds nothing need not touch its own stamp.
     let ordered_at = rollout.moved.get(replica).map(|moved| moved.at);
-    there.then(|| settled_since(life).max(ordered_at.unwrap_or_default()))
+    there.then(|| settled_since(replica, life, input).max(ordered_at.unwrap_or_default()))
 }
 
 /// Whether it runs where its declaration does not allow it to live: it is taken home, not moved to the candidate.
@@ -110,11 +110,7 @@ fn is_under_way(replica: &ReplicaId, rollout: &Rollout, input: &PlanInput) -> bo
     let aim = rollout.aim(&input.target);
     let kept = rollout.restart
         && only_life(input, replica).is_some_and(|(_, life)| is_healthy_on(life, &aim))
-        && !input
-            .history
-            .open_plans
-            .values()
-            .any(|open| open.plan.heals.iter().any(|heal| heal.replica == *replica));
+        && !input.history.open_plans.values().any(|open| open.plan.heals(replica));
     !kept
 }
 
@@ -158,9 +154,4 @@ fn order<'a>(
         Canary::Count(count) => (*count as usize).saturating_sub(sent.len()).min(survey.left.len()),
         Canary::Replicas(_) => survey.left.iter().filter(|replica| chosen.contains(*replica)).count(),
     };
-}
-
-/// How many more belong to the canary.
-pub fn canaries_left(survey: &Survey<'_>, _rollout: &Rollout) -> usize {
-    survey.canaries_left
 }

@@ -29,17 +29,13 @@ pub fn verdict(replica: &ReplicaId, trial: &Trial, input: &PlanInput) -> Verdict
         return Verdict::Acquits;
     }
     let probation_ms = input.history.rollout.as_ref().map_or(0, |rollout| rollout.pace.probation_ms);
-    let open = input
-        .history
-        .open_plans
-        .values()
-        .any(|open| open.plan.heals.iter().any(|heal| heal.replica == *replica));
+    let open = input.history.open_plans.values().any(|open| open.plan.heals(replica));
     let mut alive = lives(input, replica).filter(|(_, life)| life.is_alive());
     let only = alive.next().filter(|_| alive.next().is_none());
     match only.filter(|(_, life)| !open && is_healthy_on(life, &input.target)) {
         None => Verdict::Waits { until: None },
         Some((_, life)) => {
-            let until = settled_since(life).min(input.now).max(trial.at).plus_ms(probation_ms);
+            let until = settled_since(replica, life, input).max(trial.at).plus_ms(probation_ms);
             if trial.host.as_ref().is_some_and(|host| *host != life.host) {
                 Verdict::Void
             } else if input.now < until {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::condition::is_serving;
-use crate::ids::{HostId, Incarnation, ReplicaId};
+use crate::ids::{HostId, Incarnation, ReplicaId, Time};
 use crate::input::{PlanInput, Target};
 use crate::observation::Life;
 use crate::plan::{Act, Plan, Step};
@@ -51,6 +51,19 @@ pub(super) fn places<'a>(input: &'a PlanInput, replica: &ReplicaId) -> BTreeMap<
 /// Whether a life of the replica takes work.
 pub(super) fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
     seen(input, replica).is_some_and(|lives| lives.values().any(is_serving))
+}
+
+/// Since when a life is as it is by the word of its replica and host, whose clocks may be wrong, and by our own since
+/// the last heal of it ended.
+pub(super) fn unchanged_since(life: &Life, replica: &ReplicaId, input: &PlanInput) -> Time {
+    // What is said to be in the far future is said by a broken clock.
+    let believable = |at: &Time| at.since_ms(input.now) <= 5_000;
+    let by_replica = life.member.as_ref().map(|member| member.since).filter(believable);
+    let by_host = life.process.as_ref().map(|process| process.since).filter(believable);
+    let heals = input.history.heals.get(replica).into_iter().flatten();
+    let by_us = heals.filter_map(|heal| heal.ended_at).max();
+    let latest = by_replica.max(by_host).max(by_us);
+    latest.unwrap_or_default().min(input.now)
 }
 
 /// Whether the agent of a host is there.

@@ -202,6 +202,9 @@ pub enum Objection {
         /// Which.
         version: Version,
     },
+    /// A version would become stable although no replica is declared that could have held it.
+    #[error("no replica is declared that could have proven the version")]
+    NobodySoaked,
     /// A version would become stable that a replica has not held, healthy, for the whole soak.
     #[error("{replica} has not held the version, healthy, for the whole soak")]
     NotSoaked {

@@ -8,7 +8,7 @@ use crate::record::Mark;
 use crate::rollout::Trial;
 
 use super::Objection;
-use super::facts::seen;
+use super::facts::{seen, unchanged_since};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let rejections = plan.steps.iter().filter_map(|step| match &step.act {
@@ -35,8 +35,7 @@ pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
     let well = |(replica, trial): &(&ReplicaId, &Trial)| {
         let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
         let (Some((_, life)), None) = (alive.next(), alive.next()) else { return false };
-        let since = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
-        let since = since.into_iter().flatten().max().unwrap_or_default().min(input.now).max(trial.at);
+        let since = unchanged_since(life, replica, input).max(trial.at);
         let for_long = input.now.since_ms(since) >= rollout.pace.probation_ms;
         let there = trial.host.as_ref().is_none_or(|host| *host == life.host);
         trial.failed.is_none() && is_healthy_on(life, &input.target) && there && for_long

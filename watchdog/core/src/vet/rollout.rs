@@ -11,10 +11,16 @@ use crate::policy::Remedy;
 use crate::rollout::Rollout;
 
 use super::Objection;
-use super::facts::seen;
+use super::facts::{seen, unchanged_since};
 use super::reject::is_bad_candidate;
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
+    let mut objections = of_moves(plan, input);
+    objections.extend(of_trials(plan, input));
+    objections
+}
+
+fn of_moves(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let heals = plan.heals.iter().filter(|heal| heal.remedy == Remedy::Roll);
     let rolled: BTreeSet<&ReplicaId> = heals.map(|heal| &heal.replica).collect();
     if rolled.is_empty() {
@@ -65,15 +71,25 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     beyond.into_iter().map(|it| Objection::NotItsTurn { replica: it.clone(), why }).collect()
 }
 
+/// Nobody is tried on the stable version who was not moved away from it.
+fn of_trials(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
+    let tried = plan.heals.iter().filter(|heal| heal.remedy == Remedy::Trial);
+    let moved = |replica: &ReplicaId| {
+        input.history.rollout.as_ref().is_some_and(|rollout| rollout.moved.contains_key(replica))
+    };
+    let why = "it was not moved";
+    let others = tried.filter(|heal| !moved(&heal.replica));
+    others.map(|heal| Objection::NotItsTurn { replica: heal.replica.clone(), why }).collect()
+}
+
 /// Since when a replica holds the candidate, healthy.
 fn well_since(replica: &ReplicaId, rollout: &Rollout, input: &PlanInput) -> Option<Time> {
     let aim = rollout.aim(&input.target);
     let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
     let (Some((_, life)), None) = (alive.next(), alive.next()) else { return None };
     let ordered_at = rollout.moved.get(replica).map(|moved| moved.at);
-    let since =
-        [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since), ordered_at];
-    is_healthy_on(life, &aim).then(|| since.into_iter().flatten().max().unwrap_or_default().min(input.now))
+    let since = unchanged_since(life, replica, input).max(ordered_at.unwrap_or_default());
+    is_healthy_on(life, &aim).then_some(since)
 }
 
 /// Whether a life of it runs that was ordered since the goal began, if the goal asks for that.

@@ -4,13 +4,19 @@ use crate::condition::is_healthy_on;
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
 use crate::plan::{Act, Plan};
+use crate::rollout::Rollout;
 
 use super::Objection;
-use super::facts::seen;
+use super::facts::{seen, unchanged_since};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     if !plan.steps.iter().any(|step| matches!(step.act, Act::MarkStable { .. })) {
         return Vec::new();
+    }
+    // Where nobody is declared nobody can have proven anything; but what is stable already stays so.
+    let unproven = |it: &Rollout| input.target.stable.is_none() || it.state_hash != input.target.state_hash;
+    if input.replicas.is_empty() && input.history.rollout.as_ref().is_none_or(unproven) {
+        return vec![Objection::NobodySoaked];
     }
     let restless = input.replicas.keys().filter(|replica| !has_soaked(replica, input));
     restless.map(|replica| Objection::NotSoaked { replica: replica.clone() }).collect()
@@ -22,7 +28,7 @@ fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
     let rollout = input.history.rollout.as_ref();
     let soak_ms = rollout.map_or(input.policy.soak_ms, |rollout| rollout.pace.soak_ms);
     let begun = rollout.map(|rollout| rollout.started_at);
-    let settled = [begun, life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
+    let settled = [begun, Some(unchanged_since(life, replica, input))];
     let target = rollout.map_or(input.target, |rollout| rollout.aim(&input.target));
     let long_enough = settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= soak_ms);
     is_healthy_on(life, &target) && long_enough

@@ -136,7 +136,7 @@ pub(crate) fn of_cluster(world: &mut World, words: &[&str]) -> bool {
         ["asked", remedy] => world.asked(self::remedy(remedy)),
         ["no-goal"] => history.rollout = None,
         ["undoing"] => {
-            history.undoing = Some(Undoing { goal: None, base: Version(7), why: String::new() });
+            history.undoing = Some(Undoing { goal: None, base: Version(7), why: String::new(), guard: None });
         }
         _ => return false,
     }

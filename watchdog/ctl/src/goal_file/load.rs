@@ -7,7 +7,7 @@ use std::path::Path;
 use super::source::Source;
 
 /// A goal's values are 32 MiB at most; escapes and spaces may double that.
-const FILE_BYTES_MAX: u64 = 64 << 20;
+const FILE_BYTES_MAX: u64 = 24 << 20;
 
 /// Reads `path`, or standard input when it is `-`.
 ///
@@ -31,7 +31,12 @@ pub(super) fn load(path: &Path) -> Result<Source, String> {
     }
 }
 
-fn source(name: String, from: impl Read) -> Result<Source, String> {
+/// Reads a text that is called `name`.
+///
+/// # Errors
+///
+/// A sentence that begins with the name.
+pub(super) fn source(name: String, from: impl Read) -> Result<Source, String> {
     let mut bytes = Vec::new();
     // One byte more tells a file that is too large from one that just fits.
     if let Err(error) = from.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes) {
@@ -49,7 +54,7 @@ fn source(name: String, from: impl Read) -> Result<Source, String> {
         format!("{name}:{line}: it is not UTF-8 text; save it as UTF-8")
     })?;
     let text = text.strip_prefix('\u{feff}').map(str::to_owned).unwrap_or(text);
-    Ok(Source { name, text })
+    Ok(Source::new(name, text))
 }
 
 /// The system's words without its number, which helps nobody.

@@ -1,5 +1,7 @@
 //! Pace: the `[rollout]` of a goal file.
 
+use std::collections::BTreeSet;
+
 use watchdog_core::goal::{Canary, PaceWish};
 use watchdog_core::ids::ReplicaId;
 
@@ -53,11 +55,12 @@ fn canary(reader: &mut Reader, node: &Node) -> Option<Canary> {
         }
         Shape::List(names) => {
             let mut replicas = Vec::new();
+            let mut seen = BTreeSet::new();
             for (index, node) in names.iter().enumerate() {
                 let field = format!("{field}[{index}]");
                 let Some(text) = reader.text(node, &field) else { continue };
                 match ReplicaId::new(text) {
-                    Ok(replica) if replicas.contains(&replica) => {
+                    Ok(replica) if !seen.insert(replica.clone()) => {
                         reader.wrong(node.at, &field, format!("{replica} is named twice; keep one"));
                     }
                     Ok(replica) => replicas.push(replica),

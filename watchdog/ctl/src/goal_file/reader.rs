@@ -1,5 +1,7 @@
 //! Reader: values of the kinds that fields have; what doesn't fit is noted with its place, and reading goes on.
 
+use crate::values::LONGEST;
+
 use super::node::{Entry, Node, Shape};
 use super::source::Mistake;
 
@@ -83,7 +85,11 @@ impl Reader {
                 self.wrong(node.at, field, format!("{text:?} is finer than a millisecond; write \"10ms\""));
                 None
             }
-            Ok(duration) => Some(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)),
+            Ok(duration) if duration > LONGEST => {
+                self.wrong(node.at, field, format!("{text:?} is longer than a century"));
+                None
+            }
+            Ok(duration) => u64::try_from(duration.as_millis()).ok(),
             Err(error) => {
                 self.wrong(node.at, field, format!("{text:?}: {error}; write \"500ms\", \"10s\" or \"5m\""));
                 None

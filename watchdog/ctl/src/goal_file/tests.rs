@@ -9,7 +9,7 @@ use watchdog_core::state::State;
 use super::*;
 
 fn parse(name: &str, text: &str) -> Result<GoalFile, String> {
-    GoalFile::parse(Source { name: name.to_owned(), text: text.to_owned() })
+    GoalFile::parse(Source::new(name.to_owned(), text.to_owned()))
 }
 
 const WHOLE_TOML: &str = r#"

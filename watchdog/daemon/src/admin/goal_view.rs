@@ -1,12 +1,13 @@
 //! Goal view: a goal and its rollout, in the shape that operators and their tools rely on.
 
+use watchdog_core::finding::{Conviction, Subject};
 use watchdog_core::goal::GoalStatus;
 use watchdog_core::ids::{Incarnation, ReplicaId, Time};
 use watchdog_core::input::PlanInput;
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::rollout::{Stage, held, stage};
 use watchdog_core::rollout::Rollout;
-use watchdog_core::rollout::survey::{Survey, canaries_left, survey};
+use watchdog_core::rollout::survey::{Survey, survey};
 use watchdog_proto::admin::{GoalReplicaView, GoalView};
 
 use super::views::refusal_view;
@@ -82,7 +83,12 @@ fn tell(world: &World, rollout: &Rollout, (survey, input): (&Survey<'_>, &PlanIn
         let id = &open.plan.id;
         return told("approval", format!("plan {id} awaits approval: {}; {arrived}", open.plan.reason));
     }
-    match stage(rollout, survey, input) {
+    let stage = stage(rollout, survey, input);
+    let ill = ill(&input.convictions);
+    if !ill.is_empty() && !matches!(stage, Stage::Held | Stage::Waiting { .. }) {
+        return told("healing", format!("{arrived}; healed first: {}", names(&ill, usize::MAX)));
+    }
+    match stage {
         Stage::Held => {
             let why = held(input).map(|refusal| refusal.to_string()).unwrap_or_default();
             told("held", format!("{why}; {arrived}"))
@@ -96,7 +102,7 @@ fn tell(world: &World, rollout: &Rollout, (survey, input): (&Survey<'_>, &PlanIn
             Told { word: stage, detail: format!("{arrived}; {what}"), until: Some(until) }
         }
         Stage::Waiting { until } => Told { until, ..waiting(rollout, survey, (&arrived, input)) },
-        Stage::Moving(_) if canaries_left(survey, rollout) > 0 => {
+        Stage::Moving(_) if survey.canaries_left > 0 => {
             told("canary", format!("{arrived}; next is the canary {}", names(&survey.left, 1)))
         }
         Stage::Moving(count) => told("batch", format!("{arrived}; next {}", names(&survey.left, count))),
@@ -114,8 +120,10 @@ fn waiting(rollout: &Rollout, survey: &Survey<'_>, (arrived, input): (&str, &Pla
             "trial",
             format!("{arrived}; failed there and tried on the stable version: {}", who(&survey.on_trial)),
         )
-    } else if survey.under_way.is_empty() {
+    } else if survey.under_way.is_empty() && !survey.leaving.is_empty() {
         ("waiting", format!("{arrived}; not declared any more and to be stopped: {}", who(&survey.leaving)))
+    } else if survey.under_way.is_empty() {
+        ("waiting", format!("{arrived}; nobody is on the way"))
     } else if rollout.sent().next().is_none() {
         ("waiting", format!("{arrived}; waiting for {}", who(&survey.under_way)))
     } else {
@@ -123,6 +131,19 @@ fn waiting(rollout: &Rollout, survey: &Survey<'_>, (arrived, input): (&str, &Pla
         (word, format!("{arrived}; on the way: {}", who(&survey.under_way)))
     };
     Told { word, detail, until: None }
+}
+
+/// Who is convicted of something.
+fn ill(convictions: &[Conviction]) -> Vec<&ReplicaId> {
+    let subjects = convictions.iter().map(|conviction| &conviction.finding.subject);
+    let mut ill: Vec<&ReplicaId> = subjects
+        .filter_map(|subject| match subject {
+            Subject::Replica(replica) => Some(replica),
+            Subject::Host(_) => None,
+        })
+        .collect();
+    ill.dedup();
+    ill
 }
 
 fn names(replicas: &[&ReplicaId], count: usize) -> String {

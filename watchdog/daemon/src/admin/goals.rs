@@ -8,7 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 use watchdog_core::change::Change;
 use watchdog_core::goal::compose::{applied, compose};
-use watchdog_core::goal::{Goal, Restore, fault};
+use watchdog_core::goal::{Goal, GoalStatus, Restore, fault};
 use watchdog_core::ids::{GoalId, Version};
 use watchdog_core::state::{State, canonical};
 use watchdog_proto::admin as wire;
@@ -116,12 +116,17 @@ pub(crate) async fn apply(handle: &Handle, request: wire::GoalApplyRequest) -> A
     let id = writes::ask(handle, request.by, Wish::Declare(declaration)).await?;
     let goal: GoalId = parse("id", &id)?;
     let world = handle.world.lock();
-    let status = world.goals.get(&goal).map_or("pending", |story| story.status.word()).to_owned();
+    let status = world.goals.get(&goal).map_or(GoalStatus::Pending, |story| story.status);
     let before = world.history.rollout.as_ref().filter(|rollout| rollout.goal != goal && !request.supersede);
-    let message = match before {
-        Some(rollout) => format!("goal {goal} is declared, and waits for the end of goal {}", rollout.goal),
-        None => format!("goal {goal} is declared"),
+    let message = match (status, before) {
+        (GoalStatus::Pending, Some(rollout)) => {
+            format!("goal {goal} is declared, and waits for the end of goal {}", rollout.goal)
+        }
+        (GoalStatus::Pending, None) => format!("goal {goal} is declared"),
+        // Asked again, because the first answer was lost.
+        (status, _) => format!("goal {goal} is declared, and {status} by now"),
     };
+    let status = status.word().to_owned();
     Ok(Response::new(wire::GoalApplyReply { id, status, message, head: world.log.head.version.0 }))
 }
 

@@ -48,14 +48,10 @@ pub(crate) async fn hold(handle: &Handle, request: wire::HoldRequest) -> Answer<
 /// Ends a hold or a quarantine.
 pub(crate) async fn release(handle: &Handle, request: wire::ReleaseRequest) -> Answer<wire::Done> {
     let target = request.target;
-    let stands = {
-        let world = handle.world.lock();
-        let quarantined = world.history.quarantined.keys().any(|replica| replica.as_str() == target);
-        quarantined || world.history.holds.contains_key(&target)
-    };
-    if !stands {
+    if !handle.world.lock().history.is_releasable(&target) {
         known(handle, &target)?;
-        return Err(Status::failed_precondition(format!("{target} is neither held nor quarantined")));
+        let what = "is neither held nor quarantined, no goal waits for it, and nothing was declined for it";
+        return Err(Status::failed_precondition(format!("{target} {what}")));
     }
     write(handle, request.by, Body::Released { target }, "released").await
 }
@@ -79,9 +75,8 @@ pub(crate) async fn plan_cancel(handle: &Handle, request: wire::PlanCancelReques
             return Err(Status::failed_precondition(format!("plan {plan} is {status} already")));
         }
     }
-    let why = format!("cancelled by {}", request.by);
-    let body = Body::PlanStatus { plan, status: PlanStatus::Cancelled, why };
-    write(handle, request.by, body, "cancelled: steps that were sent go on to their end, none follows").await
+    let message = ask(handle, request.by, Wish::Cancel(plan)).await?;
+    Ok(Response::new(wire::Done { message }))
 }
 
 /// Lets a plan begin that awaits approval.
@@ -94,9 +89,8 @@ pub(crate) async fn plan_approve(handle: &Handle, request: wire::PlanDecisionReq
 /// Ends a plan that awaits approval.
 pub(crate) async fn plan_reject(handle: &Handle, request: wire::PlanDecisionRequest) -> Answer<wire::Done> {
     let plan = awaiting(handle, &request.id)?;
-    let why = format!("rejected by {}", request.by);
-    let body = Body::PlanStatus { plan, status: PlanStatus::Cancelled, why };
-    write(handle, request.by, body, "rejected: nothing of it is done").await
+    let message = ask(handle, request.by, Wish::Decline(plan)).await?;
+    Ok(Response::new(wire::Done { message }))
 }
 
 fn awaiting(handle: &Handle, id: &str) -> Result<PlanId, Status> {

@@ -182,8 +182,7 @@ impl Books {
         let target = &mut world.log.target;
         (target.head, target.stable) = (world.log.head.version, stable);
         (target.version, target.state_hash) = (version, state_hash);
-        let guard = world.history.rollout.as_ref().and_then(|rollout| rollout.guard.as_deref());
-        world.log.enforce(guard);
+        world.log.enforce(world.history.guard());
     }
 
     /// What the coordination service says that the journal must hold, and it does not.

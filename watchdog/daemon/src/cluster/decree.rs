@@ -1,14 +1,18 @@
 //! Decree: what operators decide about goals and plans: to declare, to withdraw, to approve.
 
 use watchdog_core::goal::{GoalStatus, fault};
-use watchdog_core::ids::{GoalId, PlanId};
-use watchdog_core::plan::PlanStatus;
+use watchdog_core::ids::{GoalId, PlanId, Version};
+use watchdog_core::plan::{Plan, PlanStatus};
 use watchdog_core::record::Body;
 use watchdog_core::vet::vet;
 
 use crate::cluster::draft::superseded;
 use crate::cluster::lead::Lead;
 use crate::cluster::operator::{Declaration, Denial};
+use crate::cluster::world::World;
+
+/// So many goals may wait for their turn.
+const PENDING_MAX: usize = 32;
 
 impl Lead {
     /// Declares a goal; its changes are composed when its turn has come.
@@ -21,8 +25,13 @@ impl Lead {
                 return Ok(story.id.to_string());
             }
             let head = world.log.head.version;
-            if let Some(expected) = at.filter(|expected| *expected != head) {
-                return Err(Denial::HeadMoved { expected, found: head });
+            if let Some(expected) = at {
+                stands_at(&world, expected, supersede)?;
+            }
+            if world.history.pending.len() >= PENDING_MAX {
+                let what =
+                    format!("{PENDING_MAX} goals wait already; let them end, or withdraw some of them");
+                return Err(Denial::Refused(what));
             }
             fault::find(&spec, &world.log.state, head, world.history.stable)?;
             let goal = world.goals.fresh_id(spec.name.clone());
@@ -34,29 +43,33 @@ impl Lead {
 
     /// Takes a goal back.
     pub(super) async fn withdraw_for(&mut self, by: &str, goal: &GoalId) -> Result<String, Denial> {
-        let bodies = {
+        let (bodies, undoes) = {
             let world = self.world.lock();
             let why = format!("withdrawn by {by}");
             let ended =
                 Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Withdrawn, why: why.clone() };
             let rolls = world.history.rollout.as_ref().is_some_and(|rollout| rollout.goal == *goal);
             let waits = world.history.pending.iter().any(|pending| pending.goal == *goal);
-            match world.goals.get(goal).map(|story| story.status) {
+            let bodies = match world.goals.get(goal).map(|story| story.status) {
                 _ if rolls && world.history.stable.is_none() => {
                     let why = "it founds the cluster: nothing is stable yet to return to; declare another goal that sets it right, with `--supersede`";
                     return Err(Denial::Refused(format!("goal {goal}: {why}")));
                 }
                 _ if rolls => {
-                    let mut bodies = superseded(&world.history, &why);
+                    let mut bodies = superseded(&world.history, None, &why);
                     bodies.push(ended);
                     bodies
+                }
+                _ if waits && world.log.span_of(goal).is_some() => {
+                    let why = "its changes are in the log and it is about to begin; ask again in a moment";
+                    return Err(Denial::Refused(format!("goal {goal}: {why}")));
                 }
                 _ if waits => vec![ended],
                 Some(status) => return Err(Denial::Refused(format!("goal {goal} is {status} already"))),
                 None => return Err(Denial::Refused(format!("there is no goal {goal}"))),
-            }
+            };
+            (bodies, rolls)
         };
-        let undoes = bodies.len() > 1 || self.world.lock().history.rollout.is_some();
         self.write_for(by, bodies).await?;
         Ok(if undoes {
             format!(
@@ -67,17 +80,45 @@ impl Lead {
         })
     }
 
+    /// Ends an open plan before its next step.
+    pub(super) async fn cancel_for(&mut self, by: &str, id: &PlanId) -> Result<String, Denial> {
+        if !self.world.lock().history.open_plans.contains_key(id) {
+            return Err(Denial::Refused(format!("plan {id} is over already")));
+        }
+        self.end_plan(by, (id, "cancelled")).await?;
+        Ok("cancelled: steps that were sent go on to their end, none follows".to_owned())
+    }
+
+    /// Ends a plan that waits for a human, who said no.
+    pub(super) async fn decline_for(&mut self, by: &str, id: &PlanId) -> Result<String, Denial> {
+        self.awaiting(id)?;
+        self.end_plan(by, (id, "rejected")).await?;
+        Ok("rejected: nothing of it is done".to_owned())
+    }
+
+    async fn end_plan(&mut self, by: &str, (id, how): (&PlanId, &str)) -> Result<(), Denial> {
+        let why = format!("{how} by {by}");
+        let body = Body::PlanStatus { plan: id.clone(), status: PlanStatus::Cancelled, why };
+        self.write_for(by, vec![body]).await
+    }
+
+    fn awaiting(&self, id: &PlanId) -> Result<Plan, Denial> {
+        let world = self.world.lock();
+        let open = world.history.open_plans.get(id);
+        let open = open.filter(|open| open.status == PlanStatus::AwaitingApproval);
+        open.map(|open| open.plan.clone())
+            .ok_or_else(|| Denial::Refused(format!("plan {id} does not await approval")))
+    }
+
     /// Lets a plan begin that waits for a human, unless it would do harm by now.
     pub(super) async fn approve_for(&mut self, by: &str, id: &PlanId) -> Result<String, Denial> {
         let why = format!("approved by {by}");
+        let plan = self.awaiting(id)?;
         {
             let now = self.books.now();
             let world = self.world.lock();
-            let open = world.history.open_plans.get(id);
-            let open = open.filter(|open| open.status == PlanStatus::AwaitingApproval);
-            let open = open.ok_or_else(|| Denial::Refused(format!("plan {id} does not await approval")))?;
             let input = world.plan_input((self.term.epoch(), now), world.history.clone(), Self::mint);
-            let objections = vet(&open.plan, &input);
+            let objections = vet(&plan, &input);
             if !objections.is_empty() {
                 let said: Vec<String> = objections.iter().map(ToString::to_string).collect();
                 let said = said.join("; ");
@@ -87,5 +128,22 @@ impl Lead {
         let body = Body::PlanStatus { plan: id.clone(), status: PlanStatus::Running, why };
         self.write_for(by, vec![body]).await?;
         Ok(format!("plan {id} is approved and begins"))
+    }
+}
+
+/// Whether a goal that is declared now is composed on the head that its author has seen.
+fn stands_at(world: &World, expected: Version, supersede: bool) -> Result<(), Denial> {
+    let found = world.log.head.version;
+    if expected != found {
+        return Err(Denial::HeadMoved { expected, found });
+    }
+    let history = &world.history;
+    let rolls = history.rollout.as_ref().filter(|_| !supersede).map(|rollout| &rollout.goal);
+    let before = rolls.or_else(|| history.pending.front().map(|pending| &pending.goal));
+    match before {
+        None => Ok(()),
+        Some(goal) => Err(Denial::Refused(format!(
+            "goal {goal} comes first, and the log may have moved on from version {expected} when the turn of this one has come; wait for its end, or leave `--at` out"
+        ))),
     }
 }

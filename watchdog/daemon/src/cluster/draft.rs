@@ -13,12 +13,12 @@ use std::borrow::Cow;
 
 use watchdog_core::finding::Subject;
 use watchdog_core::goal::GoalStatus;
+use watchdog_core::goal::obsolete::obsolete;
 use watchdog_core::history::{History, OpenPlan};
-use watchdog_core::ids::{Epoch, GoalId, StepId, Time, Version};
+use watchdog_core::ids::{Epoch, GoalId, PlanId, StepId, Time, Version};
 use watchdog_core::next::{Command, next};
 use watchdog_core::observation::Observation;
 use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
-use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Entry, Mark};
 use watchdog_core::state::Hash;
 
@@ -130,7 +130,7 @@ impl<'a> Draft<'a> {
                 self.mark_stable(open, (*version, *state_hash), goal.as_ref());
             }
             Act::Reject { version, state_hash, goal, .. } => {
-                self.reject(step, (*version, *state_hash), goal.as_ref());
+                self.reject((&open.plan.id, step), (*version, *state_hash), goal.as_ref());
             }
             Act::Notify { message, quarantine } => self.notify(step, message, *quarantine),
             Act::Snapshot { .. }
@@ -165,11 +165,16 @@ impl<'a> Draft<'a> {
     }
 
     /// Gives a version up. The log is returned to the stable state by an errand that follows from this.
-    fn reject(&mut self, step: &Step, (version, hash): (Version, Hash), goal: Option<&GoalId>) {
+    fn reject(
+        &mut self,
+        (plan, step): (&PlanId, &Step),
+        (version, hash): (Version, Hash),
+        goal: Option<&GoalId>,
+    ) {
         let why = step.why.clone();
         self.push(Body::Marked { version, mark: Mark::Rejected, state_hash: Some(hash), why: why.clone() });
         if let Some(goal) = goal {
-            for body in superseded(&self.history, &format!("goal {goal} is rejected")) {
+            for body in superseded(&self.history, Some(plan), &format!("goal {goal} is rejected")) {
                 self.push(body);
             }
             return self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Rejected, why });
@@ -186,16 +191,12 @@ impl<'a> Draft<'a> {
     }
 }
 
-/// The ends of the plans that bring replicas to a candidate which nobody wants any more.
-///
-/// An order that is under way stays open until its fate is known; what it did is put right like any drift.
-pub(crate) fn superseded(history: &History, why: &str) -> Vec<Body> {
-    let rolling =
-        history.open_plans.values().filter(|open| open.plan.remedies().any(|it| it == Remedy::Roll));
-    let ended = |open: &OpenPlan| Body::PlanStatus {
-        plan: open.plan.id.clone(),
+/// The ends of the plans that nobody wants any more now that a goal ends before its time, or another begins.
+pub(crate) fn superseded(history: &History, deciding: Option<&PlanId>, why: &str) -> Vec<Body> {
+    let ended = |plan: &PlanId| Body::PlanStatus {
+        plan: plan.clone(),
         status: PlanStatus::Superseded,
         why: why.to_owned(),
     };
-    rolling.map(ended).collect()
+    obsolete(history, deciding).map(ended).collect()
 }

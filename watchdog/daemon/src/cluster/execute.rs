@@ -149,8 +149,14 @@ impl Executor {
         }
         let entries = self.journal.log_from(&self.cluster, first).await?;
         let between = entries.into_iter().filter(|entry| entry.version <= last).map(|entry| entry.change);
-        let changes: Vec<Change> =
-            if from <= to { between.collect() } else { between.rev().map(|change| change.undo()).collect() };
+        let mut changes: Vec<Change> = between.collect();
+        if changes.len() as u64 != last.0 - from.min(to).0 {
+            // A log that lacks some of them says nothing; the states are asked, and say why.
+            return Ok(None);
+        }
+        if from > to {
+            changes = changes.iter().rev().map(Change::undo).collect();
+        }
         let difference = Difference::of_changes(&changes).application();
         Ok(Some(Way { difference, from_hash }))
     }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use watchdog_core::goal::GoalStatus;
-use watchdog_core::ids::{GoalId, NAME_MAX, ReplicaId, Time, Version};
+use watchdog_core::ids::{GoalId, NAME_MAX, Time, Version};
 use watchdog_core::record::{Body, Entry};
 
 /// How many goals are remembered with all that they say; of older ones only the names.
@@ -34,8 +34,6 @@ pub(crate) struct GoalStory {
     pub(crate) span: Option<(Version, Version)>,
     /// The request that declared it.
     request: String,
-    /// Replicas that plans of it have moved.
-    pub(crate) touched: BTreeSet<ReplicaId>,
 }
 
 /// The newest goals, oldest first.
@@ -44,7 +42,6 @@ pub(crate) struct GoalBook {
     order: VecDeque<GoalId>,
     stories: BTreeMap<GoalId, GoalStory>,
     names: BTreeSet<GoalId>,
-    rolling: Option<GoalId>,
     declared: u64,
 }
 
@@ -64,10 +61,8 @@ impl GoalBook {
                 ended_at: None,
                 span: None,
                 request: request.clone(),
-                touched: BTreeSet::new(),
             }),
             Body::GoalBegun { goal, base, to, .. } => {
-                self.rolling = Some(goal.clone());
                 if let Some(story) = self.stories.get_mut(goal) {
                     story.status = GoalStatus::Rolling;
                     story.begun_at = Some(entry.at);
@@ -75,20 +70,10 @@ impl GoalBook {
                 }
             }
             Body::GoalEnded { goal, status, why } => {
-                if self.rolling.as_ref() == Some(goal) {
-                    self.rolling = None;
-                }
                 if let Some(story) = self.stories.get_mut(goal) {
                     story.status = *status;
                     story.why.clone_from(why);
                     story.ended_at = Some(entry.at);
-                }
-            }
-            Body::PlanRecorded { plan, .. } => {
-                let rolling = self.rolling.as_ref().and_then(|goal| self.stories.get_mut(goal));
-                if let Some(story) = rolling {
-                    let heals = plan.heals.iter().filter(|heal| heal.remedy.is_of_rollout());
-                    story.touched.extend(heals.map(|heal| heal.replica.clone()));
                 }
             }
             _ => {}

@@ -11,16 +11,17 @@
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
-use watchdog_core::change::Change;
+use watchdog_core::change::{Change, Head, LogEntry};
 use watchdog_core::goal::compose::compose;
 use watchdog_core::goal::errand::{Errand, errand};
 use watchdog_core::goal::undo::undo;
 use watchdog_core::goal::{Goal, GoalStatus, Pace, Restore};
-use watchdog_core::ids::{GoalId, Version};
-use watchdog_core::policy::POLICY_KEY;
+use watchdog_core::ids::{ClusterId, GoalId, Version};
+use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::record::Body;
+use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::rollout::{PendingGoal, Undoing};
-use watchdog_core::state::{Key, State};
+use watchdog_core::state::{Hash, Key, State};
 use watchdog_ports::journal_error::{JournalError, Remedy};
 use watchdog_ports::metadata_log::Append;
 
@@ -32,41 +33,54 @@ use crate::cluster::lead::{Lead, Stop};
 const ERRANDS_MAX: usize = 8;
 
 impl Lead {
-    /// Runs what errands there are; false when the journal did not answer, so that nothing else may be written.
+    /// Runs what errands there are; false when the journal must be asked again before anything else is written.
     pub(crate) async fn run_errands(&mut self) -> Result<bool, Stop> {
         for _ in 0..ERRANDS_MAX {
-            let Some(errand) = errand(&self.world.lock().history) else { return Ok(true) };
-            let begun = match &errand {
-                Errand::Undo(_) => None,
-                Errand::Begin { goal, .. } => Some(goal.goal.clone()),
-            };
-            let done = match errand {
-                Errand::Undo(undoing) => self.undo(&undoing).await,
-                Errand::Begin { goal, over } => self.begin_goal(goal, over).await,
+            let Some(errand) = errand(&self.world.lock().history) else { break };
+            let done = match &errand {
+                Errand::Undo(undoing) => self.undo(undoing).await,
+                Errand::Begin { goal, over } => self.begin_goal(goal, over.as_ref()).await,
             };
             if let Err(error) = done {
-                return self.errand_failed(error, begun).await;
+                return self.errand_failed(error, errand).await;
             }
         }
+        self.world.lock().errand_fault = None;
         Ok(true)
     }
 
-    /// A journal that may answer later is asked again. Anything else would stay as it is, and may not stop healing.
-    async fn errand_failed(&mut self, error: JournalError, begun: Option<GoalId>) -> Result<bool, Stop> {
+    /// What may pass is asked again. A goal of which nothing stands in the log yet ends. What else can't be done is told
+    /// once and tried again at each check, and does not stop healing.
+    async fn errand_failed(&mut self, error: JournalError, errand: Errand) -> Result<bool, Stop> {
+        if matches!(error, JournalError::HeadMoved { .. }) {
+            tracing::info!(%error, "somebody else has written; looking again");
+            return Ok(false);
+        }
         if matches!(error.remedy(), Remedy::Retry | Remedy::StepDown) {
             return self.journal_failed(error).map(|()| false);
         }
-        let why = format!("it can't be carried out: {error}");
-        let body = match begun {
-            Some(goal) => Body::GoalEnded { goal, status: GoalStatus::Withdrawn, why },
-            None => Body::Escalated { subject: None, message: format!("what is to be undone: {why}") },
-        };
-        // Told once, and tried again at each check all the same.
-        if self.errand_fault.as_deref() == Some(error.to_string().as_str()) {
-            return Ok(true);
-        }
         tracing::error!(%error, "a goal's errand failed");
-        self.errand_fault = Some(error.to_string());
+        let (goal, begins) = match errand {
+            Errand::Undo(undoing) => (undoing.goal, false),
+            Errand::Begin { goal, .. } => (Some(goal.goal), true),
+        };
+        let stands = goal.as_ref().is_some_and(|goal| self.world.lock().log.span_of(goal).is_some());
+        let body = match goal {
+            Some(goal) if begins && !stands => {
+                let why = format!("it can't be carried out: {error}");
+                Body::GoalEnded { goal, status: GoalStatus::Withdrawn, why }
+            }
+            goal => {
+                let reason = Reason::ErrandFailed { goal, why: error.to_string() };
+                let fault = Refusal { subject: None, reason };
+                let message = fault.to_string();
+                let before = self.world.lock().errand_fault.replace(fault.clone());
+                if before == Some(fault) {
+                    return Ok(true);
+                }
+                Body::Escalated { subject: None, message }
+            }
+        };
         Ok(self.record(vec![body]).await?.is_some())
     }
 
@@ -89,14 +103,15 @@ impl Lead {
         };
         let count = changes.len() as u64;
         if count > 0 {
-            let author = self.id.to_string();
-            self.append((changes, author), undoing.goal.clone(), head).await?;
+            let request = request(&cluster, "undo", undoing.goal.as_ref(), head);
+            let (author, goal) = (self.id.to_string(), undoing.goal.clone());
+            self.append(request, Draft { expected: head, author, goal, changes }).await?;
         }
         let to = self.world.lock().log.head.version;
         self.note(vec![Body::Undone { goal: undoing.goal.clone(), to, changes: count }]).await
     }
 
-    /// The keys that goals have changed after `base`.
+    /// The keys that goals have changed after `base` and nobody else has since: what an operator decided stands.
     async fn touched_since(&self, base: Version) -> Result<BTreeSet<Key>, JournalError> {
         let cluster = self.world.lock().cluster.clone();
         let mut touched = BTreeSet::new();
@@ -105,22 +120,28 @@ impl Lead {
             let entries = self.books.journal().log_from(&cluster, from).await?;
             let Some(last) = entries.last() else { return Ok(touched) };
             from = last.version.next();
-            touched.extend(entries.into_iter().filter(|it| it.goal.is_some()).map(|it| it.change.key));
+            for LogEntry { goal, change, .. } in entries {
+                match goal {
+                    Some(_) => touched.insert(change.key),
+                    None => touched.remove(&change.key),
+                };
+            }
         }
     }
 
     /// Composes a goal's changes, appends them, and begins its rollout.
-    async fn begin_goal(&mut self, pending: PendingGoal, over: Option<GoalId>) -> Result<(), JournalError> {
+    async fn begin_goal(&mut self, pending: &PendingGoal, over: Option<&GoalId>) -> Result<(), JournalError> {
         let PendingGoal { goal, spec, by, .. } = pending;
-        let appended = self.world.lock().log.span_of(&goal);
-        let base = match appended {
+        let appended = self.world.lock().log.span_of(goal);
+        let (base, policy_before) = if let Some((first, _)) = appended {
             // By a leader that died before it could tell.
-            Some((first, _)) => Version(first.0 - 1),
-            None => self.world.lock().log.head.version,
+            self.before(first).await?
+        } else {
+            let world = self.world.lock();
+            (world.log.head.version, world.log.policy.clone())
         };
-        let policy_before = self.world.lock().log.policy.clone();
         if appended.is_none() {
-            let changes = self.compose(&spec).await?;
+            let changes = self.compose(spec).await?;
             if changes.is_empty() && !spec.restart {
                 // What another goal brings is not proven yet, and goes on under that one's name.
                 let (status, why) = match over {
@@ -130,34 +151,66 @@ impl Lead {
                         format!("all that it asks for is what goal {over} brings already"),
                     ),
                 };
-                return self.note(vec![Body::GoalEnded { goal, status, why }]).await;
+                return self.note(vec![Body::GoalEnded { goal: goal.clone(), status, why }]).await;
             }
             if !changes.is_empty() {
-                self.append((changes, by), Some(goal.clone()), base).await?;
+                let request = request(&self.world.lock().cluster, "begin", Some(goal), base);
+                let draft = Draft { expected: base, author: by.clone(), goal: Some(goal.clone()), changes };
+                self.append(request, draft).await?;
             }
         }
-        let begun = {
-            let world = self.world.lock();
-            let to = world.log.span_of(&goal).map_or(world.log.head.version, |(_, last)| last);
-            let touches_policy = spec.set.keys().chain(&spec.remove).any(|key| key.as_str() == POLICY_KEY);
-            Body::GoalBegun {
-                goal: goal.clone(),
-                base,
-                to,
-                state_hash: world.log.hash_at(to).unwrap_or(world.log.target.empty_hash),
-                pace: Pace::resolve(&spec.rollout, &policy_before),
-                restart: spec.restart,
-                guard: touches_policy.then(|| Box::new(policy_before)),
-            }
-        };
-        let mut bodies = Vec::new();
-        if let Some(over) = over {
-            let why = format!("goal {goal} took over");
-            bodies.extend(superseded(&self.world.lock().history, &why));
-            bodies.push(Body::GoalEnded { goal: over, status: GoalStatus::Superseded, why });
-        }
-        bodies.push(begun);
+        let bodies = self.beginning(pending, over, (base, policy_before));
         self.note(bodies).await
+    }
+
+    /// The entries that begin a rollout, and end the one before it.
+    fn beginning(
+        &self,
+        PendingGoal { goal, spec, .. }: &PendingGoal,
+        over: Option<&GoalId>,
+        (base, policy_before): (Version, Policy),
+    ) -> Vec<Body> {
+        let world = self.world.lock();
+        let to = world.log.span_of(goal).map_or(world.log.head.version, |(_, last)| last);
+        let touches_policy = spec.set.keys().chain(&spec.remove).any(|key| key.as_str() == POLICY_KEY);
+        let begun = Body::GoalBegun {
+            goal: goal.clone(),
+            base,
+            to,
+            state_hash: world.log.hash_at(to).unwrap_or(world.log.target.empty_hash),
+            pace: Pace::resolve(&spec.rollout, &policy_before),
+            restart: spec.restart,
+            guard: touches_policy.then(|| Box::new(policy_before)),
+        };
+        let why = format!("goal {goal} took over");
+        let mut bodies = superseded(&world.history, None, &why);
+        bodies.extend(over.map(|over| Body::GoalEnded {
+            goal: over.clone(),
+            status: GoalStatus::Superseded,
+            why,
+        }));
+        bodies.push(begun);
+        bodies
+    }
+
+    /// The version before `first`, and the bounds that were in force there.
+    async fn before(&self, first: Version) -> Result<(Version, Policy), JournalError> {
+        let base = Version(first.0.saturating_sub(1));
+        let cluster = self.world.lock().cluster.clone();
+        let state = self.books.journal().state(&cluster, base).await?;
+        let declared = Key::new(POLICY_KEY).ok().and_then(|key| state.get(&key).cloned());
+        // Without one, or when it can't be read, the default stood.
+        let declared = declared.and_then(|value| serde_json::from_value::<Policy>(value).ok());
+        let world = self.world.lock();
+        let guard = world.history.guard();
+        let declared = declared.unwrap_or_default();
+        Ok((
+            base,
+            guard.map_or_else(
+                || declared.clone(),
+                |guard| declared.guarded_by(guard, world.log.replicas.len()),
+            ),
+        ))
     }
 
     async fn compose(&self, spec: &Goal) -> Result<Vec<Change>, JournalError> {
@@ -177,32 +230,40 @@ impl Lead {
         Ok(compose(spec, &head, restored.as_ref()))
     }
 
-    /// Appends changes to the metadata log and reads them back.
-    pub(crate) async fn append(
-        &mut self,
-        (changes, author): (Vec<Change>, String),
-        goal: Option<GoalId>,
-        expected: Version,
-    ) -> Result<(), JournalError> {
+    /// Appends to the metadata log and reads it back.
+    pub(crate) async fn append(&mut self, request: Uuid, draft: Draft) -> Result<Head, JournalError> {
+        let Draft { expected, author, goal, changes } = draft;
         // By itself, because a guard within an expression lives as long as all of it.
         let cluster = self.world.lock().cluster.clone();
-        let append = Append {
-            cluster,
-            epoch: self.term.epoch(),
-            request: Uuid::now_v7(),
-            expected,
-            at: self.books.now(),
-            author,
-            goal,
-            changes,
-        };
-        self.books.journal().append(append).await?;
-        // What is not there any more is noticed by the next check, which holds then.
-        self.books.catch_up().await.map(drop)
+        let (epoch, at) = (self.term.epoch(), self.books.now());
+        let append = Append { cluster, epoch, request, expected, at, author, goal, changes };
+        let head = self.books.journal().append(append).await?;
+        match self.books.catch_up().await? {
+            None => Ok(head),
+            Some(behind) => {
+                let source = behind.to_string().into();
+                self.world.lock().hold(behind);
+                Err(JournalError::Unavailable { operation: "read back what was appended", source })
+            }
+        }
     }
 
     /// Writes entries of the leader's own.
     async fn note(&mut self, bodies: Vec<Body>) -> Result<(), JournalError> {
         self.books.write(self.term.epoch(), self.id.as_str(), bodies).await.map(drop)
     }
+}
+
+/// What to append, for whom.
+pub(crate) struct Draft {
+    pub(crate) expected: Version,
+    pub(crate) author: String,
+    pub(crate) goal: Option<GoalId>,
+    pub(crate) changes: Vec<Change>,
+}
+
+/// The id of an append, the same whoever leads: one of unknown fate is recognised when it is asked for again.
+fn request(cluster: &ClusterId, errand: &str, goal: Option<&GoalId>, on: Version) -> Uuid {
+    let digest = Hash::of(format!("{cluster} {errand} {goal:?} {on}").as_bytes());
+    Uuid::from_u128(digest.number())
 }

@@ -67,6 +67,7 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
             draft.follow_up();
         }
     }
+    decided.refusals.extend(world.errand_fault.clone());
     if differ(&world.refusals, &decided.refusals) {
         tell(&mut draft, &decided.refusals);
     }

@@ -68,8 +68,6 @@ pub(crate) struct Lead {
     pub(crate) tidied_at: Time,
     /// What was seen and is not judged yet.
     pub(crate) unjudged: Looked,
-    /// Why the last errand of a goal failed, so that it is told once.
-    pub(crate) errand_fault: Option<String>,
 }
 
 /// What came between two checks and is not in the record yet.

@@ -268,7 +268,6 @@ impl ClusterTask {
             unjudged: Looked::All,
             agents: Arc::clone(&self.agents),
             unread: Unread::default(),
-            errand_fault: None,
             books,
             observer,
             term,
@@ -320,6 +319,7 @@ impl World {
         self.strikes = watchdog_core::strikes::StrikeBook::new(&self.history);
         self.refusals.clear();
         self.obstacles.clear();
+        self.errand_fault = None;
     }
 
     /// Our term is over.

@@ -6,8 +6,8 @@ use watchdog_core::ids::Version;
 use watchdog_core::record::Body;
 use watchdog_core::state::Key;
 use watchdog_ports::journal_error::JournalError;
-use watchdog_ports::metadata_log::Append;
 
+use crate::cluster::goals::Draft;
 use crate::cluster::lead::{Lead, Stop};
 use crate::cluster::operator::{Act, Denial, Wish, changes};
 use crate::cluster::world::World;
@@ -33,7 +33,8 @@ impl Lead {
     /// Does what operators asked for since the last check, each under their own name; false when the journal did not
     /// confirm one of them, so that nothing else may be written before it has.
     pub(crate) async fn obey_operators(&mut self) -> Result<bool, Stop> {
-        for Act { by, wish, answer } in std::mem::take(&mut self.unread.acts) {
+        let mut acts = std::mem::take(&mut self.unread.acts).into_iter();
+        while let Some(Act { by, wish, answer }) = acts.next() {
             if answer.is_closed() {
                 continue;
             }
@@ -43,6 +44,8 @@ impl Lead {
                 Wish::Declare(declaration) => self.declare_for(&by, declaration).await,
                 Wish::Withdraw(goal) => self.withdraw_for(&by, &goal).await,
                 Wish::Approve(plan) => self.approve_for(&by, &plan).await,
+                Wish::Decline(plan) => self.decline_for(&by, &plan).await,
+                Wish::Cancel(plan) => self.cancel_for(&by, &plan).await,
                 Wish::Resign => {
                     let why = format!("{by} asked for it");
                     let written = self.write_for(&by, vec![Body::Resigned { why }]).await;
@@ -53,8 +56,14 @@ impl Lead {
             };
             // An operator who has gone will look.
             let _ = answer.send(done);
+            // What follows from it is done before the next one is heard, who may build on it.
+            if self.books.is_waiting() || !self.run_errands().await? {
+                self.unread.acts.extend(acts);
+                self.refuse_operators()?;
+                return Ok(false);
+            }
         }
-        Ok(!self.books.is_waiting())
+        Ok(true)
     }
 
     pub(super) async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
@@ -68,23 +77,20 @@ impl Lead {
         expected: Version,
         edits: Vec<(Key, Option<Value>)>,
     ) -> Result<String, Denial> {
-        let (cluster, head, changes) = {
+        let (head, changes) = {
             let world = self.world.lock();
             let found = world.log.head.version;
             if found != expected {
                 return Err(Denial::HeadMoved { expected, found });
             }
             application_by_goals(&world, &edits)?;
-            (world.cluster.clone(), found, changes(&world.log.state, edits)?)
+            (found, changes(&world.log.state, edits)?)
         };
         if changes.is_empty() {
             return Ok("nothing to change".to_owned());
         }
-        let (epoch, at) = (self.term.epoch(), self.books.now());
-        let (request, author, goal) = (Uuid::now_v7(), by.to_owned(), None);
-        let append = Append { cluster, epoch, request, expected, at, author, goal, changes };
-        let appended = self.books.journal().append(append).await.map_err(denied)?;
-        self.books.catch_up().await.map_err(denied)?;
+        let draft = Draft { expected, author: by.to_owned(), goal: None, changes };
+        let appended = self.append(Uuid::now_v7(), draft).await.map_err(denied)?;
         let (from, to) = (head.next(), appended.version);
         self.write_for(by, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
             .await?;

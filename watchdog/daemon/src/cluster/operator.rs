@@ -45,6 +45,10 @@ pub(crate) enum Wish {
     Withdraw(GoalId),
     /// Let this plan begin.
     Approve(PlanId),
+    /// Never let it begin.
+    Decline(PlanId),
+    /// End this open plan before its next step.
+    Cancel(PlanId),
     /// Stop leading.
     Resign,
 }

@@ -71,6 +71,8 @@ pub(crate) struct World {
     pub(crate) refusals: Vec<Refusal>,
     /// What stands in the way of everything.
     pub(crate) obstacles: Vec<Refusal>,
+    /// What must be appended for a goal, or taken back, and can't be.
+    pub(crate) errand_fault: Option<Refusal>,
     /// Why the journal can't be read or written now, and since when.
     pub(crate) journal_fault: Option<(Time, String)>,
 }
@@ -100,6 +102,7 @@ impl World {
             findings: BTreeMap::new(),
             refusals: Vec::new(),
             obstacles: Vec::new(),
+            errand_fault: None,
             journal_fault: None,
         }
     }

@@ -80,7 +80,7 @@ impl Source<'_> {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
         };
-        ConfigError::Wrong { path: self.path.to_owned(), place, what }
+        ConfigError::Wrong { path: self.path.to_owned(), place, what: told(&what) }
     }
 
     /// The key whose value begins at `span`: what stands before the last `=` above it.
@@ -93,6 +93,21 @@ impl Source<'_> {
             !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
         bare.then_some(key)
     }
+}
+
+/// More characters than these do not fit on a screen.
+const WHAT_CHARACTERS_MAX: usize = 1_000;
+
+/// What is wrong, fit for a terminal: nothing in it moves the cursor, and the middle of a long one is left out.
+fn told(what: &str) -> String {
+    let harmless = |c: char| if c.is_control() { c.escape_default().collect() } else { c.to_string() };
+    let what: String = what.chars().map(harmless).collect();
+    let characters = what.chars().count();
+    if characters <= WHAT_CHARACTERS_MAX {
+        return what;
+    }
+    let start = what.chars().take(WHAT_CHARACTERS_MAX / 2);
+    start.chain(" … ".chars()).chain(what.chars().skip(characters - WHAT_CHARACTERS_MAX / 4)).collect()
 }
 
 /// Messages about the keys themselves: unknown and missing ones.

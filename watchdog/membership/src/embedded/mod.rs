@@ -12,12 +12,12 @@
 //! [`crate::tree::Session::Expired`] and join again.
 
 mod client;
-mod convert;
-mod disk;
+pub(crate) mod convert;
+pub(crate) mod disk;
 mod heart;
 mod keeper;
 mod server;
-mod store;
+pub(crate) mod store;
 mod watching;
 
 pub use client::Embedded;

@@ -13,7 +13,7 @@ use crate::wire::is_path;
 /// The largest node; ZooKeeper's limit, so that nobody comes to rely on more.
 const DATA_BYTES_MAX: usize = 1024 * 1024;
 /// The longest path.
-const PATH_BYTES_MAX: usize = 1024;
+pub(crate) const PATH_BYTES_MAX: usize = 1024;
 
 /// A moment on the keeper's own clock, in milliseconds.
 pub(crate) type Millis = u64;

@@ -1,0 +1,177 @@
+//! Znodes: what stands in the coordination service, a line for each node: its path, a blank, and its bytes.
+//!
+//! *Holds*: what is told twice changes nothing; what is gone leaves nothing behind; a record is read as it is written.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use watchdog_core::ids::{ClusterId, Epoch, Incarnation, Version};
+use watchdog_core::state::Hash;
+use watchdog_membership::outside::see;
+use watchdog_membership::picture::Picture;
+use watchdog_membership::records::{
+    ContenderRecord, EpochRecord, FORMAT, Health, HostRecord, LoadedRecord, MemberRecord, ObituaryRecord,
+    Paths, Phase, ProbeState, ProcessRecord, decode, encode,
+};
+
+use super::target;
+use crate::target::{Flavour, Target, Verdict};
+
+/// See the module.
+pub const TARGET: Target = Target { fuzz, samples, ..target("znodes", Flavour::Json) };
+
+fn fuzz(bytes: &[u8]) -> Verdict {
+    let cluster: ClusterId = "demo".parse().expect("a name");
+    let mut picture = Picture::default();
+    let mut paths = Vec::new();
+    for line in bytes.split(|byte| *byte == b'\n') {
+        let blank = line.iter().position(|byte| *byte == b' ').unwrap_or(line.len());
+        let (path, data) = line.split_at(blank);
+        let Ok(path) = std::str::from_utf8(path) else { continue };
+        let data = data.get(1..).unwrap_or_default();
+        see(&mut picture, &cluster, (path, Some(data)));
+        let again = see(&mut picture, &cluster, (path, Some(data)));
+        assert!(again.is_empty(), "znode: the same again changes something");
+        every_record(path, data);
+        paths.push(path);
+    }
+    let seen = format!(
+        "{} hosts {} processes {} members {} obituaries {} contenders {:?} {:?}",
+        picture.hosts.len(),
+        picture.processes.len(),
+        picture.members.len(),
+        picture.obituaries.len(),
+        picture.contenders.len(),
+        picture.epoch.is_some(),
+        picture.malformed.values(),
+    );
+    let refused = picture.malformed.len() == paths.len();
+    for path in paths {
+        see(&mut picture, &cluster, (path, None));
+    }
+    assert_eq!(picture, Picture::default(), "znode: something is left of what is gone");
+    if refused { Verdict::Refused(seen) } else { Verdict::Taken(seen) }
+}
+
+fn every_record(path: &str, data: &[u8]) {
+    record::<EpochRecord>(path, data);
+    record::<ContenderRecord>(path, data);
+    record::<HostRecord>(path, data);
+    record::<ProcessRecord>(path, data);
+    record::<MemberRecord>(path, data);
+    record::<ObituaryRecord>(path, data);
+}
+
+fn record<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(path: &str, data: &[u8]) {
+    if let Ok(record) = decode::<T>(path, data) {
+        let again =
+            decode::<T>(path, &encode(&record)).expect("znode: a record can't be read as it is written");
+        assert_eq!(record, again, "znode: a record is read as another");
+    }
+}
+
+fn line<T: Serialize>(path: &str, record: &T) -> Vec<u8> {
+    [path.as_bytes(), b" ", &encode(record)].concat()
+}
+
+fn samples() -> Vec<Vec<u8>> {
+    let paths = Paths::new(&"demo".parse().expect("a name"));
+    let (host, replica) = ("h1".parse().expect("a name"), "demo-a".parse().expect("a name"));
+    let incarnation = Incarnation::from_u128(0x0197_c7a0_5f3e_7c2d_8000_3f2a_6b1c_9d4e);
+    let (watchdog, state_hash) = ("w1".parse().expect("a name"), Hash::of(b"x"));
+    let process = ProcessRecord {
+        format: FORMAT,
+        replica,
+        incarnation,
+        host,
+        pid: 7,
+        start_ticks: 70,
+        boot_id: "b".into(),
+        phase: Phase::Running,
+        probe: ProbeState::Failing,
+        detail: "no answer".into(),
+        since_ms: 1,
+        loaded: Some(LoadedRecord { version: Version(3), state_hash }),
+    };
+    let ProcessRecord { replica, host, boot_id, .. } = process.clone();
+    let member = MemberRecord {
+        format: FORMAT,
+        replica: replica.clone(),
+        incarnation,
+        host: host.clone(),
+        pid: 7,
+        start_ticks: 70,
+        boot_id: boot_id.clone(),
+        address: "http://127.0.0.1:1".into(),
+        service: None,
+        version: Version(3),
+        state_hash,
+        health: Health::Ready,
+        detail: String::new(),
+        epoch: Epoch(2),
+        since_ms: 5,
+    };
+    let (epoch, term) = (Epoch(2), Epoch(2));
+    let lines = [
+        line(
+            &paths.epoch(),
+            &EpochRecord {
+                format: FORMAT,
+                epoch,
+                leader: watchdog,
+                term,
+                head: Version(3),
+                hash: state_hash,
+            },
+        ),
+        line(
+            &format!("{}/w1-c0ffee-0000000012", paths.contenders()),
+            &ContenderRecord {
+                format: FORMAT,
+                watchdog: "w1".parse().expect("a name"),
+                address: "http://127.0.0.1:2".into(),
+                pid: 9,
+                reaches_journal: true,
+            },
+        ),
+        line(
+            &paths.host(&host),
+            &HostRecord {
+                format: FORMAT,
+                host: host.clone(),
+                instance: "i".into(),
+                address: "http://127.0.0.1:3".into(),
+                pid: 8,
+                boot_id,
+                inventory_complete: true,
+                epoch,
+            },
+        ),
+        line(&paths.process(&replica, incarnation), &process),
+        line(&paths.member(&replica, incarnation), &member),
+        line(
+            &paths.obituary(incarnation),
+            &ObituaryRecord {
+                format: FORMAT,
+                replica,
+                incarnation,
+                host,
+                status: "exit 1".into(),
+                tree_gone: true,
+                at_ms: 9,
+            },
+        ),
+    ];
+    let whole = lines.join(&b'\n');
+    let text = String::from_utf8_lossy(&whole).into_owned();
+    let mut samples = lines.to_vec();
+    samples.extend([
+        whole,
+        text.replace("\"format\":1", "\"format\":2").into_bytes(),
+        text.replace("\"format\":1", "\"format\":0").into_bytes(),
+        text.replace("demo-a", "demo-b").into_bytes(),
+        text.replace("{\"", "{\"more\":1,\"").into_bytes(),
+        b"/demo/members/demo-a {}\n/demo2/epoch {}\n/demo/epoch/x {}\n/demo/contenders/odd {}".to_vec(),
+        b"/demo/epoch \xff".to_vec(),
+    ]);
+    samples
+}

@@ -1,0 +1,30 @@
+//! Obsolete: open plans that serve a goal which is not wanted any more, or stand in the way of the one that begins.
+
+use crate::history::{History, OpenPlan};
+use crate::ids::PlanId;
+use crate::plan::PlanStatus;
+use crate::policy::Remedy;
+
+/// The plans to close when the goal that rolls ends before its time, or another begins; `deciding` is the plan by which
+/// it ends, and closes itself.
+///
+/// An order that is under way stays open until its fate is known; what it did is put right like any drift. A try on the
+/// stable version that runs is left to its end, because it leads to where its replica should be now.
+pub fn obsolete<'a>(history: &'a History, deciding: Option<&'a PlanId>) -> impl Iterator<Item = &'a PlanId> {
+    let others = history.open_plans.values().filter(move |open| Some(&open.plan.id) != deciding);
+    others.filter(|open| serves_a_goal(open)).map(|open| &open.plan.id)
+}
+
+fn serves_a_goal(open: &OpenPlan) -> bool {
+    open.plan.remedies().any(|remedy| match remedy {
+        Remedy::Roll | Remedy::Reject | Remedy::MarkStable | Remedy::FallBack => true,
+        Remedy::Trial => open.status == PlanStatus::AwaitingApproval,
+        Remedy::Load
+        | Remedy::Restart
+        | Remedy::Start
+        | Remedy::Relocate
+        | Remedy::Kill
+        | Remedy::Stop
+        | Remedy::Quarantine => false,
+    })
+}
