@@ -116,12 +116,18 @@ impl Dev {
     ///
     /// If the program cannot be run; that it refuses is in the output.
     pub fn ctl(&self, arguments: &[&str]) -> anyhow::Result<Output> {
-        Command::new(program("watchdogctl")?)
-            .args(arguments)
-            .env("WATCHDOG_ENDPOINTS", &self.endpoints)
-            .env("WATCHDOG_CLUSTER", "demo")
-            .output()
-            .context("run watchdogctl")
+        self.ctl_command(arguments)?.output().context("run watchdogctl")
+    }
+
+    /// `watchdogctl` for this cluster, to be run by whoever asks; two at once, for example.
+    ///
+    /// # Errors
+    ///
+    /// If the program is not built.
+    pub fn ctl_command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
+        let mut command = Command::new(program("watchdogctl")?);
+        command.args(arguments).env("WATCHDOG_ENDPOINTS", &self.endpoints).env("WATCHDOG_CLUSTER", "demo");
+        Ok(command)
     }
 
     /// Runs `watchdogctl -o json` and returns what it printed.

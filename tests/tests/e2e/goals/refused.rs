@@ -1,5 +1,7 @@
 //! Refused: what is wrong with a goal is said with file, line and key, and nothing of it is appended.
 
+use std::process::{Child, Stdio};
+
 use serde_json::json;
 use watchdog_tests::admin;
 use watchdog_tests::story::{Backend, Story};
@@ -9,6 +11,7 @@ use super::{goal, head};
 crate::stories!(
     a_goal_with_a_fault_is_refused_whole,
     of_two_operators_at_once_one_wins_and_the_other_is_shown_the_difference,
+    what_is_seen_at_a_version_is_composed_there_or_not_at_all,
 );
 
 fn a_goal_with_a_fault_is_refused_whole(backend: Backend) {
@@ -72,4 +75,33 @@ fn of_two_operators_at_once_one_wins_and_the_other_is_shown_the_difference(backe
     assert_eq!(again.status.code(), Some(0), "{}", String::from_utf8_lossy(&again.stderr));
     let none = story.dev.ctl(&["goal", "diff", "-f", &bob, "--exit-code"]).unwrap();
     assert_eq!(none.status.code(), Some(0), "{}", String::from_utf8_lossy(&none.stdout));
+}
+
+fn what_is_seen_at_a_version_is_composed_there_or_not_at_all(backend: Backend) {
+    let story = Story::begin(backend).unwrap();
+    let write = |name: &str, bias: f64| {
+        let file = story.dev.home().join(name);
+        let mut goal = goal(&json!({ "bias": bias }));
+        goal["rollout"]["soak_ms"] = json!(600_000);
+        std::fs::write(&file, goal.to_string()).unwrap();
+        file.to_str().unwrap().to_owned()
+    };
+    let files: Vec<String> =
+        (0..4).map(|count| write(&format!("{count}.json"), f64::from(count) + 1.0)).collect();
+    let at = head(&story).to_string();
+    let applied = |file: &String| {
+        let mut command = story.dev.ctl_command(&["goal", "apply", "-f", file, "--at", &at]).unwrap();
+        command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    };
+    let all: Vec<Child> = files.iter().map(applied).collect();
+    let mut codes: Vec<i32> = all.into_iter().map(|mut one| one.wait().unwrap().code().unwrap()).collect();
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 1, 1, 1], "all have seen version {at}, and one of them is right");
+
+    let now = head(&story).to_string();
+    let output = story.dev.ctl(&["goal", "apply", "-f", &files[0], "--at", &now]).unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.code() == Some(1) && said.contains("comes first"), "{said}");
+    let waits = story.declare(&goal(&json!({ "bias": 9.0 }))).unwrap();
+    assert_eq!(admin::goal(&story.dev, &waits).unwrap()["status"], "pending");
 }
