@@ -41,7 +41,7 @@ const ADAPTERS: [&str; 3] =
 fn lines_outside_tests(text: &str) -> Vec<(usize, &str)> {
     let mut kept = Vec::new();
     let mut end_of_tests: Option<String> = None;
-    let mut lines = text.lines().enumerate().peekable();
+    let mut lines = text.lines().enumerate();
     while let Some((index, line)) = lines.next() {
         if let Some(end) = &end_of_tests {
             if line == end {
@@ -49,7 +49,8 @@ fn lines_outside_tests(text: &str) -> Vec<(usize, &str)> {
             }
             continue;
         }
-        let next = lines.peek().map_or("", |(_, next)| next.trim());
+        let mut following = lines.clone().map(|(_, next)| next.trim());
+        let next = following.find(|next| !next.starts_with("#[")).unwrap_or_default();
         if line.trim() == "#[cfg(test)]" && next.starts_with("mod ") && next.ends_with('{') {
             end_of_tests = Some(format!("{}}}", &line[..line.len() - line.trim_start().len()]));
             continue;
@@ -132,6 +133,12 @@ fn files_are_short() {
     let tests = format!("#[cfg(test)]\nmod tests {{\n{}}}\n", "    x\n".repeat(1_000));
     assert_eq!(too_long(&"x\n".repeat(LINES_MAX + 1)).len(), 1);
     assert_eq!(too_long(&format!("{}{tests}", "x\n".repeat(LINES_MAX))), [""; 0], "tests count apart");
+    let expecting = tests.replacen('\n', "\n#[expect(lint, reason = \"it is a test\")]\n", 1);
+    assert_eq!(
+        too_long(&format!("{}{expecting}", "x\n".repeat(LINES_MAX))),
+        [""; 0],
+        "attributes are theirs"
+    );
     assert_eq!(
         too_long(&format!("{}{tests}x\n", "x\n".repeat(LINES_MAX))).len(),
         1,

@@ -93,6 +93,15 @@ pub struct Head {
     pub hash: Hash,
 }
 
+/// Whether two values hash alike: `1.0` and `1` are one number.
+pub fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => a == b || canonical(a) == canonical(b),
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {

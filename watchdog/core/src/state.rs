@@ -148,12 +148,6 @@ impl Hash {
         Self(Sha256::digest(bytes).into())
     }
 
-    /// Its first half as a number, to make an id of.
-    pub fn number(&self) -> u128 {
-        let (first, _) = self.0.split_at(16);
-        first.iter().fold(0, |number, byte| number << 8 | u128::from(*byte))
-    }
-
     /// The first twelve digits, for people.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()
@@ -205,15 +199,6 @@ impl From<Hash> for String {
 pub fn canonical(value: &Value) -> String {
     // Only a map with a non-text key or a failing writer can make this fail; a `Value` in memory has neither.
     serde_json_canonicalizer::to_string(value).unwrap_or_default()
-}
-
-/// Whether two values hash alike: `1.0` and `1` are one number.
-pub fn same(a: Option<&Value>, b: Option<&Value>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => a == b || canonical(a) == canonical(b),
-        (None, None) => true,
-        _ => false,
-    }
 }
 
 /// The digest of one value: what a replica reports per key that it holds in memory.

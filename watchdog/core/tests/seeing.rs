@@ -14,6 +14,8 @@ mod fold;
 mod fold_goals;
 #[path = "seeing/fold_takeover.rs"]
 mod fold_takeover;
+#[path = "seeing/fold_trials.rs"]
+mod fold_trials;
 #[path = "seeing/goals.rs"]
 mod goals;
 #[path = "seeing/present.rs"]

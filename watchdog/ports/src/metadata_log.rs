@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use serde_json::Value;
 use uuid::Uuid;
-use watchdog_core::change::{Change, Head, LogEntry};
+use watchdog_core::change::{Change, Head, LogEntry, same};
 use watchdog_core::ids::{ClusterId, Epoch, GoalId, Time, Version};
-use watchdog_core::state::{Hash, Key, State, VALUE_BYTES_MAX, canonical, same};
+use watchdog_core::state::{Hash, Key, State, VALUE_BYTES_MAX, canonical};
 
 use crate::journal_error::{JournalError, storable};
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::Goal;
-use crate::change::Change;
-use crate::state::{Key, State, same};
+use crate::change::{Change, same};
+use crate::state::{Key, State};
 
 /// The changes, in the order of their keys, that make `goal` hold of `head`; keys that are right already are left out.
 ///

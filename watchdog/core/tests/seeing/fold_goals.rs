@@ -1,16 +1,16 @@
 //! Fold goals: stories of goals in the record, and what history makes of them.
 
-use watchdog_core::finding::{Conviction, FaultKind, Subject};
+use watchdog_core::finding::{FaultKind, Subject};
 use watchdog_core::goal::errand::{Errand, errand};
 use watchdog_core::goal::{Goal, GoalStatus, Pace, PaceWish};
 use watchdog_core::history::History;
 use watchdog_core::ids::{Epoch, GoalId, PlanId, ReplicaId, Time, Version};
-use watchdog_core::plan::{Act, Heal, Outcome, Plan, PlanStatus, Step};
+use watchdog_core::plan::{Act, Heal, Plan, PlanStatus, Step};
 use watchdog_core::policy::{Policy, Remedy};
 use watchdog_core::record::{Body, Entry, Mark};
 use watchdog_core::state::Hash;
 
-use crate::fold::{Record, closed, ended, exited, folded, recorded, term};
+use crate::fold::{Record, ended, folded, recorded, term};
 use crate::world::{host, life, plan, replica, state};
 
 fn goal(name: &str) -> GoalId {
@@ -55,7 +55,7 @@ pub(crate) fn undone(name: Option<&str>) -> Body {
     Body::Undone { goal: name.map(goal), to: Version(99), changes: 2 }
 }
 
-fn released(target: &str) -> Body {
+pub(crate) fn released(target: &str) -> Body {
     Body::Released { target: target.to_owned() }
 }
 
@@ -76,28 +76,11 @@ pub(crate) fn rolls(count: u64, remedy: Remedy, names: &[&str]) -> Plan {
     rolls
 }
 
-fn with(plan: &Plan, status: PlanStatus) -> Body {
+pub(crate) fn with(plan: &Plan, status: PlanStatus) -> Body {
     Body::PlanRecorded { plan: plan.clone(), status }
 }
 
-fn closed_at(plan: &Plan, index: usize, outcome: Outcome) -> Body {
-    Body::Closed {
-        plan: plan.id.clone(),
-        step: plan.steps[index].id.clone(),
-        outcome,
-        error: Some("no luck".into()),
-    }
-}
-
-fn convicted(name: &str, kind: FaultKind, since: u64) -> Body {
-    let mut conviction: Conviction = exited();
-    conviction.finding.kind = kind;
-    conviction.finding.subject = Subject::Replica(replica(name));
-    conviction.since = Time(since);
-    Body::Convicted { conviction }
-}
-
-fn names<'a>(replicas: impl Iterator<Item = &'a ReplicaId>) -> String {
+pub(crate) fn names<'a>(replicas: impl Iterator<Item = &'a ReplicaId>) -> String {
     replicas.map(ReplicaId::as_str).collect::<Vec<_>>().join(" ")
 }
 
@@ -224,142 +207,6 @@ fn a_goal_that_takes_over_inherits_base_guard_and_what_replicas_hold() {
         "all that led here is left"
     );
     assert_eq!(rejected.undoing.unwrap().base, Version(8));
-}
-
-#[test]
-fn moves_and_trials_count_from_the_moment_that_their_plan_runs() {
-    type Row = (&'static str, Vec<Body>, &'static str, &'static str, &'static str);
-    let (roll, trial) = (rolls(1, Remedy::Roll, &["a", "b"]), rolls(2, Remedy::Trial, &["b"]));
-    let again = rolls(3, Remedy::Roll, &["b"]);
-    let asked = PlanStatus::AwaitingApproval;
-    let table: Vec<Row> = vec![
-        // story | record | moved | on trial | failures that were tolerated
-        ("rolled", vec![recorded(&roll)], "a b", "", ""),
-        ("asked about", vec![with(&roll, asked)], "", "", ""),
-        ("approved", vec![with(&roll, asked), ended(&roll, PlanStatus::Running)], "a b", "", ""),
-        ("declined", vec![with(&roll, asked), ended(&roll, PlanStatus::Cancelled)], "", "", ""),
-        ("its order failed", vec![recorded(&roll), ended(&roll, PlanStatus::Failed)], "a b", "", ""),
-        (
-            "superseded, for all that it did",
-            vec![recorded(&roll), ended(&roll, PlanStatus::Superseded)],
-            "a b",
-            "",
-            "",
-        ),
-        ("tried on stable", vec![recorded(&roll), recorded(&trial)], "a b", "b", ""),
-        ("and moved again", vec![recorded(&roll), recorded(&trial), recorded(&again)], "a b", "", "b"),
-    ];
-    for (story, bodies, moved, on_trial, failures) in table {
-        let history = folded([stable(7), begun("g", 8, 9)].into_iter().chain(bodies));
-        let rollout = history.rollout.unwrap();
-        let seen =
-            (names(rollout.moved.keys()), names(rollout.trials.keys()), names(rollout.failures.iter()));
-        assert_eq!(seen, (moved.to_owned(), on_trial.to_owned(), failures.to_owned()), "{story}");
-    }
-    assert!(folded([stable(7), recorded(&roll)]).rollout.is_none(), "without a goal nobody is moved");
-    let history =
-        folded([stable(7), begun("g", 8, 9), with(&roll, asked), ended(&roll, PlanStatus::Running)]);
-    assert_eq!(history.forgiven[&replica("b")], Time(5_000), "a version gets its own tries");
-}
-
-#[test]
-fn a_trial_ends_as_its_own_steps_do() {
-    type Row = (&'static str, Vec<Body>, &'static str);
-    let roll = rolls(1, Remedy::Roll, &["a", "b"]);
-    let both = rolls(2, Remedy::Trial, &["a", "b"]);
-    let failed =
-        |story: [Body; 2]| story.into_iter().chain([ended(&both, PlanStatus::Failed)]).collect::<Vec<_>>();
-    let close = |index, outcome| closed_at(&both, index, outcome);
-    let table: Vec<Row> = vec![
-        // story | record after the trials were ordered | how it is with b
-        ("under way", vec![], "open"),
-        ("done", vec![ended(&both, PlanStatus::Done)], "well"),
-        (
-            "it failed",
-            failed([close(0, Outcome::Done), close(1, Outcome::Failed)]),
-            "failed: start b on h1 with v9: no luck",
-        ),
-        ("the other one failed", failed([close(0, Outcome::Failed), close(1, Outcome::Done)]), "well"),
-        ("nobody knows", failed([close(0, Outcome::Done), close(1, Outcome::Unknown)]), "open"),
-        ("it was never begun", failed([close(0, Outcome::Done), close(1, Outcome::Never)]), "open"),
-        ("a new leader", vec![ended(&both, PlanStatus::Superseded)], "open"),
-        ("an operator stopped it", vec![ended(&both, PlanStatus::Cancelled)], "open"),
-        (
-            "it falls ill again",
-            vec![ended(&both, PlanStatus::Done), convicted("b", FaultKind::Exited, 7_000)],
-            "failed: exited: exit 1",
-        ),
-        (
-            "the other one does",
-            vec![ended(&both, PlanStatus::Done), convicted("a", FaultKind::Exited, 7_000)],
-            "well",
-        ),
-        (
-            "it runs where it may not",
-            vec![ended(&both, PlanStatus::Done), convicted("b", FaultKind::Misplaced, 7_000)],
-            "well",
-        ),
-        (
-            "it runs twice",
-            vec![ended(&both, PlanStatus::Done), convicted("b", FaultKind::Duplicate, 7_000)],
-            "well",
-        ),
-        (
-            "how often it died",
-            vec![ended(&both, PlanStatus::Done), convicted("b", FaultKind::Flapping, 7_000)],
-            "well",
-        ),
-        (
-            "what it was convicted of before",
-            vec![convicted("b", FaultKind::Exited, 4_000), ended(&both, PlanStatus::Done)],
-            "well",
-        ),
-        (
-            "it falls ill while the other is waited for",
-            vec![convicted("b", FaultKind::Exited, 6_000), ended(&both, PlanStatus::Done)],
-            "failed: exited: exit 1",
-        ),
-    ];
-    for (story, bodies, expected) in table {
-        let history =
-            folded([stable(7), begun("g", 8, 9), recorded(&roll), recorded(&both)].into_iter().chain(bodies));
-        let trial = history.rollout.unwrap().trials[&replica("b")].clone();
-        let told = match (&trial.failed, trial.well_at) {
-            (Some(why), _) => format!("failed: {why}"),
-            (None, Some(_)) => "well".to_owned(),
-            (None, None) => "open".to_owned(),
-        };
-        assert_eq!((told.as_str(), trial.host), (expected, Some(host("h1"))), "{story}");
-    }
-}
-
-#[test]
-fn whoever_looked_after_a_failed_trial_releases_it() {
-    let (roll, trial) = (rolls(1, Remedy::Roll, &["a", "b"]), rolls(2, Remedy::Trial, &["b"]));
-    let failed = || {
-        [
-            stable(7),
-            begun("g", 8, 9),
-            recorded(&roll),
-            recorded(&trial),
-            closed(&trial, Outcome::Failed),
-            ended(&trial, PlanStatus::Failed),
-        ]
-        .into_iter()
-    };
-    let held = |history: &History| history.rollout.as_ref().unwrap().held().is_some();
-    assert!(held(&folded(failed())));
-    for (target, still_held) in [("b", false), ("h1", false), ("a", true), ("h2", true)] {
-        let history = folded(failed().chain([released(target)]));
-        assert_eq!(held(&history), still_held, "{target}");
-        let rollout = history.rollout.unwrap();
-        assert_eq!(rollout.moved.contains_key(&replica("b")), still_held, "{target}: it is moved anew");
-        assert!(rollout.failures.is_empty());
-    }
-    let well =
-        [stable(7), begun("g", 8, 9), recorded(&roll), recorded(&trial), ended(&trial, PlanStatus::Done)];
-    let history = folded(well.into_iter().chain([released("b")]));
-    assert!(history.rollout.unwrap().trials.contains_key(&replica("b")), "a trial that goes well goes on");
 }
 
 #[test]

@@ -21,7 +21,7 @@ use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::record::Body;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::rollout::{PendingGoal, Undoing};
-use watchdog_core::state::{Hash, Key, State};
+use watchdog_core::state::{Key, State};
 use watchdog_ports::journal_error::{JournalError, Remedy};
 use watchdog_ports::metadata_log::Append;
 
@@ -200,17 +200,14 @@ impl Lead {
         let state = self.books.journal().state(&cluster, base).await?;
         let declared = Key::new(POLICY_KEY).ok().and_then(|key| state.get(&key).cloned());
         // Without one, or when it can't be read, the default stood.
-        let declared = declared.and_then(|value| serde_json::from_value::<Policy>(value).ok());
+        let declared = declared.and_then(|value| serde_json::from_value(value).ok());
+        let declared: Policy = declared.unwrap_or_default();
         let world = self.world.lock();
-        let guard = world.history.guard();
-        let declared = declared.unwrap_or_default();
-        Ok((
-            base,
-            guard.map_or_else(
-                || declared.clone(),
-                |guard| declared.guarded_by(guard, world.log.replicas.len()),
-            ),
-        ))
+        let policy = match world.history.guard() {
+            Some(guard) => declared.guarded_by(guard, world.log.replicas.len()),
+            None => declared,
+        };
+        Ok((base, policy))
     }
 
     async fn compose(&self, spec: &Goal) -> Result<Vec<Change>, JournalError> {
@@ -264,6 +261,6 @@ pub(crate) struct Draft {
 
 /// The id of an append, the same whoever leads: one of unknown fate is recognised when it is asked for again.
 fn request(cluster: &ClusterId, errand: &str, goal: Option<&GoalId>, on: Version) -> Uuid {
-    let digest = Hash::of(format!("{cluster} {errand} {goal:?} {on}").as_bytes());
-    Uuid::from_u128(digest.number())
+    let goal = goal.map_or("", GoalId::as_str);
+    Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("watchdog:{cluster}/{goal}/{errand}/{on}").as_bytes())
 }

@@ -58,7 +58,7 @@ impl Source<'_> {
             Some(key) => format!("{key}: {reason}"),
             None => reason.to_owned(),
         };
-        self.at(span.start, what)
+        self.at(span.start, &what)
     }
 
     /// Turns the parser's error into one for people.
@@ -66,21 +66,21 @@ impl Source<'_> {
         let span = error.span().unwrap_or_default();
         let message = error.message().trim().replace('\n', ", ");
         if let Some(what) = about_keys(&message) {
-            return self.at(span.start, what);
+            return self.at(span.start, &what);
         }
         let reason = reword(&message);
         let is_syntax = reason == message && self.key_of(&span).is_none();
-        if is_syntax { self.at(span.start, reason) } else { self.wrong(&span, &reason) }
+        if is_syntax { self.at(span.start, &reason) } else { self.wrong(&span, &reason) }
     }
 
-    fn at(&self, offset: usize, what: String) -> ConfigError {
+    fn at(&self, offset: usize, what: &str) -> ConfigError {
         let before = self.text.get(..offset).unwrap_or(self.text);
         let line_start = before.rfind('\n').map_or(0, |end| end + 1);
         let place = Place {
             line: before.matches('\n').count() + 1,
             column: before[line_start..].chars().count() + 1,
         };
-        ConfigError::Wrong { path: self.path.to_owned(), place, what: told(&what) }
+        ConfigError::Wrong { path: self.path.to_owned(), place, what: told(what) }
     }
 
     /// The key whose value begins at `span`: what stands before the last `=` above it.
