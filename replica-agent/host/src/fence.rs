@@ -38,9 +38,15 @@ impl Fence {
     }
 
     /// The epoch was read from the coordination service; it was true at this instant at least.
+    ///
+    /// One that knows less than we do, because it was set up anew or is behind, says nothing of who leads.
     pub(crate) fn confirm(&self, cluster: &ClusterId, epoch: Option<Epoch>, at: Instant) {
         self.with(cluster, |known| {
-            known.epoch = known.epoch.max(epoch.unwrap_or_default());
+            let epoch = epoch.unwrap_or_default();
+            if epoch < known.epoch {
+                return;
+            }
+            known.epoch = epoch;
             known.confirmed = known.confirmed.max(Some(at));
         });
     }
@@ -100,6 +106,17 @@ mod tests {
         assert!(!fence.admit(&cluster, Epoch(5)).unwrap());
         assert!(fence.raise(&cluster, Epoch(6)).unwrap());
         assert!(matches!(fence.admit(&cluster, Epoch(5)), Err(Refusal::OlderEpoch { .. })));
+
+        let lapsed = Fence::new(Duration::from_hours(1), [(cluster.clone(), Epoch(4))]);
+        for behind in [None, Some(Epoch(3))] {
+            lapsed.confirm(&cluster, behind, Instant::now());
+            assert!(
+                matches!(lapsed.admit(&cluster, Epoch(4)), Err(Refusal::Unconfirmed { .. })),
+                "{behind:?}"
+            );
+        }
+        lapsed.confirm(&cluster, Some(Epoch(4)), Instant::now());
+        assert!(!lapsed.admit(&cluster, Epoch(4)).unwrap());
 
         let strict = Fence::new(Duration::ZERO, []);
         strict.confirm(&cluster, None, Instant::now());

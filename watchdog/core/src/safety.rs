@@ -188,8 +188,15 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
     disturbed
 }
 
-/// Whether those who would know say that all is well, whatever became of an order.
+/// Whether those who would know say that all is well, whatever became of an order: and not before an agent that did not
+/// answer is silenced by its own lease, because until then it may still carry the order out.
 fn is_seen_well(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let heals = input.history.heals.get(replica).into_iter().flatten();
+    let asked_until = heals.filter_map(|heal| heal.ended_at).max().unwrap_or_default();
+    let lease_ms = input.policy.lease_ms.saturating_add(input.policy.lease_margin_ms);
+    if input.now < asked_until.plus_ms(lease_ms) {
+        return false;
+    }
     let present = |host| input.observation.hosts.get(host).is_some_and(HostSeen::is_present);
     let mut alive = lives(input, replica).filter(|(_, life)| life.is_alive());
     let only = alive.next().filter(|_| alive.next().is_none());

@@ -142,9 +142,14 @@ pub fn lives<'a>(
     seen.into_iter().flat_map(|seen| &seen.lives).map(|(incarnation, life)| (*incarnation, life))
 }
 
-/// Whether a life of `replica` serves.
+/// Whether a life of `replica` serves. One whose death the record holds does not, whatever the group still shows.
 pub fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
-    lives(input, replica).any(|(_, life)| is_serving(life))
+    let past = input.history.lives.get(replica);
+    let is_dead = |incarnation: Incarnation| {
+        let mut dead = past.into_iter().flatten().filter(|past| past.obituary.is_some());
+        dead.any(|past| past.incarnation == incarnation)
+    };
+    lives(input, replica).any(|(incarnation, life)| is_serving(life) && !is_dead(incarnation))
 }
 
 /// Where `replica` runs, or ran last; `None` when it was never started.

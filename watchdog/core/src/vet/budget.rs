@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::condition::is_healthy_on;
 use crate::history::OpenPlan;
-use crate::ids::ReplicaId;
+use crate::ids::{ReplicaId, Time};
 use crate::input::PlanInput;
 use crate::plan::{Act, Agent, Plan, PlanStatus};
 use crate::policy::Remedy;
@@ -113,8 +113,14 @@ fn acting<'a>(plan: &'a Plan, input: &'a PlanInput) -> impl Iterator<Item = &'a 
     others.filter(|open| open.status != PlanStatus::AwaitingApproval)
 }
 
-/// Whether a replica of which an order's fate is not known is seen to be well, by a host that is there.
+/// Whether a replica of which an order's fate is not known is seen to be well, by a host that is there, when the order is
+/// too old to be carried out any more.
 fn is_well(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let lease_ms = input.policy.lease_ms + input.policy.lease_margin_ms;
+    let fresh = |at: Option<Time>| at.is_some_and(|at| input.now.since_ms(at) < lease_ms);
+    if input.history.heals.get(replica).into_iter().flatten().any(|heal| fresh(heal.ended_at)) {
+        return false;
+    }
     let alive: Vec<_> =
         seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive()).collect();
     let [(_, life)] = alive[..] else { return false };

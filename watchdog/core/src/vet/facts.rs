@@ -48,9 +48,13 @@ pub(super) fn places<'a>(input: &'a PlanInput, replica: &ReplicaId) -> BTreeMap<
     places
 }
 
-/// Whether a life of the replica takes work.
+/// Whether a life of the replica takes work, as far as is seen, and is not recorded as dead.
 pub(super) fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
-    seen(input, replica).is_some_and(|lives| lives.values().any(is_serving))
+    let recorded = input.history.lives.get(replica).into_iter().flatten();
+    let dead: BTreeSet<Incarnation> =
+        recorded.filter(|life| life.obituary.is_some()).map(|life| life.incarnation).collect();
+    let mut seen = seen(input, replica).into_iter().flatten();
+    seen.any(|(incarnation, life)| is_serving(life) && !dead.contains(incarnation))
 }
 
 /// Since when a life is as it is by the word of its replica and host, whose clocks may be wrong, and by our own since

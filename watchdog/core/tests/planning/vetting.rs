@@ -175,6 +175,8 @@ fn table() -> Vec<(&'static str, Spoil, &'static str, &'static str)> {
         ("b drifts 6", keep, "a open load", "2 replicas would be disturbed"),
         ("b drifts 6", keep, "a intent h1", "2 replicas would be disturbed"),
         ("b drifts 6", keep, "a unsettled, host h1 agent-gone 100", "2 replicas would be disturbed"),
+        ("b drifts 6", keep, "a unsettled, a past restart failed h1 11999", "2 replicas would be disturbed"),
+        ("b drifts 6", keep, "a buried-alive", "2 replicas would be disturbed"),
         ("b drifts 6", keep, "policy disturbed 0", "1 replicas would be disturbed and 0 may be"),
         ("a exits, b exits", keep, "policy parallel 1", "2 replicas would be healed at once and 1 may be"),
         ("b exits", keep, "a open start, policy parallel 1", "2 replicas would be healed at once"),

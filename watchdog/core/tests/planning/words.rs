@@ -9,7 +9,7 @@ use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::state::Hash;
 
 use crate::goal_words;
-use crate::world::{NOW, World, ago, host, incarnation, pause_until, replica};
+use crate::world::{NOW, World, ago, host, incarnation, obituary, pause_until, replica};
 
 /// Lets one line of a story happen.
 pub(crate) fn happen(world: &mut World, line: &str) {
@@ -116,6 +116,13 @@ fn of_record(world: &mut World, name: &str, words: &[&str]) -> bool {
         ["intent", "agent"] => world.open_intent(name, Agent::Replica(replica(name), incarnation(1))),
         ["intent", "leader"] => world.open_intent(name, Agent::Leader),
         ["intent", on] => world.open_intent(name, Agent::Host(host(on))),
+        // The record knows of its death, and the group still shows it.
+        ["buried-alive"] => {
+            let (it, life) = world.seen(name).lives.iter().next_back().unwrap();
+            let proof = obituary(name, *it, &life.host);
+            let past = world.input.history.lives.get_mut(&replica(name)).unwrap();
+            past.back_mut().unwrap().obituary = Some(proof);
+        }
         ["unsettled"] => {
             world.input.history.unsettled.insert(replica(name));
         }
