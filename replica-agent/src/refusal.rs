@@ -44,6 +44,17 @@ impl Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Self {
-        Status::new(refusal.code(), sentence(&refusal))
+        Status::new(refusal.code(), brief(sentence(&refusal)))
+    }
+}
+
+/// A longer message does not fit into the header that carries it, and then the asker learns nothing at all.
+const MESSAGE_CHARACTERS_MAX: usize = 1_000;
+
+/// The sentence, without the rest of a very long one: it may repeat what was ordered.
+fn brief(sentence: String) -> String {
+    match sentence.char_indices().nth(MESSAGE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &sentence[..end]),
+        None => sentence,
     }
 }

@@ -129,6 +129,17 @@ impl Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Status {
-        Status::new(refusal.code(), refusal.to_string())
+        Status::new(refusal.code(), brief(refusal.to_string()))
+    }
+}
+
+/// A longer message does not fit into the header that carries it, and then the asker learns nothing at all.
+const MESSAGE_CHARACTERS_MAX: usize = 1_000;
+
+/// The sentence, without the rest of a very long one: it may repeat what was ordered.
+fn brief(sentence: String) -> String {
+    match sentence.char_indices().nth(MESSAGE_CHARACTERS_MAX) {
+        Some((end, _)) => format!("{}…", &sentence[..end]),
+        None => sentence,
     }
 }

@@ -28,6 +28,8 @@ pub struct Order {
 /// What came of it.
 #[derive(Debug, Default)]
 pub struct Report {
+    /// Of which target.
+    pub target: &'static str,
     /// Executions.
     pub executions: u64,
     /// Those that were understood.
@@ -60,7 +62,7 @@ pub fn run_campaign(
     let firsts = pool.len();
     let mut understood = Vec::new();
     let mut seen = HashSet::new();
-    let mut report = Report::default();
+    let mut report = Report { target: target.name, ..Report::default() };
     let began = Instant::now();
     while report.executions < order.executions {
         let index = usize::try_from(report.executions).unwrap_or(usize::MAX);
@@ -110,7 +112,7 @@ impl Report {
                 self.taken += u64::from(matches!(verdict, Verdict::Taken(_)));
                 Some(verdict.shape())
             }
-            (Outcome::Panicked(said), _) if awaiting::is_known(said) => {
+            (Outcome::Panicked(said), _) if awaiting::is_known(self.target, said) => {
                 self.awaiting += 1;
                 None
             }

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use watchdog_fuzz::campaign::Order;
 use watchdog_fuzz::supervise::{Row, Task, supervise_all, target, work};
-use watchdog_fuzz::{corpus, targets};
+use watchdog_fuzz::{bad, corpus, targets};
 
 /// Feeds every reader of bytes from outside with inputs that nobody would write.
 ///
@@ -29,6 +29,9 @@ struct Arguments {
     /// Write the samples of the targets as their corpora, and do nothing else.
     #[arg(long)]
     write_corpus: bool,
+    /// Give every reader what is wrong by construction, and do nothing else.
+    #[arg(long)]
+    bad_inputs: bool,
     /// Be the process of one campaign.
     #[arg(long, hide = true, value_name = "NAME")]
     worker: Option<String>,
@@ -52,6 +55,9 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
         let trace = std::env::var_os("WATCHDOG_FUZZ_TRACE").is_some();
         return work(target(name)?, Task { order, trace }).map(|()| true);
     }
+    if arguments.bad_inputs {
+        return Ok(tell_bad_inputs());
+    }
     let mut names = Vec::new();
     for name in &arguments.target {
         names.push(target(name)?.name);
@@ -68,6 +74,25 @@ fn run(arguments: &Arguments) -> anyhow::Result<bool> {
     let rows = supervise_all(&names, order, arguments.jobs)?;
     print(&rows);
     Ok(rows.iter().all(|row| row.findings.is_empty()))
+}
+
+/// Whether whoever wrote each of them is told what and where.
+fn tell_bad_inputs() -> bool {
+    let cases = bad::cases();
+    let mut faults = 0;
+    for case in &cases {
+        let answer = std::panic::catch_unwind(|| bad::read(case.reader, &case.input));
+        let fault = match answer {
+            Ok(answer) => bad::fault(case, answer),
+            Err(_) => Some("it panics".to_owned()),
+        };
+        if let Some(fault) = fault {
+            println!("{:?} {:?}: {fault}", case.reader, case.story);
+            faults += 1;
+        }
+    }
+    println!("{} bad inputs, {faults} not told", cases.len());
+    faults == 0
 }
 
 fn print(rows: &[Row]) {

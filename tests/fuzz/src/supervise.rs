@@ -91,25 +91,29 @@ pub fn work(target: &Target, task: Task) -> anyhow::Result<()> {
             let _ = trace.rewind().and_then(|()| trace.set_len(0)).and_then(|()| trace.write_all(input));
         }
     });
-    let row = row(target, corpus, report)?;
+    let row = row(target, corpus, &report)?;
     println!("{}", serde_json::to_string(&row)?);
     Ok(())
 }
 
-/// The corpus of a target, and what once showed a bug in it.
+/// The samples of a target as the types are now, its corpus, and what once showed a bug in it.
 ///
 /// # Errors
 ///
 /// When a file can't be read.
 pub fn seeds(target: &Target) -> anyhow::Result<Vec<Vec<u8>>> {
-    let mut seeds = Vec::new();
+    let mut seeds = (target.samples)();
     for kind in [corpus::CORPUS, corpus::CRASHES] {
-        seeds.extend(corpus::load(kind, target.name)?.into_iter().map(|(_, input)| input));
+        for (_, input) in corpus::load(kind, target.name)? {
+            if !seeds.contains(&input) {
+                seeds.push(input);
+            }
+        }
     }
     Ok(seeds)
 }
 
-fn row(target: &Target, corpus: usize, report: Report) -> anyhow::Result<Row> {
+fn row(target: &Target, corpus: usize, report: &Report) -> anyhow::Result<Row> {
     let mut findings = Vec::new();
     for (kind, (input, outcome)) in &report.findings {
         let input = reduce(target, input);

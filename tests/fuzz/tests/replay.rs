@@ -9,7 +9,7 @@ use watchdog_fuzz::target::{Target, Verdict};
 use watchdog_fuzz::{awaiting, targets};
 
 /// Executions of each target, the slowest of which takes a millisecond without optimisation.
-const EXECUTIONS: u64 = 2_500;
+const EXECUTIONS: u64 = 2_000;
 
 /// The targets in two halves, so that two processors have something to do.
 fn halves() -> [Vec<&'static Target>; 2] {
@@ -32,25 +32,13 @@ fn there_are_enough_targets_and_each_has_a_corpus() {
 }
 
 #[test]
-fn the_corpora_are_the_samples_of_the_real_types() {
-    for target in targets::ALL {
-        let kept: Vec<Vec<u8>> =
-            corpus::load(CORPUS, target.name).unwrap().into_iter().map(|(_, it)| it).collect();
-        for sample in (target.samples)() {
-            let known = kept.contains(&sample);
-            assert!(known, "{}: run `cargo run -p watchdog-fuzz -- --write-corpus`", target.name);
-        }
-    }
-}
-
-#[test]
 fn nothing_that_is_kept_panics_or_takes_long() {
     for target in targets::ALL {
         for kind in [CORPUS, CRASHES] {
             for (name, input) in corpus::load(kind, target.name).unwrap() {
                 match run(target, &input).0 {
                     Outcome::Answered(_) => {}
-                    Outcome::Panicked(said) if awaiting::is_known(&said) => {}
+                    Outcome::Panicked(said) if awaiting::is_known(target.name, &said) => {}
                     bad => panic!("{kind}/{}/{name}: {bad:?}", target.name),
                 }
             }
@@ -60,7 +48,9 @@ fn nothing_that_is_kept_panics_or_takes_long() {
 
 #[test]
 fn what_waits_to_be_mended_still_shows() {
-    for bug in awaiting::BUGS {
+    // Overflows are only checked in builds for tests.
+    let checked = |bug: &&awaiting::Bug| cfg!(debug_assertions) || !bug.says.contains("overflow");
+    for bug in awaiting::BUGS.iter().filter(checked) {
         let target = targets::named(bug.target).unwrap();
         let input = std::fs::read(corpus::directory(AWAITING, bug.target).join(bug.input)).unwrap();
         let (outcome, _) = run(target, &input);
@@ -133,4 +123,38 @@ fn a_bug_would_be_found() {
     };
     let (outcome, took) = run(&slow, b"{}");
     assert!(matches!(outcome, Outcome::Slow(_)), "{took:?}");
+}
+
+#[test]
+fn large_inputs_take_time_by_their_length() {
+    let names =
+        |count: usize| (0..count).map(|number| format!("\"r{number}\"")).collect::<Vec<_>>().join(",");
+    let keys =
+        |count: usize| (0..count).map(|number| format!("\"k{number}\":1")).collect::<Vec<_>>().join(",");
+    let word = "x".repeat(200_000);
+    let reply = watchdog_proto::admin::Done { message: word.clone() };
+    let mut done = vec![15];
+    done.extend(prost::Message::encode_to_vec(&reply));
+    let table = [
+        (
+            &targets::goal_files::JSON,
+            format!("{{\"rollout\":{{\"canary\":[{}]}}}}", names(60_000)).into_bytes(),
+        ),
+        (
+            &targets::goal_files::JSON,
+            format!("{{\"set\":{{\"a/b\":{{{0},{0}}}}}}}", keys(60_000)).into_bytes(),
+        ),
+        (&targets::goal_files::TOML, format!("remove = [{}]", names(60_000)).into_bytes()),
+        (&targets::names::TARGET, word.into_bytes()),
+        (&targets::admin_replies::TARGET, done),
+    ];
+    for (target, input) in table {
+        let (outcome, took) = run(target, &input);
+        assert!(
+            matches!(outcome, Outcome::Answered(_)),
+            "{}: {took:?} for {} bytes",
+            target.name,
+            input.len()
+        );
+    }
 }

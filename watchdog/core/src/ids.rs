@@ -151,10 +151,10 @@ macro_rules! numbers {
         pub struct $name(pub u64);
 
         impl $name {
-            /// The next one.
+            /// The next one; nothing ever comes near the last.
             #[must_use]
             pub fn next(self) -> Self {
-                Self(self.0 + 1)
+                Self(self.0.saturating_add(1))
             }
         }
 

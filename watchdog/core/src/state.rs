@@ -171,7 +171,8 @@ impl FromStr for Hash {
 
     fn from_str(text: &str) -> Result<Self, HashError> {
         let error = || HashError { text: text.chars().take(70).collect() };
-        if text.len() != 64 || !text.is_ascii() {
+        // One hash has one spelling.
+        if text.len() != 64 || !text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f')) {
             return Err(error());
         }
         let mut bytes = [0; 32];

@@ -31,7 +31,7 @@ impl Stat {
     /// Understands the text.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         // The command's name stands in parentheses and may hold anything, also parentheses and blanks.
-        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_whitespace().collect();
+        let fields: Vec<&str> = text.rsplit_once(')')?.1.split_ascii_whitespace().collect();
         Some(Self {
             state: fields.first()?.chars().next()?,
             parent: fields.get(1)?.parse().ok()?,

@@ -100,8 +100,8 @@ pub(super) fn cases() -> Vec<Case> {
         case(Reader::Ctl, "watchdogctl".to_owned(), "Usage"),
     ];
     let agent = AGENT.iter().map(|(command, names)| {
-        let words: String = command.split_whitespace().map(|word| format!("\n{word}")).collect();
-        case(Reader::Agent, format!("replica-agent{words}"), names)
+        let words: Vec<&str> = std::iter::once("replica-agent").chain(command.split_whitespace()).collect();
+        case(Reader::Agent, words.join("\n"), names)
     });
     ctl.chain(missing).chain(agent).collect()
 }

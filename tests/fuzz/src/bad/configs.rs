@@ -129,7 +129,12 @@ pub(super) fn cases() -> Vec<Case> {
             match line.split_once(" = ") {
                 Some((key, value)) => cases.extend(of_line((reader, text), index, (key, value))),
                 None => {
-                    cases.push(case((reader, text), index, &line.replace(']', ""), "a table without its end"))
+                    cases.push(case(
+                        (reader, text),
+                        index,
+                        &line.replace(']', ""),
+                        "a table without its end",
+                    ));
                 }
             }
         }

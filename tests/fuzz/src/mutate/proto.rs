@@ -74,7 +74,7 @@ fn number(rng: &mut Rng) -> u64 {
     match rng.below(3) {
         0 => rng.below(300) as u64,
         1 => u64::MAX - rng.below(3) as u64,
-        _ => words::number(rng).parse().unwrap_or_else(|_| rng.next()),
+        _ => words::number(rng).parse().unwrap_or_else(|_| rng.number()),
     }
 }
 

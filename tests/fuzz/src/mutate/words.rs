@@ -115,5 +115,5 @@ pub fn any(words: &[Vec<u8>], rng: &mut Rng) -> Vec<u8> {
 
 /// A number.
 pub fn number(rng: &mut Rng) -> String {
-    if rng.one_in(3) { rng.next().to_string() } else { NUMBERS[rng.below(NUMBERS.len())].to_owned() }
+    if rng.one_in(3) { rng.number().to_string() } else { NUMBERS[rng.below(NUMBERS.len())].to_owned() }
 }

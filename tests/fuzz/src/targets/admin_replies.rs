@@ -17,7 +17,10 @@ pub const TARGET: Target = Target { fuzz, samples, ..target("admin_replies", Fla
 /// Screens, from none to a wide one.
 const WIDTHS: [Option<usize>; 4] = [None, Some(1), Some(40), Some(120)];
 
-const READERS: &[fn(&[u8]) -> Result<Answer, String>] = &[
+/// Reads one kind of answer.
+type Reader = fn(&[u8]) -> Result<Answer, String>;
+
+const READERS: &[Reader] = &[
     |bytes| read(bytes, Answer::Status),
     |bytes| read(bytes, Answer::Why),
     |bytes| read(bytes, Answer::Plan),
@@ -63,14 +66,22 @@ where
     Ok(answer(reply))
 }
 
-fn samples() -> Vec<Vec<u8>> {
-    let text = str::to_owned;
-    let refusal = wire::RefusalView {
+fn text(text: &str) -> String {
+    text.to_owned()
+}
+
+/// Why nothing is done.
+fn refusal() -> wire::RefusalView {
+    wire::RefusalView {
         kind: text("busy"),
         replica: Some(text("demo-a")),
         culprit: None,
         sentence: text("enough heals are under way"),
-    };
+    }
+}
+
+/// A cluster in trouble.
+fn status() -> wire::ClusterStatus {
     let replica = wire::ReplicaView {
         replica: text("demo-a"),
         host: Some(text("h1")),
@@ -83,7 +94,7 @@ fn samples() -> Vec<Vec<u8>> {
         state_hash: Some(text("ab")),
         since: Some(text("1970-01-01T00:00:00Z")),
     };
-    let status = wire::ClusterStatus {
+    wire::ClusterStatus {
         cluster: text("demo"),
         leader: Some(wire::LeaderView { id: text("w1"), address: text("http://127.0.0.1:2"), epoch: 3 }),
         head: 4,
@@ -98,11 +109,15 @@ fn samples() -> Vec<Vec<u8>> {
         hosts: vec![wire::HostView { host: text("h1"), state: text("up"), ..Default::default() }],
         replicas: vec![replica.clone(), replica],
         holds: vec![wire::HoldView { target: text("demo-a"), ..Default::default() }],
-        refusals: vec![refusal.clone()],
+        refusals: vec![refusal()],
         blind: Some(text("since then")),
         goal: Some(text("g")),
         goal_stage: Some(text("canary")),
-    };
+    }
+}
+
+/// A plan that runs.
+fn plan() -> wire::PlanView {
     let step = wire::StepView {
         id: text("3-1-1"),
         kind: text("load"),
@@ -115,16 +130,20 @@ fn samples() -> Vec<Vec<u8>> {
         progress: Some(text("half")),
         ..Default::default()
     };
-    let plan = wire::PlanView {
+    wire::PlanView {
         id: text("3-1"),
         epoch: 3,
         status: text("running"),
         reason: text("r"),
         created_at: text("1970-01-01T00:00:00Z"),
         steps: vec![step],
-        refusals: vec![refusal.clone()],
-    };
-    let goal = wire::GoalView {
+        refusals: vec![refusal()],
+    }
+}
+
+/// A goal that rolls.
+fn goal() -> wire::GoalView {
+    wire::GoalView {
         id: text("g"),
         status: text("rolling"),
         gist: text("set model/m"),
@@ -142,16 +161,24 @@ fn samples() -> Vec<Vec<u8>> {
             percent: Some(200),
             progress: Some(text("p")),
         }],
-        refusals: vec![refusal],
+        refusals: vec![refusal()],
         ..Default::default()
-    };
-    let line = wire::DiffLine {
+    }
+}
+
+/// A difference.
+fn line() -> wire::DiffLine {
+    wire::DiffLine {
         operation: text("change"),
         key: text("model/m"),
         before_json: Some(text("{\"a\":1}")),
         after_json: Some(text("{\"a\":2}")),
-    };
-    let entry = wire::LogEntry {
+    }
+}
+
+/// A change.
+fn entry() -> wire::LogEntry {
+    wire::LogEntry {
         version: 3,
         at: text("1970-01-01T00:00:00Z"),
         key: text("model/m"),
@@ -159,7 +186,11 @@ fn samples() -> Vec<Vec<u8>> {
         after_json: Some(text("{}")),
         mark: Some(text("stable")),
         ..Default::default()
-    };
+    }
+}
+
+/// Why a replica is treated as it is.
+fn verdict() -> wire::Verdict {
     let finding = wire::FindingView {
         fault: text("exited"),
         detail: text("d"),
@@ -169,7 +200,7 @@ fn samples() -> Vec<Vec<u8>> {
         needed: 3,
         convicted: false,
     };
-    let verdict = wire::Verdict {
+    wire::Verdict {
         replica: text("demo-a"),
         state: text("exited"),
         verdict: text("it is dead"),
@@ -177,14 +208,22 @@ fn samples() -> Vec<Vec<u8>> {
         doing: vec![text("x")],
         history: vec![text("y")],
         ..Default::default()
-    };
-    let snapshot = wire::SnapshotView {
+    }
+}
+
+/// A picture with something in it that clears screens.
+fn snapshot() -> wire::SnapshotView {
+    wire::SnapshotView {
         step: text("3-1-1"),
         replica: text("demo-a"),
         snapshot_json: text("{\"stack\":\"\\u001b[2J\"}"),
         ..Default::default()
-    };
-    let event = wire::Event {
+    }
+}
+
+/// Something that happened.
+fn event() -> wire::Event {
+    wire::Event {
         sequence: 9,
         at: text("1970-01-01T00:00:00Z"),
         kind: text("convicted"),
@@ -192,30 +231,33 @@ fn samples() -> Vec<Vec<u8>> {
         plan: Some(text("3-1")),
         message: text("m"),
         ..Default::default()
-    };
+    }
+}
+
+fn samples() -> Vec<Vec<u8>> {
     vec![
-        message(0, &status),
+        message(0, &status()),
         message(0, &wire::ClusterStatus::default()),
-        message(1, &verdict),
-        message(2, &plan),
-        message(3, &wire::PlanListReply { plans: vec![plan] }),
-        message(4, &wire::SnapshotsReply { snapshots: vec![snapshot] }),
+        message(1, &verdict()),
+        message(2, &plan()),
+        message(3, &wire::PlanListReply { plans: vec![plan()] }),
+        message(4, &wire::SnapshotsReply { snapshots: vec![snapshot()] }),
         message(
             5,
             &wire::GoalDiffReply {
                 head: 3,
-                lines: vec![line.clone()],
+                lines: vec![line()],
                 added: 1,
                 changed: 2,
                 removed: 3,
                 notes: vec![text("note")],
             },
         ),
-        message(6, &goal),
-        message(7, &wire::GoalListReply { goals: vec![goal] }),
-        message(8, &wire::LogListReply { entries: vec![entry.clone()], head: 3, stable: Some(3) }),
-        message(9, &entry),
-        message(10, &wire::LogDiffReply { lines: vec![line], added: 0, changed: 1, removed: 0 }),
+        message(6, &goal()),
+        message(7, &wire::GoalListReply { goals: vec![goal()] }),
+        message(8, &wire::LogListReply { entries: vec![entry()], head: 3, stable: Some(3) }),
+        message(9, &entry()),
+        message(10, &wire::LogDiffReply { lines: vec![line()], added: 0, changed: 1, removed: 0 }),
         message(
             11,
             &wire::LogStateReply {
@@ -228,7 +270,7 @@ fn samples() -> Vec<Vec<u8>> {
             12,
             &wire::LogVerifyReply { ok: false, entries: 3, broken_version: Some(2), message: text("broken") },
         ),
-        message(13, &event),
+        message(13, &event()),
         message(14, &wire::LeaderReply { cluster: text("demo"), leader: None }),
         message(15, &wire::Done { message: text("\u{1b}[31mdone\r\n") }),
     ]

@@ -78,62 +78,85 @@ fn host(bytes: &[u8]) -> Verdict {
     .unwrap_or_else(|verdict| verdict)
 }
 
+const REPLICA: &str = "demo-a";
+
+fn incarnation() -> String {
+    Incarnation::from_u128(LIFE).to_string()
+}
+
+fn state() -> State {
+    serde_json::from_value(json!({"model/m": {"a": 1}})).expect("a state")
+}
+
+fn state_json() -> String {
+    serde_json::to_string(&state()).expect("a state is JSON")
+}
+
+fn start() -> Start {
+    Start {
+        replica: REPLICA.into(),
+        incarnation: incarnation(),
+        program: "web".into(),
+        parameters: [("listen".to_owned(), "127.0.0.1:0".to_owned())].into(),
+        version: 3,
+        state_json: state_json(),
+        state_hash: state().hash().to_string(),
+        exclusive: true,
+        lease_ms: 5_000,
+        probes_json: "[{\"kind\":\"tcp\"}]".into(),
+    }
+}
+
+fn load() -> Load {
+    Load {
+        replica: REPLICA.into(),
+        incarnation: incarnation(),
+        from_version: 1,
+        to_version: 3,
+        difference_json: "{\"model/m\":{\"a\":1},\"rule/x\":null}".into(),
+        from_hash: State::default().hash().to_string(),
+        to_hash: state().hash().to_string(),
+        state_json: state_json(),
+    }
+}
+
+fn acts() -> Vec<act_request::Act> {
+    vec![
+        act_request::Act::Start(start()),
+        act_request::Act::Start(Start { program: "other".into(), ..start() }),
+        act_request::Act::Start(Start {
+            exclusive: false,
+            lease_ms: 0,
+            probes_json: String::new(),
+            ..start()
+        }),
+        act_request::Act::Kill(Kill {
+            replica: REPLICA.into(),
+            incarnation: incarnation(),
+            grace_ms: u64::MAX,
+        }),
+        act_request::Act::Snapshot(Snapshot {
+            replica: REPLICA.into(),
+            incarnation: incarnation(),
+            budget_ms: 50,
+        }),
+        act_request::Act::Drain(Drain { replica: REPLICA.into(), incarnation: incarnation() }),
+        act_request::Act::Undrain(Undrain { replica: REPLICA.into(), incarnation: incarnation() }),
+        act_request::Act::Load(load()),
+        act_request::Act::Load(Load { state_json: "{}".into(), ..load() }),
+    ]
+}
+
 fn samples() -> Vec<Vec<u8>> {
-    let state: State = serde_json::from_value(json!({"model/m": {"a": 1}})).expect("a state");
-    let incarnation = Incarnation::from_u128(LIFE).to_string();
-    let (replica, hash, empty) =
-        ("demo-a".to_owned(), state.hash().to_string(), State::default().hash().to_string());
-    let state_json = serde_json::to_string(&state).expect("a state is JSON");
     let order = Order {
         cluster: "demo".into(),
         epoch: 3,
         plan: "3-1".into(),
         step: "3-1-1".into(),
-        target: incarnation.clone(),
+        target: incarnation(),
         timeout_ms: 1_000,
     };
-    let start = Start {
-        replica: replica.clone(),
-        incarnation: incarnation.clone(),
-        program: "web".into(),
-        parameters: [("listen".to_owned(), "127.0.0.1:0".to_owned())].into(),
-        version: 3,
-        state_json: state_json.clone(),
-        state_hash: hash.clone(),
-        exclusive: true,
-        lease_ms: 5_000,
-        probes_json: "[{\"kind\":\"tcp\"}]".into(),
-    };
-    let load = Load {
-        replica: replica.clone(),
-        incarnation: incarnation.clone(),
-        from_version: 1,
-        to_version: 3,
-        difference_json: "{\"model/m\":{\"a\":1},\"rule/x\":null}".into(),
-        from_hash: empty,
-        to_hash: hash,
-        state_json,
-    };
-    let acts = [
-        act_request::Act::Start(start.clone()),
-        act_request::Act::Start(Start { program: "other".into(), ..start.clone() }),
-        act_request::Act::Start(Start { exclusive: false, lease_ms: 0, probes_json: String::new(), ..start }),
-        act_request::Act::Kill(Kill {
-            replica: replica.clone(),
-            incarnation: incarnation.clone(),
-            grace_ms: u64::MAX,
-        }),
-        act_request::Act::Snapshot(Snapshot {
-            replica: replica.clone(),
-            incarnation: incarnation.clone(),
-            budget_ms: 50,
-        }),
-        act_request::Act::Drain(Drain { replica: replica.clone(), incarnation: incarnation.clone() }),
-        act_request::Act::Undrain(Undrain { replica: replica.clone(), incarnation }),
-        act_request::Act::Load(load.clone()),
-        act_request::Act::Load(Load { state_json: "{}".into(), ..load }),
-    ];
-    let mut samples: Vec<Vec<u8>> = acts
+    let mut samples: Vec<Vec<u8>> = acts()
         .into_iter()
         .map(|act| message(0, &ActRequest { order: Some(order.clone()), act: Some(act) }))
         .collect();
@@ -153,7 +176,7 @@ fn samples() -> Vec<Vec<u8>> {
             1,
             &SealRequest { cluster: "demo".into(), epoch: 0, target: "i".into(), steps: vec!["3_1".into()] },
         ),
-        message(2, &LookRequest { cluster: "demo".into(), replicas: vec![replica] }),
+        message(2, &LookRequest { cluster: "demo".into(), replicas: vec![REPLICA.into()] }),
         message(2, &LookRequest { cluster: "other".into(), replicas: Vec::new() }),
     ]);
     samples

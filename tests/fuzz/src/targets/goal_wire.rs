@@ -3,9 +3,9 @@
 //! *Holds*: what is taken can be recorded and read again, its changes can be stored, sent to a replica as a difference
 //! and hashed there to the same state, and composing it again changes nothing.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use watchdog_core::goal::compose::{applied, compose};
-use watchdog_core::goal::{Goal, fault};
+use watchdog_core::goal::{Goal, fault, wire};
 use watchdog_core::ids::Version;
 use watchdog_core::record::Body;
 use watchdog_core::state::{Difference, State};
@@ -22,7 +22,8 @@ pub const TARGET: Target = Target { fuzz, samples, ..target("goal_wire", Flavour
 /// What stands in the log before the goal.
 pub(super) fn state() -> State {
     let value = json!({
-        "model/fraud": {"bias": 1.0}, "rule/old": "x", "setting/s": 1, "policy/healing": {"strikes": 3},
+        "model/fraud": {"bias": 1.0}, "rule/old": "x", "setting/s": 1,
+        "setting/big": 9_007_199_254_740_992_u64, "policy/healing": {"strikes": 3},
         "replica/demo-a": {"hosts": ["h1"], "program": "p"}, "replica/demo-b": {"hosts": ["h2"], "program": "p"},
     });
     serde_json::from_value(value).expect("a state")
@@ -30,7 +31,7 @@ pub(super) fn state() -> State {
 
 fn fuzz(bytes: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::no_text() };
-    let goal: Goal = match serde_json::from_str(text) {
+    let goal: Goal = match wire::read(text) {
         Ok(goal) => goal,
         Err(error) => return Verdict::Refused(error.to_string()),
     };
@@ -51,6 +52,10 @@ fn fuzz(bytes: &[u8]) -> Verdict {
     let changes = compose(&goal, &head, restored);
     let after = applied(&head, &changes);
     assert!(compose(&goal, &after, restored).is_empty(), "goal: composing it again changes something");
+    for (key, value) in &goal.set {
+        let stands = after.get(key).expect("goal: what it sets is not there");
+        assert!(alike(stands, value), "goal: what it sets is there as another");
+    }
     for change in &changes {
         for value in [&change.before, &change.after].into_iter().flatten() {
             let text = serde_json::to_string(value).expect("a value is JSON");
@@ -61,6 +66,18 @@ fn fuzz(bytes: &[u8]) -> Verdict {
     }
     reaches_replicas(&head.application(), &after.application());
     Verdict::Taken(goal.gist())
+}
+
+/// Whether two values are the same, however they are spelt: `1.0` and `1` are, and no two whole numbers.
+fn alike(a: &Value, b: &Value) -> bool {
+    match (a, b) {
+        (Value::Number(x), Value::Number(y)) if x.is_f64() || y.is_f64() => x.as_f64() == y.as_f64(),
+        (Value::Array(x), Value::Array(y)) => x.len() == y.len() && x.iter().zip(y).all(|(x, y)| alike(x, y)),
+        (Value::Object(x), Value::Object(y)) => {
+            x.len() == y.len() && x.iter().all(|(name, x)| y.get(name).is_some_and(|y| alike(x, y)))
+        }
+        _ => a == b,
+    }
 }
 
 fn can_be_recorded(goal: &Goal) {

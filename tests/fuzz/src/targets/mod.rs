@@ -1,5 +1,6 @@
 //! Targets: one file for each reader of bytes from outside.
 
+pub mod aborts;
 pub mod admin_replies;
 pub mod admin_requests;
 pub mod agent_orders;
@@ -51,7 +52,7 @@ pub const ALL: &[Target] = &[
 
 /// The target of this name.
 pub fn named(name: &str) -> Option<&'static Target> {
-    ALL.iter().find(|target| target.name == name)
+    ALL.iter().chain([&aborts::TARGET]).find(|target| target.name == name)
 }
 
 /// A target.

@@ -2,6 +2,8 @@
 //!
 //! *Holds*: folding never panics; bit by bit and by way of JSON it comes to the same; what is open can be asked what is next.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 use watchdog_core::goal::errand::errand;
 use watchdog_core::history::History;
@@ -18,6 +20,9 @@ use crate::target::{Flavour, Target, Verdict};
 /// See the module.
 pub const TARGET: Target = Target { fuzz, samples, ..target("records", Flavour::Json) };
 
+/// Entries lie deeper within what is made of them; whoever accepts a goal has to see that there is room.
+const DEPTH_MAX: usize = 100;
+
 /// A line `E T BODY` sets epoch and time; both go on from there.
 fn entries(text: &str) -> (Vec<Entry>, Option<String>) {
     let (mut epoch, mut at, mut refused) = (Epoch(1), Time(1_000), None);
@@ -27,6 +32,10 @@ fn entries(text: &str) -> (Vec<Entry>, Option<String>) {
         let mut numbers = line[..start].split_whitespace().filter_map(|word| word.parse().ok());
         epoch = numbers.next().map_or(epoch, Epoch);
         at = numbers.next().map_or(at.plus_ms(10), Time);
+        if depth(&line[start..]) > DEPTH_MAX {
+            refused = Some("too deep".to_owned());
+            continue;
+        }
         match serde_json::from_str::<Body>(&line[start..]) {
             Ok(body) => {
                 let sequence = Sequence(entries.len() as u64 + 1);
@@ -38,6 +47,19 @@ fn entries(text: &str) -> (Vec<Entry>, Option<String>) {
     (entries, refused)
 }
 
+/// How deeply a JSON text is nested at most; brackets in texts count too.
+fn depth(json: &str) -> usize {
+    let steps = json.bytes().scan(0_usize, |depth, byte| {
+        match byte {
+            b'{' | b'[' => *depth += 1,
+            b'}' | b']' => *depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        Some(*depth)
+    });
+    steps.max().unwrap_or(0)
+}
+
 fn fuzz(bytes: &[u8]) -> Verdict {
     let Ok(text) = std::str::from_utf8(bytes) else { return Verdict::no_text() };
     let (entries, refused) = entries(text);
@@ -47,7 +69,9 @@ fn fuzz(bytes: &[u8]) -> Verdict {
     let stored = serde_json::to_string(&first).expect("a history is JSON");
     let mut resumed: History =
         serde_json::from_str(&stored).expect("record: a history can't be read as it is written");
-    entries.iter().for_each(|entry| resumed.apply(entry));
+    for entry in &entries {
+        resumed.apply(entry);
+    }
     assert!(resumed == history, "record: folded by way of JSON it is another");
     let mut words = Vec::new();
     for entry in &entries {
@@ -63,8 +87,8 @@ fn fuzz(bytes: &[u8]) -> Verdict {
         at: history.last_at,
         sight: Sight::Clear,
         fenced_write_at: None,
-        hosts: Default::default(),
-        replicas: Default::default(),
+        hosts: BTreeMap::default(),
+        replicas: BTreeMap::default(),
     };
     for open in history.open_plans.values() {
         let commands = next(open, &sight, history.last_at);
@@ -121,25 +145,31 @@ fn plan(id: &str, remedy: &str, acts: &[Value]) -> Value {
     })
 }
 
-fn samples() -> Vec<Vec<u8>> {
-    let hash = Hash::of(b"x").to_string();
-    let (kill, start) = (
-        json!({"kind": "kill", "host": "h1", "incarnation": ONE, "grace_ms": 0}),
-        json!({"kind": "start", "host": "h1", "incarnation": ONE, "version": 3}),
-    );
-    let (load, probe) = (
-        json!({"kind": "load", "incarnation": ONE, "from": 3, "to": 4}),
-        json!({"kind": "probe", "incarnation": ONE, "version": 3, "state_hash": hash}),
-    );
-    let pace = json!({"canary": 1, "batch": 1, "soak_ms": 10, "probation_ms": 10, "max_failures": 0});
-    let begun = |goal: &str, to: u64| json!({"kind": "goal_begun", "goal": goal, "base": 3, "to": to, "state_hash": hash, "pace": pace, "restart": false, "guard": null});
+/// An act on the one life that there is.
+fn act(kind: &str) -> Value {
+    let mut act = json!({"kind": kind, "incarnation": ONE});
+    let more = match kind {
+        "kill" => json!({"host": "h1", "grace_ms": 0}),
+        "start" => json!({"host": "h1", "version": 3}),
+        "load" => json!({"from": 3, "to": 4}),
+        "probe" => json!({"version": 3, "state_hash": Hash::of(b"x")}),
+        _ => json!({}),
+    };
+    if let (Value::Object(act), Value::Object(more)) = (&mut act, more) {
+        act.extend(more);
+    }
+    act
+}
+
+/// A replica dies and is started again; nobody knows whether it was.
+fn healing() -> Vec<Value> {
     let obituary = json!({"kind": "died", "obituary": {"replica": "demo-a", "incarnation": ONE, "host": "h1", "status": "exit 1", "tree_gone": true, "at": 900}});
-    let heal = [
+    vec![
         json!({"kind": "term_opened", "watchdog": "w1"}),
         json!({"kind": "host_seen", "host": "h1", "instance": "i", "boot_id": "b", "address": "http://127.0.0.1:1"}),
         obituary,
         json!({"kind": "convicted", "conviction": conviction("exited")}),
-        json!({"kind": "plan_recorded", "plan": plan("1-1", "start", &[kill.clone(), start.clone(), probe.clone()]), "status": "running"}),
+        json!({"kind": "plan_recorded", "plan": plan("1-1", "start", &["kill", "start", "probe"].map(act)), "status": "running"}),
         json!({"kind": "sealed", "agent": {"host": "h1"}}),
         json!({"kind": "intended", "plan": "1-1", "step": "1-1-1", "replica": "demo-a", "agent": {"host": "h1"}, "instance": "i"}),
         json!({"kind": "closed", "plan": "1-1", "step": "1-1-1", "outcome": "done", "error": null}),
@@ -147,14 +177,21 @@ fn samples() -> Vec<Vec<u8>> {
         json!({"kind": "closed", "plan": "1-1", "step": "1-1-2", "outcome": "unknown", "error": "gone"}),
         json!({"kind": "plan_status", "plan": "1-1", "status": "failed", "why": "w"}),
         json!({"kind": "cleared", "subject": {"replica": "demo-a"}, "fault": "exited"}),
-    ];
-    let goal = [
+    ]
+}
+
+/// A goal is rejected, and another achieved.
+fn goals() -> Vec<Value> {
+    let hash = Hash::of(b"x").to_string();
+    let pace = json!({"canary": 1, "batch": 1, "soak_ms": 10, "probation_ms": 10, "max_failures": 0});
+    let begun = |goal: &str, to: u64| json!({"kind": "goal_begun", "goal": goal, "base": 3, "to": to, "state_hash": hash, "pace": pace, "restart": false, "guard": null});
+    vec![
         json!({"kind": "marked", "version": 3, "mark": "stable", "state_hash": hash, "why": "w"}),
         json!({"kind": "goal_declared", "goal": "g", "request": "r", "spec": {"set": {"model/m": {"a": 1}}}, "supersede": false}),
         begun("g", 4),
-        json!({"kind": "plan_recorded", "plan": plan("1-2", "roll", &[json!({"kind": "drain", "incarnation": ONE}), load, probe.clone()]), "status": "awaiting_approval"}),
+        json!({"kind": "plan_recorded", "plan": plan("1-2", "roll", &["drain", "load", "probe"].map(act)), "status": "awaiting_approval"}),
         json!({"kind": "plan_status", "plan": "1-2", "status": "running", "why": "approved"}),
-        json!({"kind": "plan_recorded", "plan": plan("1-3", "trial", &[kill, start, probe]), "status": "running"}),
+        json!({"kind": "plan_recorded", "plan": plan("1-3", "trial", &["kill", "start", "probe"].map(act)), "status": "running"}),
         json!({"kind": "plan_status", "plan": "1-3", "status": "done", "why": "w"}),
         json!({"kind": "marked", "version": 4, "mark": "rejected", "state_hash": Hash::of(b"y"), "why": "w"}),
         json!({"kind": "goal_ended", "goal": "g", "status": "rejected", "why": "w"}),
@@ -163,8 +200,12 @@ fn samples() -> Vec<Vec<u8>> {
         begun("h", 5),
         json!({"kind": "goal_ended", "goal": "h", "status": "achieved", "why": "w"}),
         json!({"kind": "marked", "version": 3, "mark": "rejected", "why": "doubted"}),
-    ];
-    let operator = [
+    ]
+}
+
+/// What operators do.
+fn operators() -> Vec<Value> {
+    vec![
         json!({"kind": "paused", "reason": "r", "until": 18_446_744_073_709_551_615_u64}),
         json!({"kind": "resumed"}),
         json!({"kind": "held", "target": "demo-a", "reason": "r", "until": null}),
@@ -176,9 +217,12 @@ fn samples() -> Vec<Vec<u8>> {
         json!({"kind": "snapshot_filed", "plan": "1-1", "step": "1-1-1", "replica": "demo-a", "incarnation": ONE, "snapshot": {"stack": []}}),
         json!({"kind": "appended", "from": 3, "to": 4, "why": "w"}),
         json!({"kind": "resigned", "why": "w"}),
-    ];
+    ]
+}
+
+fn samples() -> Vec<Vec<u8>> {
     let lines = |bodies: &[Value]| bodies.iter().map(Value::to_string).collect::<Vec<_>>().join("\n");
-    let (heal, goal, operator) = (lines(&heal), lines(&goal), lines(&operator));
+    let (heal, goal, operator) = (lines(&healing()), lines(&goals()), lines(&operators()));
     texts(&[
         heal.clone(),
         goal.clone(),

@@ -28,7 +28,7 @@ fn fuzz(bytes: &[u8]) -> Verdict {
             // Elsewhere it would be a word like any other.
             let place = text.lines().find(|line| line.contains(PASSWORD));
             let secret = text.matches(PASSWORD).count() == 1
-                && place.is_some_and(|line| line.trim_start().starts_with("journal"));
+                && place.is_some_and(|line| line.starts_with("journal") && line.contains("://u:s3cr3t@"));
             assert!(!secret || !said.contains(PASSWORD), "config: the password is told");
             Verdict::Refused(said)
         }
@@ -40,6 +40,10 @@ fn fuzz(bytes: &[u8]) -> Verdict {
 /// # Errors
 ///
 /// What its owner is told.
+///
+/// # Panics
+///
+/// When what is understood breaks a rule.
 pub fn understood(text: &str) -> Result<String, String> {
     let config = Config::parse(Path::new("watchdog.toml"), text).map_err(|error| error.to_string())?;
     assert!(config.listen.ip().is_loopback(), "config: it listens beyond this machine");

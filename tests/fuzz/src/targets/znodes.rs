@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use watchdog_core::ids::{ClusterId, Epoch, Incarnation, Version};
+use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, ReplicaId, Version};
 use watchdog_core::state::Hash;
 use watchdog_membership::outside::see;
 use watchdog_membership::picture::Picture;
@@ -73,16 +73,18 @@ fn line<T: Serialize>(path: &str, record: &T) -> Vec<u8> {
     [path.as_bytes(), b" ", &encode(record)].concat()
 }
 
-fn samples() -> Vec<Vec<u8>> {
-    let paths = Paths::new(&"demo".parse().expect("a name"));
-    let (host, replica) = ("h1".parse().expect("a name"), "demo-a".parse().expect("a name"));
-    let incarnation = Incarnation::from_u128(0x0197_c7a0_5f3e_7c2d_8000_3f2a_6b1c_9d4e);
-    let (watchdog, state_hash) = ("w1".parse().expect("a name"), Hash::of(b"x"));
-    let process = ProcessRecord {
+const ONE: u128 = 0x0197_c7a0_5f3e_7c2d_8000_3f2a_6b1c_9d4e;
+
+fn name<T: std::str::FromStr<Err: std::fmt::Debug>>(text: &str) -> T {
+    text.parse().expect("a name")
+}
+
+fn process() -> ProcessRecord {
+    ProcessRecord {
         format: FORMAT,
-        replica,
-        incarnation,
-        host,
+        replica: name("demo-a"),
+        incarnation: Incarnation::from_u128(ONE),
+        host: name("h1"),
         pid: 7,
         start_ticks: 70,
         boot_id: "b".into(),
@@ -90,44 +92,52 @@ fn samples() -> Vec<Vec<u8>> {
         probe: ProbeState::Failing,
         detail: "no answer".into(),
         since_ms: 1,
-        loaded: Some(LoadedRecord { version: Version(3), state_hash }),
-    };
-    let ProcessRecord { replica, host, boot_id, .. } = process.clone();
-    let member = MemberRecord {
+        loaded: Some(LoadedRecord { version: Version(3), state_hash: Hash::of(b"x") }),
+    }
+}
+
+fn member() -> MemberRecord {
+    MemberRecord {
         format: FORMAT,
-        replica: replica.clone(),
-        incarnation,
-        host: host.clone(),
+        replica: name("demo-a"),
+        incarnation: Incarnation::from_u128(ONE),
+        host: name("h1"),
         pid: 7,
         start_ticks: 70,
-        boot_id: boot_id.clone(),
+        boot_id: "b".into(),
         address: "http://127.0.0.1:1".into(),
         service: None,
         version: Version(3),
-        state_hash,
+        state_hash: Hash::of(b"x"),
         health: Health::Ready,
         detail: String::new(),
         epoch: Epoch(2),
         since_ms: 5,
-    };
-    let (epoch, term) = (Epoch(2), Epoch(2));
-    let lines = [
+    }
+}
+
+/// A node of every kind.
+fn nodes() -> Vec<Vec<u8>> {
+    let paths = Paths::new(&name("demo"));
+    let (epoch, incarnation) = (Epoch(2), Incarnation::from_u128(ONE));
+    let (host, replica): (HostId, ReplicaId) = (name("h1"), name("demo-a"));
+    vec![
         line(
             &paths.epoch(),
             &EpochRecord {
                 format: FORMAT,
                 epoch,
-                leader: watchdog,
-                term,
+                leader: name("w1"),
+                term: epoch,
                 head: Version(3),
-                hash: state_hash,
+                hash: Hash::of(b"x"),
             },
         ),
         line(
             &format!("{}/w1-c0ffee-0000000012", paths.contenders()),
             &ContenderRecord {
                 format: FORMAT,
-                watchdog: "w1".parse().expect("a name"),
+                watchdog: name("w1"),
                 address: "http://127.0.0.1:2".into(),
                 pid: 9,
                 reaches_journal: true,
@@ -141,13 +151,13 @@ fn samples() -> Vec<Vec<u8>> {
                 instance: "i".into(),
                 address: "http://127.0.0.1:3".into(),
                 pid: 8,
-                boot_id,
+                boot_id: "b".into(),
                 inventory_complete: true,
                 epoch,
             },
         ),
-        line(&paths.process(&replica, incarnation), &process),
-        line(&paths.member(&replica, incarnation), &member),
+        line(&paths.process(&replica, incarnation), &process()),
+        line(&paths.member(&replica, incarnation), &member()),
         line(
             &paths.obituary(incarnation),
             &ObituaryRecord {
@@ -160,10 +170,13 @@ fn samples() -> Vec<Vec<u8>> {
                 at_ms: 9,
             },
         ),
-    ];
-    let whole = lines.join(&b'\n');
+    ]
+}
+
+fn samples() -> Vec<Vec<u8>> {
+    let mut samples = nodes();
+    let whole = samples.join(&b'\n');
     let text = String::from_utf8_lossy(&whole).into_owned();
-    let mut samples = lines.to_vec();
     samples.extend([
         whole,
         text.replace("\"format\":1", "\"format\":2").into_bytes(),

@@ -20,6 +20,11 @@ pub const KEYS_MAX: usize = 10_000;
 /// The most bytes that all values of a goal may have.
 pub const GOAL_BYTES_MAX: usize = 16 * 1024 * 1024;
 
+/// How deep a value may be nested.
+const DEPTH_MAX: u32 = 64;
+/// Beyond this a double does not tell one whole number from the next.
+const EXACT_MAX: u64 = 1 << 53;
+
 /// The value of [`KINDS_KEY`].
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -37,9 +42,22 @@ pub struct Fault {
     pub what: String,
 }
 
+/// A longer sentence says no more; it may repeat what was given, however long that is.
+const WHAT_CHARACTERS_MAX: usize = 500;
+
 impl Fault {
-    fn of(field: impl fmt::Display, what: impl Into<String>) -> Self {
-        Self { field: field.to_string(), what: what.into() }
+    fn of(field: impl fmt::Display, what: impl AsRef<str>) -> Self {
+        let mut what: String = what
+            .as_ref()
+            .chars()
+            .take(WHAT_CHARACTERS_MAX + 1)
+            .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+            .collect();
+        if what.chars().count() > WHAT_CHARACTERS_MAX {
+            what.pop();
+            what.push('…');
+        }
+        Self { field: field.to_string(), what }
     }
 }
 
@@ -125,7 +143,12 @@ fn of_canary(goal: &Goal, head: &State) -> Result<(), Fault> {
 /// A [`Fault`] that names the key.
 pub fn of_edit(key: &Key, value: Option<&Value>, head: &State) -> Result<(), Fault> {
     let fault = match value {
-        Some(value) => size(value).or_else(|| of_value(key, value, head)),
+        Some(value) => size(value)
+            .or_else(|| storable(value, DEPTH_MAX))
+            .or_else(|| {
+                value.is_null().then(|| "null stands for nothing; name the key in `remove`".to_owned())
+            })
+            .or_else(|| of_value(key, value, head)),
         None => of_removal(key),
     };
     fault.map_or(Ok(()), |what| Err(Fault::of(key, what)))
@@ -140,11 +163,31 @@ fn size(value: &Value) -> Option<String> {
     })
 }
 
+/// Whoever reads a value again must get the same one: numbers are doubles there, and readers go only so deep.
+fn storable(value: &Value, depth: u32) -> Option<String> {
+    match value {
+        Value::Array(_) | Value::Object(_) if depth == 0 => {
+            Some(format!("it is nested more than {DEPTH_MAX} deep"))
+        }
+        Value::Array(items) => items.iter().find_map(|item| storable(item, depth - 1)),
+        Value::Object(members) => members.values().find_map(|member| storable(member, depth - 1)),
+        Value::Number(number) => {
+            let size = number.as_u64().or(number.as_i64().map(i64::unsigned_abs));
+            size.filter(|size| *size > EXACT_MAX).map(|_| {
+                format!("the whole number {number} is beyond 2^53, where numbers are not exact; write it as a text")
+            })
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => None,
+    }
+}
+
 fn of_value(key: &Key, value: &Value, head: &State) -> Option<String> {
     match key.kind() {
         "replica" => {
             let name = ReplicaId::new(key.name()).err().map(|error| error.to_string());
-            name.or_else(|| fits::<ReplicaSpec>(value)).or_else(|| of_hosts(value))
+            name.or_else(|| fits::<ReplicaSpec>(value))
+                .or_else(|| of_hosts(value))
+                .or_else(|| of_lease(value))
         }
         "policy" => match key.as_str() {
             POLICY_KEY => fits::<Policy>(value),
@@ -173,6 +216,9 @@ fn unknown_kind(kind: &str, head: &State) -> Option<String> {
 }
 
 fn fits<T: DeserializeOwned>(value: &Value) -> Option<String> {
+    if !value.is_object() {
+        return Some("it must be a table of fields".to_owned());
+    }
     T::deserialize(value).err().map(|error| error.to_string())
 }
 
@@ -181,8 +227,15 @@ fn of_hosts(value: &Value) -> Option<String> {
     if hosts.is_empty() {
         return Some("hosts is empty; name at least one host that it may live on".to_owned());
     }
-    let twice = hosts.iter().enumerate().find(|(index, host)| hosts[..*index].contains(host));
-    twice.map(|(_, host)| format!("hosts names {host} twice"))
+    let mut seen = BTreeSet::new();
+    let twice = hosts.iter().find(|host| !seen.insert(host.as_str()));
+    twice.map(|host| format!("hosts names {host} twice"))
+}
+
+fn of_lease(value: &Value) -> Option<String> {
+    let needs = value.get("exclusive").and_then(Value::as_bool).unwrap_or_default();
+    let none = value.get("lease_ms").is_some_and(|lease| lease.as_u64() == Some(0));
+    (needs && none).then(|| "exclusive needs a lease; lease_ms is 0".to_owned())
 }
 
 #[cfg(test)]
@@ -196,6 +249,10 @@ mod tests {
         serde_json::from_value(value).unwrap()
     }
 
+    fn nested(depth: u32) -> Value {
+        (0..depth).fold(json!(1), |value, _| json!([value]))
+    }
+
     #[test]
     fn what_does_not_fit_is_refused_by_its_key() {
         let free = State::default();
@@ -203,6 +260,20 @@ mod tests {
         let big = json!("x".repeat(VALUE_BYTES_MAX));
         let table = [
             (&free, "model/m", json!({"any": "thing"}), None),
+            (&free, "model/m", json!(null), Some("name the key in `remove`")),
+            (&free, "model/m", json!({"a": [null, 1.5e300, 9_007_199_254_740_992_u64]}), None),
+            (&free, "model/m", json!({"a": [-9_007_199_254_740_993_i64]}), Some("write it as a text")),
+            (&free, "model/m", nested(64), None),
+            (&free, "model/m", nested(65), Some("nested more than 64 deep")),
+            (&free, "replica/a", json!([["h1"], "p"]), Some("a table of fields")),
+            (
+                &free,
+                "replica/a",
+                json!({"hosts": ["h1"], "program": "p", "exclusive": true, "lease_ms": 0}),
+                Some("needs a lease"),
+            ),
+            (&free, "policy/healing", json!({"x".repeat(5_000): 1}), Some("…")),
+            (&free, "policy/healing", json!({"a\u{1b}\n": 1}), Some("unknown field `a\u{fffd}\u{fffd}`")),
             (&free, "model/m", big, Some("put larger things elsewhere")),
             (&free, "replica/a", json!({"hosts": ["h1"], "program": "p"}), None),
             (&free, "replica/a", json!({"hosts": [], "program": "p"}), Some("hosts is empty")),

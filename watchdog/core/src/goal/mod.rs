@@ -10,6 +10,7 @@ pub mod fault;
 pub mod obsolete;
 pub mod pace;
 pub mod undo;
+pub mod wire;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

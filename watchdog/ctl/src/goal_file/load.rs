@@ -73,7 +73,7 @@ mod tests {
         let said = source("goal.toml".to_owned(), &b"a = 1\nb = '\xff'\n"[..]).unwrap_err();
         assert!(said.starts_with("goal.toml:2: it is not UTF-8 text"), "{said}");
         let said = source("goal.toml".to_owned(), io::repeat(b' ')).unwrap_err();
-        assert!(said.starts_with("goal.toml: it is larger than 64 MiB"), "{said}");
+        assert!(said.starts_with("goal.toml: it is larger than 24 MiB"), "{said}");
         assert_eq!(source("g".to_owned(), "\u{feff}a".as_bytes()).unwrap().text, "a");
     }
 }

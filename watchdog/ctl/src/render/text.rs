@@ -26,16 +26,22 @@ pub(crate) fn width(text: &str) -> usize {
 pub(crate) fn wrap(text: &str, width_max: usize) -> Vec<String> {
     let mut lines = Vec::new();
     let mut line = String::new();
+    let mut filled = 0;
     for word in text.split(' ') {
-        if !line.is_empty() && width(&line) + 1 + width(word) > width_max {
+        if !line.is_empty() && filled + 1 + width(word) > width_max {
             lines.push(std::mem::take(&mut line));
+            filled = 0;
         } else if !line.is_empty() {
             line.push(' ');
+            filled += 1;
         }
-        line.push_str(word);
-        while width(&line) > width_max {
-            let rest = line.split_off(line.char_indices().nth(width_max).map_or(line.len(), |(at, _)| at));
-            lines.push(std::mem::replace(&mut line, rest));
+        for character in word.chars() {
+            if filled >= width_max && filled > 0 {
+                lines.push(std::mem::take(&mut line));
+                filled = 0;
+            }
+            line.push(character);
+            filled += 1;
         }
     }
     lines.push(line);
@@ -94,6 +100,10 @@ mod tests {
         assert_eq!(wrap("abcdefgh ij", 3), ["abc", "def", "gh", "ij"]);
         assert_eq!(wrap("", 5), [""]);
         assert_eq!(wrap("äöü äöü", 3), ["äöü", "äöü"]);
+        assert_eq!(wrap("a bcdefg", 3), ["a", "bcd", "efg"]);
+        assert_eq!(wrap("abc  d", 4), ["abc ", "d"]);
+        assert_eq!(wrap("ab", 0), ["a", "b"]);
+        assert_eq!(wrap(&"x".repeat(2_000_000), 20).len(), 100_000);
     }
 
     #[test]

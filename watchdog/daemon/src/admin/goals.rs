@@ -8,6 +8,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Response, Status};
 use watchdog_core::change::Change;
 use watchdog_core::goal::compose::{applied, compose};
+use watchdog_core::goal::wire as wire_goal;
 use watchdog_core::goal::{Goal, GoalStatus, Restore, fault};
 use watchdog_core::ids::{GoalId, Version};
 use watchdog_core::state::{State, canonical};
@@ -33,7 +34,7 @@ pub(crate) type GoalStream =
 
 /// Reads a goal as it comes over the wire.
 fn read(goal_json: &str) -> Result<Goal, Status> {
-    serde_json::from_str(goal_json).map_err(|error| invalid("goal", &error))
+    wire_goal::read(goal_json).map_err(|error| invalid("goal", &error))
 }
 
 /// What a goal would change now.

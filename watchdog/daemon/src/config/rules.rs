@@ -163,14 +163,23 @@ pub(super) fn journal(url: &str) -> Result<(), String> {
     }
 }
 
-/// The address of a database without the password, for messages and logs.
+/// The address of a database without its password, wherever that stands, for messages and logs.
 pub(crate) fn hidden(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
-    let authority = &rest[..rest.find('/').unwrap_or(rest.len())];
-    match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
-        Some((Some((user, _)), host)) => format!("{scheme}://{user}:…@{host}{}", &rest[authority.len()..]),
-        _ => url.to_owned(),
-    }
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let authority = &place[..place.find('/').unwrap_or(place.len())];
+    let path = &place[authority.len()..];
+    let place = match authority.rsplit_once('@').map(|(user, host)| (user.split_once(':'), host)) {
+        Some((Some((user, _)), host)) => format!("{user}:…@{host}{path}"),
+        _ => place.to_owned(),
+    };
+    let shown = |parameter: &str| match parameter.split_once('=') {
+        Some((name, _)) if name.eq_ignore_ascii_case("password") => format!("{name}=…"),
+        _ => parameter.to_owned(),
+    };
+    let query: Vec<String> = query.into_iter().flat_map(|query| query.split('&')).map(shown).collect();
+    let mark = if query.is_empty() { "" } else { "?" };
+    format!("{scheme}://{place}{mark}{}", query.join("&"))
 }
 
 fn filter_fault(filter: &str) -> Result<(), String> {

@@ -202,6 +202,11 @@ fn passwords_are_not_shown() {
         ("postgres:///d", "postgres:///d"),
         ("postgres://u:p@ss@h/d", "postgres://u:…@h/d"),
         ("sqlite:/x", "sqlite:/x"),
+        (
+            "postgres://me@h/db?sslmode=require&password=secret",
+            "postgres://me@h/db?sslmode=require&password=…",
+        ),
+        ("postgres://me:a@h/db?PASSWORD=b", "postgres://me:…@h/db?PASSWORD=…"),
     ];
     for (url, shown) in table {
         assert_eq!(rules::hidden(url), shown);
