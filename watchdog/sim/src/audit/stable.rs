@@ -1,0 +1,120 @@
+//! Stable: what becomes stable was held by every replica, in truth and well, for the whole soak.
+
+use std::collections::BTreeMap;
+
+use watchdog_core::ids::ReplicaId;
+use watchdog_core::plan::Act;
+use watchdog_core::record::Body;
+use watchdog_core::state::Hash;
+
+use super::{Audit, Truth};
+use crate::fact::Fact;
+use crate::life::Life;
+
+/// What has ended for no longer than a session's time-out and this is not known yet.
+const UNSEEN_MS: u64 = 3_000;
+/// Clocks are read at other moments than things happen.
+const SLACK_MS: u64 = 500;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Stable {
+    dead: BTreeMap<ReplicaId, (u64, u64, Hash)>,
+    soak_ms: u64,
+    cause: Option<&'static str>,
+}
+
+impl Audit for Stable {
+    fn name(&self) -> &'static str {
+        "stable"
+    }
+
+    fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
+        match fact {
+            Fact::Died { life } => {
+                if let Some(well) = life.last_well {
+                    self.dead.insert(life.replica.clone(), well);
+                }
+                None
+            }
+            Fact::Committed { entry, .. } => {
+                if let Body::GoalBegun { .. } | Body::TermOpened { .. } = &entry.body {
+                    self.soak_ms = truth.journal.policy.soak_ms;
+                }
+                None
+            }
+            // What is decided may be written much later.
+            Fact::Judged(judged) => {
+                let mut marks = judged.plan?.steps.iter().filter_map(|step| match &step.act {
+                    Act::MarkStable { version, state_hash, .. } => Some((*version, *state_hash)),
+                    _ => None,
+                });
+                let (version, hash) = marks.next()?;
+                let restless = |slack_ms| {
+                    let mut declared = truth.declared().iter().cloned();
+                    declared.find(|it| !self.has_soaked(it, (hash, slack_ms, judged.seen_at), truth))
+                };
+                let (hard, restless) = (restless(SLACK_MS + truth.astray_ms()), restless(SLACK_MS));
+                self.cause = match &hard {
+                    // It was told to end it, and takes the last word of the dead for theirs.
+                    Some(replica)
+                        if judged.history.open_plans.values().any(|open| open.plan.heals(replica)) =>
+                    {
+                        Some("who is being healed counts as well by what its life said last")
+                    }
+                    hard => cause(hard.as_ref(), truth),
+                };
+                let replica = restless?;
+                let soak_ms = self.soak_ms;
+                Some(format!(
+                    "version {version} becomes stable, and {replica} has not held it, well, for {soak_ms} ms"
+                ))
+            }
+            _ => None,
+        }
+    }
+
+    fn known(&self, _: &Truth<'_>) -> Option<&'static str> {
+        self.cause
+    }
+}
+
+/// From which known mistake it comes that `restless`, whom no clock excuses, counts as well.
+fn cause(restless: Option<&ReplicaId>, truth: &Truth<'_>) -> Option<&'static str> {
+    let Some(replica) = restless else {
+        return Some("a soak is measured from a host's clock to the leader's");
+    };
+    let mut nodes = truth.zoo.lives.get(replica).into_iter().flatten();
+    let is_member = nodes.any(|(_, nodes)| nodes.member.is_some());
+    let is_plain = truth.lives_of(replica).any(|life| !life.embeds);
+    match () {
+        () if !is_plain && !is_member => Some("who has left the group counts as well on any version"),
+        // The longest time in which a leader may have been unable to look.
+        () if truth.now - truth.zoo.back_at < truth.setup.session_ms => {
+            Some("a soak counts the time in which nobody could look")
+        }
+        () if truth.astray_ms() > 1_000 => {
+            Some("a stamp ahead of the leader's clock is not believed, and the soak goes on")
+        }
+        () => None,
+    }
+}
+
+impl Stable {
+    fn has_soaked(
+        &self,
+        replica: &ReplicaId,
+        (hash, slack_ms, now): (Hash, u64, u64),
+        truth: &Truth<'_>,
+    ) -> bool {
+        let unseen_ms = truth.setup.session_ms + UNSEEN_MS;
+        let long = |(from, to, held): (u64, u64, Hash)| {
+            held == hash && to + unseen_ms >= now && now.saturating_sub(from) + slack_ms >= self.soak_ms
+        };
+        let of_life = |life: &Life| {
+            let present = life.well_since.map(|since| (since, now, life.hash));
+            present.is_some_and(long) || life.last_well.is_some_and(long)
+        };
+        truth.lives_of(replica).any(of_life) || self.dead.get(replica).copied().is_some_and(long)
+    }
+}

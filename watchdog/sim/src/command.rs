@@ -1,0 +1,213 @@
+//! Command: what can be asked of the simulator, and its answers as text.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::ops::Range;
+use std::process::ExitCode;
+
+use crate::figures::{Figures, ratio};
+use crate::mutant::Safeguard;
+use crate::run::{Mode, Order, PERMANENT_KINDS, run};
+use crate::shrink::shrink;
+
+/// How it is used.
+const USAGE: &str = "usage:
+  watchdog-sim --seed N [--mode liveness] [--mutant WORD] [--minutes M] [--strict] [--story]
+  watchdog-sim run --seeds A..B [--mode liveness] [--mutant WORD] [--minutes M] [--strict]
+  watchdog-sim mutants [--seeds N] [--only WORD]";
+
+/// What is asked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// One seed, and its story.
+    Seed(Asked, u64),
+    /// Many seeds, and the table.
+    Run(Asked, Range<u64>),
+    /// Each mutant until it is killed, within so many seeds.
+    Mutants(Option<Safeguard>, u64),
+}
+
+/// How it is run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    liveness: bool,
+    mutant: Option<Safeguard>,
+    minutes: u64,
+    story: bool,
+    strict: bool,
+}
+
+impl Asked {
+    /// The order for one seed.
+    fn order(&self, seed: u64) -> Order {
+        let mode = if self.liveness { Mode::Liveness(seed % PERMANENT_KINDS) } else { Mode::Safety };
+        let harm_ms = self.minutes * 60_000;
+        let kinds = self.mutant.map_or(&[][..], Safeguard::kinds);
+        Order {
+            mode,
+            mutant: self.mutant,
+            kinds,
+            harm_ms,
+            tells: self.story,
+            strict: self.strict,
+            ..Order::of(seed)
+        }
+    }
+}
+
+impl Command {
+    /// Reads the words of a command line.
+    ///
+    /// # Errors
+    ///
+    /// How it is used.
+    pub fn parse(words: &[String]) -> Result<Self, String> {
+        let mut asked = Asked { liveness: false, mutant: None, minutes: 15, story: false, strict: false };
+        let (mut seed, mut seeds, mut verb) = (None, None, "");
+        let mut words = words.iter().map(String::as_str);
+        while let Some(word) = words.next() {
+            let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
+            match word {
+                "run" | "mutants" => verb = word,
+                "--seed" => seed = Some(number(value()?)?),
+                "--seeds" => seeds = Some(range(value()?)?),
+                "--minutes" => asked.minutes = number(value()?)?,
+                "--mode" => asked.liveness = value()? == "liveness",
+                "--story" => asked.story = true,
+                "--strict" => asked.strict = true,
+                "--mutant" | "--only" => {
+                    let word = value()?;
+                    let named = Safeguard::named(word);
+                    asked.mutant = Some(named.ok_or_else(|| format!("there is no mutant {word:?}"))?);
+                }
+                _ => return Err(format!("what is {word:?}?\n{USAGE}")),
+            }
+        }
+        match (verb, seed, seeds) {
+            ("run", None, Some(seeds)) => Ok(Self::Run(asked, seeds)),
+            ("mutants", None, seeds) => Ok(Self::Mutants(asked.mutant, seeds.map_or(400, |seeds| seeds.end))),
+            ("", Some(seed), None) => Ok(Self::Seed(asked, seed)),
+            _ => Err(USAGE.to_owned()),
+        }
+    }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse().map_err(|error| format!("{text:?}: {error}\n{USAGE}"))
+}
+
+fn range(text: &str) -> Result<Range<u64>, String> {
+    match text.split_once("..") {
+        Some((from, to)) => Ok(number(from)?..number(to)?),
+        None => Ok(0..number(text)?),
+    }
+}
+
+/// Does it, and says what came of it.
+pub fn carry_out(command: &Command, out: &mut impl Write) -> ExitCode {
+    // Whoever does not read on does not want to know.
+    let mut say = |text: &str| drop(writeln!(out, "{text}"));
+    let fine = match command {
+        Command::Seed(asked, seed) => one(asked, *seed, &mut say),
+        Command::Run(asked, seeds) => many(asked, seeds.clone(), &mut say),
+        Command::Mutants(only, bound) => mutants(*only, *bound, &mut say),
+    };
+    if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn one(asked: &Asked, seed: u64, say: &mut impl FnMut(&str)) -> bool {
+    let order = asked.order(seed);
+    let outcome = run(&order);
+    if asked.story {
+        say(&outcome.story.told(usize::MAX));
+    }
+    say(&format!("trace {:016x}", outcome.trace));
+    let Some(violation) = &outcome.violation else {
+        say(&format!("seed {seed}: nothing is broken\n{}", outcome.figures.table()));
+        return true;
+    };
+    say(&format!("seed {seed} breaks {}: {}", violation.audit, violation.what));
+    let (faults, least) = shrink(&order, &outcome);
+    say("\nthe least harm that does:");
+    for fault in faults {
+        say(&fault.to_string());
+    }
+    say("\nthe story:");
+    say(&least.story.told(60));
+    if let Some(violation) = least.violation {
+        let at = crate::nemesis::millis(violation.at);
+        say(&format!("{at:>9.3} s  broken: {}: {}", violation.audit, violation.what));
+    }
+    false
+}
+
+fn many(asked: &Asked, seeds: Range<u64>, say: &mut impl FnMut(&str)) -> bool {
+    let begun = clock();
+    let mut all = Figures::default();
+    let mut violations = 0_u64;
+    let mut first: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in seeds {
+        let outcome = run(&asked.order(seed));
+        if let Some(violation) = &outcome.violation {
+            violations += 1;
+            if violations <= 40 {
+                say(&format!("seed {seed} breaks {}: {}", violation.audit, violation.what));
+            }
+        }
+        for known in outcome.figures.known.keys() {
+            first.entry(*known).or_insert(seed);
+        }
+        all.absorb(outcome.figures);
+    }
+    let took_ms = clock() - begun;
+    say(&all.table());
+    for (known, seed) in first {
+        say(&format!("known mistake        {known}: first with --seed {seed} --strict"));
+    }
+    say(&format!("violations           {violations}"));
+    let speed = ratio(all.simulated_ms, took_ms.max(1));
+    say(&format!(
+        "wall time            {:.1} s, {speed:.0} simulated seconds a second",
+        ratio(took_ms, 1_000)
+    ));
+    violations == 0
+}
+
+fn mutants(only: Option<Safeguard>, bound: u64, say: &mut impl FnMut(&str)) -> bool {
+    let mut fine = true;
+    for mutant in Safeguard::ALL.iter().filter(|it| only.is_none_or(|only| only == **it)) {
+        let killed = kill(*mutant, bound);
+        let (seed, by) = match &killed {
+            Some((seed, by)) => (seed.to_string(), by.as_str()),
+            None => ("-".to_owned(), "nobody"),
+        };
+        let right = by == mutant.audit();
+        fine &= right;
+        let word = if right { "" } else { "   NOT BY ITS OWN AUDIT: " };
+        let wanted = if right { "" } else { mutant.audit() };
+        say(&format!("{:<26} killed by {by:<14} with seed {seed:>4}{word}{wanted}", mutant.word()));
+    }
+    fine
+}
+
+/// The first seed that notices that a safeguard is gone, and which audit did.
+fn kill(mutant: Safeguard, bound: u64) -> Option<(u64, String)> {
+    kill_within(mutant, 0..bound)
+}
+
+/// The same, of these seeds.
+pub fn kill_within(mutant: Safeguard, seeds: impl IntoIterator<Item = u64>) -> Option<(u64, String)> {
+    seeds.into_iter().find_map(|seed| {
+        let liveness = mutant.audit() == "converges";
+        let asked = Asked { liveness, mutant: Some(mutant), minutes: 15, story: false, strict: false };
+        let violation = run(&asked.order(seed)).violation?;
+        Some((seed, violation.audit.to_owned()))
+    })
+}
+
+/// Wall-clock milliseconds, only to say how long it took.
+#[expect(clippy::disallowed_methods, reason = "no run depends on it")]
+fn clock() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default()
+}

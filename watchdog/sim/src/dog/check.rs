@@ -1,0 +1,266 @@
+//! Check: looks, reads along, and proves that it still leads.
+
+use watchdog_core::ids::Time;
+use watchdog_core::record::{Body, Entry};
+
+use super::Looked;
+use crate::event::{Content, DogWork, Event, Letter};
+use crate::journal::{Append, Fault, Write};
+use crate::mutant::Safeguard;
+use crate::net::Node;
+use crate::world::World;
+use crate::zoo::Holder;
+
+/// How soon a journal that did not answer is asked again.
+pub(super) const RETRY_MS: u64 = 100;
+
+/// What becomes of a request to the journal.
+enum Passage {
+    /// It is done, and said so.
+    Heard,
+    /// It is done, and nobody hears of it.
+    Unheard,
+    /// It is done later, and nobody hears of it.
+    Late,
+    /// Nothing of it is done.
+    Lost,
+}
+
+impl World {
+    /// The first half of a check.
+    pub(crate) fn check(&mut self, dog: usize) {
+        let now = self.now;
+        let Some(lead) = self.dogs[dog].lead.as_mut() else { return };
+        if lead.is_busy || lead.check_at != now {
+            // Another was planned, or this one was put off while it was stopped.
+            if lead.is_busy || lead.check_at > now {
+                return;
+            }
+        }
+        (lead.check_at, lead.is_busy, lead.again, lead.seen_at) = (u64::MAX, true, false, now);
+        self.figures.checks += 1;
+        let seen = self.observe(dog);
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            let earlier = std::mem::replace(&mut lead.unjudged, Looked::Nothing);
+            lead.unjudged = earlier.and(seen);
+        }
+        let read = self.read_along(dog);
+        let confirmed = self.confirm(dog);
+        if self.dogs[dog].lead.is_none() {
+            return;
+        }
+        match (read, confirmed) {
+            (Ok(()), true) => {
+                let soon = self.rng.range(1, 3);
+                self.plan_dog(dog, soon, DogWork::Decide);
+            }
+            (Ok(()), false) => self.rest(dog, Some(RETRY_MS)),
+            (Err(fault), _) => {
+                self.refuse_wishes(dog);
+                self.journal_failed(dog, fault);
+            }
+        }
+    }
+
+    /// Ends a check; the next is as late as may be, or so soon.
+    pub(super) fn rest(&mut self, dog: usize, soon: Option<u64>) {
+        let now = self.now;
+        let Some(lead) = self.dogs[dog].lead.as_mut() else { return };
+        (lead.is_busy, lead.checked_at) = (false, now);
+        let again = lead.again.then_some(5);
+        if let Some(ms) = soon.into_iter().chain(again).min() {
+            self.wake_in(dog, ms);
+        }
+    }
+
+    /// Reads what is new in the record and the log, and asks again what was never answered.
+    fn read_along(&mut self, dog: usize) -> Result<(), Fault> {
+        if !self.reaches_journal(dog) {
+            return Err(Fault::Silent);
+        }
+        self.catch_up(dog);
+        let pending = self.dogs[dog].lead.as_ref().and_then(|lead| lead.pending.clone());
+        let Some(write) = pending else { return Ok(()) };
+        let entries = self.try_write(dog, &write)?;
+        self.took(dog, &entries);
+        self.execute(dog, &entries);
+        Ok(())
+    }
+
+    /// Takes in what is new in the journal.
+    pub(super) fn catch_up(&mut self, dog: usize) {
+        let Some(mind) = self.dogs[dog].mind.as_mut() else { return };
+        let through = mind.history.through;
+        for entry in self.journal.after(through) {
+            mind.history.apply(entry);
+        }
+        let moved = through != mind.history.through || mind.log.head != self.journal.head();
+        if moved {
+            mind.log.read(&self.journal);
+            let guard = mind.history.rollout.as_ref().and_then(|rollout| rollout.guard.clone());
+            mind.log.aim(&self.journal, mind.history.stable, guard.as_deref());
+        }
+        mind.silent_since = None;
+    }
+
+    /// Proves to itself that it still leads, by a fenced write; steps down when it does not.
+    fn confirm(&mut self, dog: usize) -> bool {
+        let to = self.net.is_open(Node::Dog(dog), Node::Zoo) && self.zoo.down == 0;
+        let back = self.net.is_open(Node::Zoo, Node::Dog(dog));
+        let session = self.dogs[dog].session;
+        let alive = session.is_some_and(|it| self.zoo.sessions.contains_key(&it));
+        let now = self.now;
+        let wall = self.now_of(dog);
+        let blind = self.lacks(Safeguard::Sight);
+        let Some(lead) = self.dogs[dog].lead.as_mut() else { return false };
+        if !to && !blind {
+            return false;
+        }
+        let stands = self.zoo.contenders.contains_key(&lead.turn) && alive;
+        let ours = stands && self.zoo.epoch.epoch == lead.epoch;
+        if ours && to {
+            self.zoo.epoch.written += 1;
+            self.zoo.epoch.head = self.journal.head().version;
+            self.zoo.epoch.confirmed.insert(lead.epoch, now);
+            lead.in_doubt = !back;
+        }
+        if !back && !blind {
+            return false;
+        }
+        if !ours && to && !blind {
+            self.stop(dog, ("another leads, or will", 0));
+            return false;
+        }
+        (lead.confirmed_at, lead.written) = (now, self.zoo.epoch.written);
+        if let Some(mind) = self.dogs[dog].mind.as_mut() {
+            mind.observation.fenced_write_at = Some(wall);
+        }
+        self.is_covered(Holder::Dog(dog)) || blind
+    }
+
+    /// What a failure of the journal means for a leader.
+    pub(super) fn journal_failed(&mut self, dog: usize, fault: Fault) {
+        if fault == Fault::Fenced {
+            return self.stop(dog, ("a newer leader writes to the journal", 0));
+        }
+        let now: Time = self.wall(Node::Dog(dog));
+        let (resign_after, stay_out) = (self.setup.resign_after_ms, self.setup.stay_out_ms);
+        let others = (0..self.dogs.len()).any(|other| {
+            other != dog
+                && self.dogs[other].turn.is_some()
+                && self.dogs[other].is_up
+                && self.reaches_journal(other)
+        });
+        let never = self.lacks(Safeguard::Resign);
+        let Some(mind) = self.dogs[dog].mind.as_mut() else { return };
+        let since = *mind.silent_since.get_or_insert(now);
+        let long = now.since_ms(since) > resign_after;
+        if long && others && !never {
+            self.figures.resigned += 1;
+            return self.stop(dog, ("the journal can't be reached from here, but another can", stay_out));
+        }
+        self.rest(dog, Some(RETRY_MS.max(self.setup.session_ms / 16)));
+    }
+
+    fn passage(&mut self, dog: usize) -> Passage {
+        let (there, back) = (Node::Dog(dog), Node::Journal);
+        if !self.journal.up || !self.net.is_open(there, back) {
+            return Passage::Lost;
+        }
+        let loses = self.journal_loses > 0 && self.rng.chance(500);
+        if loses {
+            self.figures.answers_lost += 1;
+            return match self.rng.below(3) {
+                0 => Passage::Unheard,
+                1 => Passage::Late,
+                _ => Passage::Lost,
+            };
+        }
+        if self.net.is_open(back, there) { Passage::Heard } else { Passage::Unheard }
+    }
+
+    /// Asks the journal to write now; answers its entries.
+    pub(super) fn try_write(&mut self, dog: usize, write: &Write) -> Result<Vec<Entry>, Fault> {
+        match self.passage(dog) {
+            Passage::Lost => Err(Fault::Silent),
+            Passage::Late => {
+                let content = Content::Write(write.clone());
+                let later = self.rng.range(20, 15_000);
+                self.plan_in(later, Event::Commit(Box::new(Letter { content, asker: None })));
+                Err(Fault::Silent)
+            }
+            Passage::Unheard => {
+                // What came of it nobody hears.
+                let _ = self.commit_write(write);
+                Err(Fault::Silent)
+            }
+            Passage::Heard => {
+                let (from, to) = self.commit_write(write)?;
+                Ok(self.journal.entries[from..to].to_vec())
+            }
+        }
+    }
+
+    /// Asks the journal to append now.
+    pub(super) fn try_append(&mut self, dog: usize, append: &Append) -> Result<(), Fault> {
+        match self.passage(dog) {
+            Passage::Lost => Err(Fault::Silent),
+            Passage::Late => {
+                let content = Content::Append(append.clone());
+                let later = self.rng.range(20, 15_000);
+                self.plan_in(later, Event::Commit(Box::new(Letter { content, asker: None })));
+                Err(Fault::Silent)
+            }
+            Passage::Unheard => {
+                // What came of it nobody hears.
+                let _ = self.journal.append(append);
+                Err(Fault::Silent)
+            }
+            Passage::Heard => self.journal.append(append),
+        }
+    }
+
+    /// Writes entries at once; what is not answered is kept and asked again before anything else.
+    pub(super) fn write_now(&mut self, dog: usize, by: String, bodies: Vec<Body>) -> Result<(), Fault> {
+        let pending = self.dogs[dog].lead.as_ref().and_then(|lead| lead.pending.clone());
+        if let Some(write) = pending {
+            let entries = self.try_write(dog, &write)?;
+            self.took(dog, &entries);
+        }
+        let Some(write) = self.draw_up(dog, by, bodies) else { return Err(Fault::Silent) };
+        match self.try_write(dog, &write) {
+            Ok(entries) => {
+                self.took(dog, &entries);
+                Ok(())
+            }
+            Err(fault) => {
+                self.keep_pending(dog, write, fault);
+                Err(fault)
+            }
+        }
+    }
+
+    /// A write, with a ticket of its own.
+    pub(super) fn draw_up(&mut self, dog: usize, by: String, bodies: Vec<Body>) -> Option<Write> {
+        let epoch = self.dogs[dog].lead.as_ref()?.epoch;
+        Some(Write { ticket: self.ticket(), epoch, at: self.now_of(dog), by, bodies })
+    }
+
+    /// Remembers a write of unknown fate.
+    pub(super) fn keep_pending(&mut self, dog: usize, write: Write, fault: Fault) {
+        let forgets = self.lacks(Safeguard::LostAnswers);
+        if let Some(lead) = self.dogs[dog].lead.as_mut().filter(|_| fault == Fault::Silent && !forgets) {
+            lead.pending = Some(write);
+        }
+    }
+
+    /// Entries of ours are in the record.
+    pub(super) fn took(&mut self, dog: usize, entries: &[Entry]) {
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            lead.pending = None;
+        }
+        if !entries.is_empty() {
+            self.catch_up(dog);
+        }
+    }
+}

@@ -1,0 +1,237 @@
+//! Draft: what one check wants to write, tried out on a copy of the history before it is written.
+//!
+//! The same as the daemon's, so that a plan and its first intents are one transaction here too.
+
+use watchdog_core::finding::Subject;
+use watchdog_core::goal::GoalStatus;
+use watchdog_core::history::{History, OpenPlan};
+use watchdog_core::ids::{Epoch, GoalId, Time, Version};
+use watchdog_core::next::{Command, next};
+use watchdog_core::observation::{HostSeen, Observation};
+use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
+use watchdog_core::policy::Remedy;
+use watchdog_core::record::{Body, Entry, Mark};
+use watchdog_core::state::Hash;
+
+/// A chain of follow-ups longer than this is a mistake in `next`, not a plan.
+const ROUNDS_MAX: usize = 64;
+
+/// See the module.
+pub(super) struct Draft {
+    /// The history as it is.
+    before: History,
+    /// The history as it will be, once that is another.
+    after: Option<History>,
+    observation: Observation,
+    epoch: Epoch,
+    now: Time,
+    /// What is to be written, in order.
+    pub(super) bodies: Vec<Body>,
+    /// When an open plan wants to be looked at again.
+    pub(super) again_at: Option<Time>,
+}
+
+impl Draft {
+    /// Nothing yet.
+    pub(super) fn new((before, observation): (History, Observation), epoch: Epoch, now: Time) -> Self {
+        Self { before, after: None, observation, epoch, now, bodies: Vec::new(), again_at: None }
+    }
+
+    /// What it was made of.
+    pub(super) fn into_parts(self) -> (History, Observation) {
+        (self.before, self.observation)
+    }
+
+    /// The history as it will be.
+    pub(super) fn history(&self) -> &History {
+        self.after.as_ref().unwrap_or(&self.before)
+    }
+
+    /// What is seen.
+    pub(super) fn observation(&self) -> &Observation {
+        &self.observation
+    }
+
+    /// The history as it will be, and what is seen, to plan with; they are to be given back.
+    pub(super) fn lend(&mut self) -> (History, Observation) {
+        let history = self.after.take().unwrap_or_else(|| std::mem::take(&mut self.before));
+        let nothing = super::observe::unseen(self.now);
+        (history, std::mem::replace(&mut self.observation, nothing))
+    }
+
+    /// Takes back what was lent.
+    pub(super) fn give_back(&mut self, history: History, observation: Observation) {
+        self.observation = observation;
+        if self.bodies.is_empty() {
+            self.before = history;
+        } else {
+            self.after = Some(history);
+        }
+    }
+
+    /// Adds an entry; a death that is recorded already is not told twice.
+    pub(super) fn push(&mut self, body: Body) {
+        if matches!(&body, Body::Died { obituary } if self.history().knows_death(obituary)) {
+            return;
+        }
+        let entry = Entry {
+            sequence: self.history().through.next(),
+            at: self.now,
+            epoch: self.epoch,
+            by: String::new(),
+            body: body.clone(),
+        };
+        self.after.get_or_insert_with(|| self.before.clone()).apply(&entry);
+        self.bodies.push(body);
+    }
+
+    /// Adds whatever follows for the open plans, until nothing does.
+    pub(super) fn follow_up(&mut self) {
+        for _ in 0..ROUNDS_MAX {
+            let before = self.bodies.len();
+            self.again_at = None;
+            for id in self.history().open_plans.keys().cloned().collect::<Vec<_>>() {
+                let Some(open) = self.history().open_plans.get(&id).cloned() else { continue };
+                if open.status == PlanStatus::Running {
+                    for command in next(&open, &self.observation, self.now) {
+                        self.obey(&open, command);
+                    }
+                }
+            }
+            if self.bodies.len() == before {
+                return;
+            }
+        }
+    }
+
+    fn obey(&mut self, open: &OpenPlan, command: Command) {
+        let plan = open.plan.id.clone();
+        match command {
+            Command::Send(step) => {
+                if let Some(step) = open.plan.steps.iter().find(|candidate| candidate.id == step) {
+                    self.intend(open, step);
+                }
+            }
+            Command::Close { step, outcome, error } => {
+                self.push(Body::Closed { plan, step, outcome, error });
+            }
+            Command::Sleep { until } => {
+                self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
+            }
+            Command::Finish { status, why } => self.push(Body::PlanStatus { plan, status, why }),
+        }
+    }
+
+    fn intend(&mut self, open: &OpenPlan, step: &Step) {
+        let plan = open.plan.id.clone();
+        let agent = step.agent();
+        let instance = match &agent {
+            Agent::Leader => None,
+            Agent::Host(_) | Agent::Replica(..) => match destination(&agent, &self.observation) {
+                Ok(instance) => Some(instance),
+                Err(absent) => {
+                    let (outcome, error) = (Outcome::Failed, Some(absent));
+                    return self.push(Body::Closed { plan, step: step.id.clone(), outcome, error });
+                }
+            },
+        };
+        let replica = step.replica.clone();
+        self.push(Body::Intended { plan: plan.clone(), step: step.id.clone(), replica, agent, instance });
+        self.do_own(open, step);
+    }
+
+    /// The leader's own acts are entries of the record, so writing them is doing them.
+    fn do_own(&mut self, open: &OpenPlan, step: &Step) {
+        match &step.act {
+            Act::MarkStable { version, state_hash, goal } => {
+                self.mark_stable(open, (*version, *state_hash), goal.as_ref());
+            }
+            Act::Reject { version, state_hash, goal, .. } => {
+                self.reject(step, (*version, *state_hash), goal.as_ref());
+            }
+            Act::Notify { message, quarantine } => self.notify(step, message, *quarantine),
+            Act::Snapshot { .. }
+            | Act::Drain { .. }
+            | Act::Kill { .. }
+            | Act::Start { .. }
+            | Act::Load { .. }
+            | Act::Probe { .. } => return,
+        }
+        let (plan, step) = (open.plan.id.clone(), step.id.clone());
+        self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None });
+    }
+
+    fn notify(&mut self, step: &Step, why: &str, quarantine: bool) {
+        let subject = step.replica.clone().map(Subject::Replica);
+        let message = match &step.replica {
+            Some(replica) if quarantine => {
+                self.push(Body::Quarantined { replica: replica.clone(), why: why.to_owned() });
+                format!("{replica} is quarantined: {why}")
+            }
+            Some(_) | None => why.to_owned(),
+        };
+        self.push(Body::Escalated { subject, message });
+    }
+
+    fn mark_stable(&mut self, open: &OpenPlan, (version, hash): (Version, Hash), goal: Option<&GoalId>) {
+        let why = open.plan.reason.clone();
+        self.push(Body::Marked { version, mark: Mark::Stable, state_hash: Some(hash), why });
+        if let Some(goal) = goal {
+            let why = format!("version {version} is stable");
+            self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Achieved, why });
+        }
+    }
+
+    fn reject(&mut self, step: &Step, (version, hash): (Version, Hash), goal: Option<&GoalId>) {
+        let why = step.why.clone();
+        self.push(Body::Marked { version, mark: Mark::Rejected, state_hash: Some(hash), why: why.clone() });
+        if let Some(goal) = goal {
+            for body in superseded(self.history(), &format!("goal {goal} is rejected")) {
+                self.push(body);
+            }
+            return self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Rejected, why });
+        }
+        for target in self.history().quarantined.keys().map(ToString::to_string).collect::<Vec<_>>() {
+            self.push(Body::Released { target });
+        }
+    }
+}
+
+/// The ends of the plans that bring replicas to a candidate which nobody wants any more.
+pub(super) fn superseded(history: &History, why: &str) -> Vec<Body> {
+    let rolling =
+        history.open_plans.values().filter(|open| open.plan.remedies().any(|it| it == Remedy::Roll));
+    let ended = |open: &OpenPlan| Body::PlanStatus {
+        plan: open.plan.id.clone(),
+        status: PlanStatus::Superseded,
+        why: why.to_owned(),
+    };
+    rolling.map(ended).collect()
+}
+
+/// The instance of the agent of a step, where it is seen.
+///
+/// # Errors
+///
+/// Why it can't be sent.
+pub(super) fn destination(agent: &Agent, observation: &Observation) -> Result<String, String> {
+    let host_agent = |host| {
+        let seen = observation.hosts.get(host).filter(|seen: &&HostSeen| seen.is_present());
+        let absent = || format!("the agent of host {host} is not there");
+        seen.map(|seen| seen.instance.clone()).ok_or_else(absent)
+    };
+    match agent {
+        Agent::Host(host) => host_agent(host),
+        Agent::Replica(replica, incarnation) => {
+            let seen = observation.replicas.get(replica);
+            let life = seen.and_then(|seen| seen.lives.get(incarnation));
+            let life = life.ok_or_else(|| format!("incarnation {incarnation} is not there any more"))?;
+            match &life.member {
+                Some(_) => Ok(incarnation.to_string()),
+                // A program that embeds no agent is reached through its host's.
+                None => host_agent(&life.host),
+            }
+        }
+        Agent::Leader => Err("a leader's own step is no order".to_owned()),
+    }
+}

@@ -1,0 +1,257 @@
+//! Execute: sends the steps whose intents are written, asks again until they are answered, and hears the answers.
+
+use std::rc::Rc;
+
+use watchdog_core::ids::{PlanId, StepId, Version};
+use watchdog_core::plan::{Act, Agent, Outcome, Step};
+use watchdog_core::record::{Body, Entry};
+use watchdog_core::state::State;
+
+use super::Call;
+use super::draft::destination;
+use crate::event::{DogWork, Event};
+use crate::fact::Fact;
+use crate::net::Node;
+use crate::order::{Answer, Order, Reply, Report, To};
+use crate::world::World;
+
+/// How often a step that is not answered is asked again, at first and at most.
+const AGAIN_MS: (u64, u64) = (1_000, 4_000);
+
+impl World {
+    /// Sends every step that `entries` intend.
+    pub(super) fn execute(&mut self, dog: usize, entries: &[Entry]) {
+        for entry in entries {
+            if let Body::Intended { plan, step, agent, instance: Some(instance), .. } = &entry.body {
+                self.call(dog, (plan, step), (agent, instance));
+            }
+        }
+    }
+
+    pub(super) fn send_before_it_is_written(&mut self, dog: usize, bodies: &[Body]) {
+        let plans: Vec<_> = bodies
+            .iter()
+            .filter_map(|body| match body {
+                Body::PlanRecorded { plan, .. } => Some(plan.clone()),
+                _ => None,
+            })
+            .collect();
+        for body in bodies {
+            let Body::Intended { plan, step, agent, instance: Some(instance), .. } = body else { continue };
+            let found = plans.iter().find(|it| it.id == *plan);
+            let found = found.and_then(|it| it.steps.iter().find(|it| it.id == *step)).cloned();
+            if let Some(found) = found {
+                self.place_call(dog, (plan, &found), (agent, instance));
+            }
+        }
+    }
+
+    fn call(&mut self, dog: usize, (plan, step): (&PlanId, &StepId), to: (&Agent, &String)) {
+        let found = self.history_of(dog).and_then(|history| {
+            let open = history.open_plans.get(plan)?;
+            open.plan.steps.iter().find(|it| it.id == *step).cloned()
+        });
+        let Some(found) = found else { return };
+        self.place_call(dog, (plan, &found), to);
+    }
+
+    fn place_call(
+        &mut self,
+        dog: usize,
+        (plan, step): (&PlanId, &Step),
+        (agent, instance): (&Agent, &String),
+    ) {
+        let Some(epoch) = self.dogs[dog].lead.as_ref().map(|lead| lead.epoch) else { return };
+        let Some(replica) = step.replica.clone() else { return };
+        let version = match &step.act {
+            Act::Start { version, .. } => Some(*version),
+            Act::Load { to, .. } => Some(*to),
+            _ => None,
+        };
+        let (state, hash) = match version {
+            Some(version) => self.application(version),
+            None => Default::default(),
+        };
+        let Some(mind) = self.dogs[dog].mind.as_ref() else { return };
+        let spec = mind.log.replicas.get(&replica).and_then(|spec| spec.as_ref().ok()).cloned();
+        let order = Order {
+            epoch,
+            plan: plan.clone(),
+            step: step.id.clone(),
+            agent: agent.clone(),
+            target: instance.clone(),
+            replica,
+            act: step.act.clone(),
+            spec,
+            state,
+            version: version.unwrap_or_default(),
+            hash,
+        };
+        let call = Call { order, timeout_ms: step.timeout_ms, begun_at: self.now, sent: 0 };
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            lead.calls.entry(step.id.clone()).or_insert(call);
+        }
+        self.plan_dog(dog, 0, DogWork::Send(step.id.clone()));
+    }
+
+    fn application(&self, version: Version) -> (Rc<State>, watchdog_core::state::Hash) {
+        let state = self.journal.state(version);
+        let hash = self.journal.hash(version).unwrap_or_else(|| state.hash());
+        (state, hash)
+    }
+
+    /// Sends a step, or sends it again.
+    pub(crate) fn send(&mut self, dog: usize, step: &StepId) {
+        let surely = self.surely_leads(dog);
+        let first = self.lacks(crate::mutant::Safeguard::IntentFirst);
+        let known = self.history_of(dog).is_some_and(|it| it.open_intents.contains_key(step)) || first;
+        let at = self.dogs[dog].mind.as_ref().map(|mind| &mind.observation);
+        let Some(call) = self.dogs[dog].lead.as_ref().and_then(|lead| lead.calls.get(step)) else { return };
+        let asked = call.sent > 0;
+        if !surely || !known {
+            let fate = if asked { Outcome::Unknown } else { Outcome::Never };
+            let report = Report::of(fate, "this watchdog stopped leading before the agent answered");
+            return self.end_call(dog, step, report);
+        }
+        let target = at.map(|seen| destination(&call.order.agent, seen));
+        if !asked && target != Some(Ok(call.order.target.clone())) {
+            let why = format!("{} is not the one any more that the step was planned for", call.order.agent);
+            return self.end_call(dog, step, Report::of(Outcome::Never, why));
+        }
+        let wait = (AGAIN_MS.0 << call.sent.min(2)).min(AGAIN_MS.1);
+        if asked && self.now - call.begun_at + wait > call.timeout_ms + 500 {
+            let why = format!("no answer within {} ms", call.timeout_ms);
+            return self.end_call(dog, step, Report::of(Outcome::Unknown, why));
+        }
+        let epoch = call.order.epoch;
+        if let Some(call) = self.dogs[dog].lead.as_mut().and_then(|lead| lead.calls.get_mut(step)) {
+            call.sent += 1;
+        }
+        self.hear(&Fact::Sent { dog, epoch, step });
+        self.plan_dog(dog, wait, DogWork::Send(step.clone()));
+        if let Some(ms) = self.dogs[dog].stops_at_send.take() {
+            // Between the look at the lease and the socket.
+            let term = self.dogs[dog].term;
+            self.freeze_in_act(dog, ms);
+            return self.dogs[dog].put_off.push((term, DogWork::Transmit(step.clone())));
+        }
+        self.transmit(dog, step);
+    }
+
+    /// Puts a step on its way.
+    pub(crate) fn transmit(&mut self, dog: usize, step: &StepId) {
+        let term = self.dogs[dog].term;
+        let Some(call) = self.dogs[dog].lead.as_ref().and_then(|lead| lead.calls.get(step)) else { return };
+        let order = call.order.clone();
+        if let Some((host, to)) = self.whereabouts(&order.agent) {
+            let delays = self.net.deliver((Node::Dog(dog), Node::Host(host)), &mut self.rng);
+            for delay in delays.into_iter().flatten() {
+                self.plan_in(delay, Event::Order(to, Box::new(order.clone()), (dog, term)));
+            }
+        }
+    }
+
+    /// On which host an agent answers, and who it is there.
+    pub(super) fn whereabouts(&self, agent: &Agent) -> Option<(usize, To)> {
+        match agent {
+            Agent::Host(host) => {
+                let index = self.setup.hosts.iter().position(|it| it == host)?;
+                Some((index, To::Host(index)))
+            }
+            Agent::Replica(_, incarnation) => {
+                let life = self.lives.get(incarnation)?;
+                let to = if life.embeds { To::Life(*incarnation) } else { To::Host(life.host) };
+                Some((life.host, to))
+            }
+            Agent::Leader => None,
+        }
+    }
+
+    fn end_call(&mut self, dog: usize, step: &StepId, report: Report) {
+        let Some(lead) = self.dogs[dog].lead.as_mut() else { return };
+        let Some(call) = lead.calls.remove(step) else { return };
+        if let Some(obituary) = report.obituary {
+            lead.ended.push(Body::Died { obituary });
+        }
+        lead.ended.push(Body::Closed {
+            plan: call.order.plan,
+            step: step.clone(),
+            outcome: report.outcome,
+            error: report.error,
+        });
+        self.wake_in(dog, 0);
+    }
+
+    /// Hears an agent.
+    pub(crate) fn hear_agent(&mut self, dog: usize, answer: Answer) {
+        match answer {
+            Answer::Step(step, reply) => {
+                let Some(call) = self.dogs[dog].lead.as_ref().and_then(|lead| lead.calls.get(&step)) else {
+                    return;
+                };
+                let again = call.sent > 1;
+                let report = match reply {
+                    Reply::Refused { is_final: false, .. } => return,
+                    // Refused again it may have been begun before.
+                    Reply::Refused { why, .. } if again => Report::of(Outcome::Unknown, why),
+                    reply => Report::from_reply(reply),
+                };
+                self.end_call(dog, &step, report);
+            }
+            answer @ Answer::Seal { .. } => {
+                if let Some(lead) = self.dogs[dog].lead.as_mut() {
+                    lead.heard.push(answer);
+                    self.wake_in(dog, 0);
+                }
+            }
+        }
+    }
+
+    /// Everything that came since the last check.
+    pub(super) fn news(&mut self, dog: usize) -> Vec<Body> {
+        self.tidy_up(dog);
+        let Some(lead) = self.dogs[dog].lead.as_mut() else { return Vec::new() };
+        let ended = std::mem::take(&mut lead.ended);
+        let heard = std::mem::take(&mut lead.heard);
+        let Some(mind) = self.dogs[dog].mind.as_ref() else { return Vec::new() };
+        let open = |body: &Body| match body {
+            Body::Closed { step, .. } => mind.history.open_intents.contains_key(step),
+            _ => true,
+        };
+        let mut bodies: Vec<Body> = ended.into_iter().filter(open).collect();
+        for answer in heard {
+            bodies.extend(self.conclude_seal(dog, answer));
+        }
+        bodies.extend(self.advance_seals(dog));
+        bodies
+    }
+
+    /// Removes from the group the obituaries that the record holds.
+    fn tidy_up(&mut self, dog: usize) {
+        let now = self.now;
+        let Some(lead) = self.dogs[dog].lead.as_mut().filter(|lead| now - lead.tidied_at >= 10_000) else {
+            return;
+        };
+        lead.tidied_at = now;
+        let Some(mind) = self.dogs[dog].mind.as_mut() else { return };
+        let at = mind.observation.at;
+        let mut old = Vec::new();
+        for (replica, lives) in &self.zoo.lives {
+            for (incarnation, nodes) in lives {
+                let Some(obituary) = &nodes.obituary else { continue };
+                let since = *mind.view.buried_at.entry(*incarnation).or_insert(at);
+                if at.since_ms(since) > 60_000 && mind.history.knows_death(obituary) {
+                    old.push((replica.clone(), *incarnation));
+                }
+            }
+        }
+        for (replica, incarnation) in old {
+            mind.view.buried_at.remove(&incarnation);
+            self.zoo.change(&replica, now, |lives| {
+                if let Some(nodes) = lives.get_mut(&incarnation) {
+                    nodes.obituary = None;
+                }
+            });
+        }
+    }
+}

@@ -1,0 +1,255 @@
+//! Dog: a watchdog: what it knows, and what it does while it leads.
+//!
+//! The loop of the daemon, on the real core, without IO:
+//!
+//! ```text
+//! begin ─► turn ─► open ─► check ─► decide ─► (written) ─► send ─► hear
+//!                            ▲                                      │
+//!                            └──────────────────────────────────────┘
+//! ```
+
+mod check;
+pub(crate) mod decide;
+mod draft;
+mod execute;
+mod goals;
+mod log_view;
+mod obey;
+mod observe;
+mod seal;
+mod tamper;
+mod term;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watchdog_core::history::History;
+use watchdog_core::ids::{Epoch, ReplicaId, StepId, Time, WatchdogId};
+use watchdog_core::observation::{Observation, Sight};
+use watchdog_core::plan::Agent;
+use watchdog_core::record::Body;
+use watchdog_core::refusal::Refusal;
+use watchdog_core::strikes::StrikeBook;
+
+use crate::event::DogWork;
+use crate::journal::Write;
+use crate::order::{Answer, Order};
+use crate::world::World;
+use crate::zoo::SessionId;
+
+pub use self::log_view::LogView;
+pub use self::obey::Wish;
+pub use self::observe::View;
+
+/// What a check looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Looked {
+    /// Everything.
+    All,
+    /// These replicas; the others are as they were.
+    Only(BTreeSet<ReplicaId>),
+    /// Nothing could be seen.
+    Nothing,
+}
+
+impl Looked {
+    /// Both, for whoever has judged neither.
+    fn and(self, later: Self) -> Self {
+        match (self, later) {
+            (Self::All, _) | (_, Self::All) => Self::All,
+            (Self::Only(earlier), Self::Only(later)) => Self::Only(&earlier | &later),
+            (looked, Self::Nothing) | (Self::Nothing, looked) => looked,
+        }
+    }
+}
+
+/// What a watchdog knows; gone with its process.
+#[derive(Debug)]
+pub struct Mind {
+    /// The record, folded.
+    pub history: History,
+    /// The log.
+    pub log: LogView,
+    /// What is seen.
+    pub observation: Observation,
+    /// Through what.
+    pub view: View,
+    /// Faults on their way to a conviction.
+    pub strikes: StrikeBook,
+    /// Why nothing is done about what is wrong.
+    pub refusals: Vec<Refusal>,
+    /// Since when the journal does not answer.
+    pub silent_since: Option<Time>,
+}
+
+/// A step that was sent.
+#[derive(Debug)]
+pub struct Call {
+    /// The order.
+    pub order: Order,
+    /// How long it may go without an answer.
+    pub timeout_ms: u64,
+    /// When it was sent first.
+    pub begun_at: u64,
+    /// How often.
+    pub sent: u32,
+}
+
+/// What a leader holds for one term.
+#[derive(Debug)]
+pub struct Lead {
+    /// Its epoch.
+    pub epoch: Epoch,
+    /// How often the fence was written, by its last word.
+    pub written: u64,
+    /// Whether a write of its own has an unknown fate.
+    pub in_doubt: bool,
+    /// Its place in the row.
+    pub turn: u64,
+    /// When its last fenced write was asked for, in true time.
+    pub confirmed_at: u64,
+    /// Steps that were sent.
+    pub calls: BTreeMap<StepId, Call>,
+    /// When each agent is asked again to take the epoch.
+    pub seals: BTreeMap<(Agent, String), u64>,
+    /// Words of agents that are not in the record.
+    pub heard: Vec<Answer>,
+    /// Ends of steps that are not in the record.
+    pub ended: Vec<Body>,
+    /// What operators ask.
+    pub wishes: Vec<(String, Wish)>,
+    /// What was seen and is not judged.
+    pub unjudged: Looked,
+    /// A write whose fate is not known.
+    pub pending: Option<Write>,
+    /// When the next check is, and whether one is under way.
+    pub check_at: u64,
+    /// See `check_at`.
+    pub is_busy: bool,
+    /// Something came meanwhile.
+    pub again: bool,
+    /// When the last check ended.
+    pub checked_at: u64,
+    /// Checks in a row that changed nothing.
+    pub calm: u32,
+    /// When it last looked.
+    pub seen_at: u64,
+    /// When the group was last tidied.
+    pub tidied_at: u64,
+    /// When a check was last wanted because of time alone.
+    pub wanted: Option<Time>,
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Dog {
+    /// Whether its process runs.
+    pub is_up: bool,
+    /// Faults that keep it down.
+    pub off_by: u32,
+    /// Faults that keep it stopped.
+    pub frozen_by: u32,
+    /// Whether it is stopped when it next sends a step, and for how long.
+    pub stops_at_send: Option<u64>,
+    /// The same for its next write.
+    pub stops_at_write: Option<u64>,
+    /// What happens once it runs again.
+    pub put_off: Vec<(u64, DogWork)>,
+    /// Counts what must not reach it any more: runs and terms.
+    pub term: u64,
+    /// Whether it will try to open a session.
+    pub will_begin: bool,
+    /// Its session.
+    pub session: Option<SessionId>,
+    /// Its place in the row.
+    pub turn: Option<u64>,
+    /// What it knows.
+    pub mind: Option<Box<Mind>>,
+    /// Its term, while it leads.
+    pub lead: Option<Box<Lead>>,
+    /// An epoch that it minted and whose term is not open yet.
+    pub minted: Option<Lead2>,
+}
+
+/// What was minted.
+#[derive(Debug, Clone, Copy)]
+pub struct Lead2 {
+    /// The epoch.
+    pub epoch: Epoch,
+    /// How often the fence was written.
+    pub written: u64,
+    /// When.
+    pub at: u64,
+}
+
+impl World {
+    /// A watchdog in one of its terms does something.
+    pub(crate) fn work(&mut self, dog: usize, term: u64, work: DogWork) {
+        if self.dogs[dog].term != term || !self.dogs[dog].is_up && !matches!(work, DogWork::Begin) {
+            return;
+        }
+        if self.dogs[dog].frozen_by > 0 {
+            // It happens when it runs again.
+            return self.dogs[dog].put_off.push((term, work));
+        }
+        match work {
+            DogWork::Begin => self.begin_dog(dog),
+            DogWork::Turn => self.take_turn(dog),
+            DogWork::Open => self.open_term(dog),
+            DogWork::Check => self.check(dog),
+            DogWork::Decide => self.decide(dog),
+            DogWork::Written(outcome) => self.hear_journal(dog, outcome),
+            DogWork::Send(step) => self.send(dog, &step),
+            DogWork::Transmit(step) => self.transmit(dog, &step),
+            DogWork::Post(letter, delay) => self.plan_in(delay, crate::event::Event::Commit(letter)),
+            DogWork::Hear(answer) => self.hear_agent(dog, *answer),
+        }
+    }
+
+    /// The wall clock of a watchdog, never before the newest entry of the record that it knows.
+    pub(crate) fn now_of(&self, dog: usize) -> Time {
+        let wall = self.wall(crate::net::Node::Dog(dog));
+        self.dogs[dog].mind.as_ref().map_or(wall, |mind| wall.max(mind.history.last_at))
+    }
+
+    /// Wakes a leader for its next check, at the latest so many milliseconds from now.
+    pub(crate) fn wake_in(&mut self, dog: usize, ms: u64) {
+        let now = self.now;
+        let Some(lead) = self.dogs[dog].lead.as_mut() else { return };
+        if lead.is_busy {
+            lead.again = true;
+            return;
+        }
+        // Two checks are never closer than their spacing.
+        let at = (now + ms).max(lead.checked_at + 5);
+        if at < lead.check_at {
+            lead.check_at = at;
+            self.plan_dog(dog, at - now, DogWork::Check);
+        }
+    }
+
+    /// Has a watchdog that holds no session try to open one, if it does not already.
+    pub(crate) fn have_begun(&mut self, dog: usize, ms: u64) {
+        let it = &mut self.dogs[dog];
+        let alive = it.session.is_some_and(|session| self.zoo.sessions.contains_key(&session));
+        if !alive && !it.will_begin && it.lead.is_none() && it.minted.is_none() && it.off_by == 0 {
+            it.will_begin = true;
+            self.plan_dog(dog, ms, DogWork::Begin);
+        }
+    }
+
+    /// Its name.
+    pub(crate) fn id_of(&self, dog: usize) -> WatchdogId {
+        self.setup.dogs[dog].clone()
+    }
+}
+
+impl Mind {
+    /// From now on nothing can be seen.
+    fn go_blind(&mut self, now: Time, why: &str) {
+        let since = match &self.observation.sight {
+            Sight::Clear => now,
+            Sight::Blind { since, .. } => *since,
+        };
+        self.observation.sight = Sight::Blind { since, why: why.to_owned() };
+    }
+}

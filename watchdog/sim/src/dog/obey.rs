@@ -1,0 +1,136 @@
+//! Obey: what operators ask of the leader, written under their name.
+
+use watchdog_core::goal::{Goal, GoalStatus, fault};
+use watchdog_core::ids::{GoalId, PlanId};
+use watchdog_core::plan::PlanStatus;
+use watchdog_core::record::Body;
+use watchdog_core::vet::vet;
+
+use super::draft::superseded;
+use crate::journal::Fault;
+use crate::world::World;
+
+/// What an operator asks.
+#[derive(Debug, Clone)]
+pub enum Wish {
+    /// To pause everything, for so long.
+    Pause(Option<u64>),
+    /// To go on.
+    Resume,
+    /// To leave a replica or host alone, for so long.
+    Hold(String, Option<u64>),
+    /// To end that, or a quarantine.
+    Release(String),
+    /// To overrule the storm guard.
+    ReleaseStorm,
+    /// A goal; and whether it takes over from one that rolls.
+    Declare(Box<Goal>, bool),
+    /// To take a goal back; the newest when none is named.
+    Withdraw,
+    /// To let every plan begin that waits for it.
+    Approve,
+    /// To decline every plan that waits for approval.
+    Decline,
+    /// To leave.
+    Resign,
+}
+
+impl World {
+    /// Does what operators asked for since the last check.
+    pub(super) fn obey(&mut self, dog: usize) -> Result<(), Fault> {
+        let wishes = self.dogs[dog].lead.as_mut().map(|lead| std::mem::take(&mut lead.wishes));
+        for (by, wish) in wishes.into_iter().flatten() {
+            if let Wish::Resign = wish {
+                let why = format!("{by} asked for it");
+                // To resign nothing needs to be written.
+                let _ = self.write_now(dog, by, vec![Body::Resigned { why }]);
+                self.stop(dog, ("an operator asked for it", self.setup.stay_out_ms));
+                return Ok(());
+            }
+            let bodies = self.bodies_of(dog, &by, wish);
+            if !bodies.is_empty() {
+                self.write_now(dog, by, bodies)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells operators that nothing can be written now.
+    pub(super) fn refuse_wishes(&mut self, dog: usize) {
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            lead.wishes.clear();
+        }
+    }
+
+    fn bodies_of(&mut self, dog: usize, by: &str, wish: Wish) -> Vec<Body> {
+        let now = self.now_of(dog);
+        let reason = "the operator's reasons".to_owned();
+        match wish {
+            Wish::Pause(ms) => vec![Body::Paused { reason, until: ms.map(|ms| now.plus_ms(ms)) }],
+            Wish::Resume => vec![Body::Resumed],
+            Wish::Hold(target, ms) => {
+                vec![Body::Held { target, reason, until: ms.map(|ms| now.plus_ms(ms)) }]
+            }
+            Wish::Release(target) => vec![Body::Released { target }],
+            Wish::ReleaseStorm => vec![Body::StormReleased { reason }],
+            Wish::Declare(goal, supersede) => self.declare(dog, *goal, supersede),
+            Wish::Withdraw => self.withdraw(dog, by),
+            Wish::Approve => self.approve(dog, by),
+            Wish::Decline => {
+                let why = format!("declined by {by}");
+                let decline =
+                    |plan| Body::PlanStatus { plan, status: PlanStatus::Cancelled, why: why.clone() };
+                self.waiting(dog).into_iter().map(decline).collect()
+            }
+            Wish::Resign => Vec::new(),
+        }
+    }
+
+    fn declare(&mut self, dog: usize, spec: Goal, supersede: bool) -> Vec<Body> {
+        let head = self.journal.head().version;
+        let Some(history) = self.history_of(dog) else { return Vec::new() };
+        let found = fault::find(&spec, &self.journal.state(head), head, history.stable);
+        if found.is_err() {
+            return Vec::new();
+        }
+        let number = self.ticket();
+        let Ok(goal) = GoalId::new(format!("goal-{number}")) else { return Vec::new() };
+        vec![Body::GoalDeclared { goal, request: number.to_string(), spec, supersede }]
+    }
+
+    fn withdraw(&self, dog: usize, by: &str) -> Vec<Body> {
+        let Some(history) = self.history_of(dog) else { return Vec::new() };
+        let why = format!("withdrawn by {by}");
+        let ended = |goal| Body::GoalEnded { goal, status: GoalStatus::Withdrawn, why: why.clone() };
+        if let Some(rollout) = history.rollout.as_ref().filter(|_| history.stable.is_some()) {
+            let mut bodies = superseded(history, &why);
+            bodies.push(ended(rollout.goal.clone()));
+            return bodies;
+        }
+        history.pending.back().map(|pending| ended(pending.goal.clone())).into_iter().collect()
+    }
+
+    fn waiting(&self, dog: usize) -> Vec<PlanId> {
+        let open = self.history_of(dog).into_iter().flat_map(|history| history.open_plans.values());
+        let waits = open.filter(|open| open.status == PlanStatus::AwaitingApproval);
+        waits.map(|open| open.plan.id.clone()).collect()
+    }
+
+    /// Lets plans begin that wait for a human, unless they would do harm by now.
+    fn approve(&mut self, dog: usize, by: &str) -> Vec<Body> {
+        let Some(mind) = self.dogs[dog].mind.take() else { return Vec::new() };
+        let mut bodies = Vec::new();
+        let waits = |it: &&watchdog_core::history::OpenPlan| it.status == PlanStatus::AwaitingApproval;
+        // One after the other, because each changes what the next would do.
+        let first = mind.history.open_plans.values().find(waits).map(|open| open.plan.clone());
+        if let Some(plan) = first {
+            let input = self.plan_input_now(dog, &mind);
+            if input.is_some_and(|input| vet(&plan, &input).is_empty()) {
+                let why = format!("approved by {by}");
+                bodies.push(Body::PlanStatus { plan: plan.id, status: PlanStatus::Running, why });
+            }
+        }
+        self.dogs[dog].mind = Some(mind);
+        bodies
+    }
+}

@@ -1,0 +1,221 @@
+//! Figures: what is counted and timed over runs, and the table of it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use watchdog_core::finding::Subject;
+use watchdog_core::ids::ReplicaId;
+use watchdog_core::policy::Remedy;
+use watchdog_core::record::Body;
+
+use crate::audit::{Truth, begins};
+use crate::fact::Fact;
+use crate::nemesis::KINDS;
+
+/// How a replica's trouble goes on.
+#[derive(Debug, Clone, Copy, Default)]
+struct Trouble {
+    began: u64,
+    convicted: Option<u64>,
+    planned: Option<u64>,
+}
+
+/// See the module.
+#[derive(Debug, Clone, Default)]
+pub struct Figures {
+    /// Runs.
+    pub runs: u64,
+    /// Simulated milliseconds.
+    pub simulated_ms: u64,
+    /// Faults by kind.
+    pub faults: [u64; KINDS.len()],
+    /// Terms that were opened.
+    pub terms: u64,
+    /// Leaders that left because the journal could not be reached.
+    pub resigned: u64,
+    /// Checks of leaders.
+    pub checks: u64,
+    /// Times that a plan was asked for.
+    pub plannings: u64,
+    /// Plans that the linter stopped.
+    pub vetoes: u64,
+    /// Answers of the journal that got lost.
+    pub answers_lost: u64,
+    /// Heals that were begun.
+    pub heals: u64,
+    /// Those of replicas that were well.
+    pub false_heals: u64,
+    /// Goals achieved, rejected.
+    pub achieved: u64,
+    /// See `achieved`.
+    pub rejected: u64,
+    /// Quarantines.
+    pub quarantines: u64,
+    /// Runs that ended in rest.
+    pub converged: u64,
+    /// From a fault to its conviction, in milliseconds.
+    pub detection_ms: Vec<u64>,
+    /// From the conviction to the plan.
+    pub decision_ms: Vec<u64>,
+    /// From the fault until it serves again.
+    pub heal_ms: Vec<u64>,
+    /// How often each known mistake showed.
+    pub known: BTreeMap<&'static str, u64>,
+    troubles: BTreeMap<ReplicaId, Trouble>,
+}
+
+impl Figures {
+    pub(crate) fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) {
+        match fact {
+            Fact::Died { life } => {
+                let fresh = Trouble { began: truth.now, ..Trouble::default() };
+                self.troubles.entry(life.replica.clone()).or_insert(fresh);
+            }
+            Fact::Committed { entry, .. } => self.count(&entry.body, truth),
+            _ => {}
+        }
+        if let Some((plan, _)) = begins(fact, truth) {
+            for heal in &plan.heals {
+                self.begin_heal(&heal.replica, heal.remedy, truth);
+            }
+        }
+    }
+
+    fn count(&mut self, body: &Body, truth: &Truth<'_>) {
+        match body {
+            Body::Convicted { conviction } => {
+                if let Subject::Replica(replica) = &conviction.finding.subject
+                    && let Some(trouble) = self.troubles.get_mut(replica)
+                    && trouble.convicted.is_none()
+                {
+                    trouble.convicted = Some(truth.now);
+                    self.detection_ms.push(truth.now - trouble.began);
+                }
+            }
+            Body::Quarantined { .. } => self.quarantines += 1,
+            Body::GoalEnded { status, .. } => match status {
+                watchdog_core::goal::GoalStatus::Achieved => self.achieved += 1,
+                watchdog_core::goal::GoalStatus::Rejected => self.rejected += 1,
+                _ => {}
+            },
+            _ => {}
+        }
+        let well = |replica: &ReplicaId| truth.lives_of(replica).any(|life| life.well_since.is_some());
+        let healed: Vec<ReplicaId> = self.troubles.keys().filter(|it| well(it)).cloned().collect();
+        for replica in healed {
+            if let Some(trouble) = self.troubles.remove(&replica) {
+                self.heal_ms.push(truth.now - trouble.began);
+            }
+        }
+    }
+
+    fn begin_heal(&mut self, replica: &ReplicaId, remedy: Remedy, truth: &Truth<'_>) {
+        if matches!(remedy, Remedy::Roll | Remedy::Trial | Remedy::Quarantine | Remedy::Stop) {
+            return;
+        }
+        self.heals += 1;
+        if let Some(trouble) = self.troubles.get_mut(replica)
+            && trouble.planned.is_none()
+        {
+            trouble.planned = Some(truth.now);
+            self.decision_ms.extend(trouble.convicted.map(|at| truth.now - at));
+        }
+        let ends = matches!(remedy, Remedy::Start | Remedy::Restart | Remedy::Relocate);
+        let target = &truth.journal.folded;
+        let stable = target.stable.and_then(|stable| target.marked_hashes.get(&stable));
+        let candidate = target.rollout.as_ref().map(|rollout| &rollout.state_hash);
+        let mut lives = truth.lives_of(replica);
+        let well = lives.any(|life| {
+            let right = Some(&life.hash) == stable || Some(&life.hash) == candidate;
+            right && life.well_since.is_some_and(|since| truth.now - since > 5_000)
+        });
+        self.false_heals += u64::from(ends && well);
+    }
+
+    /// Adds those of another run.
+    pub fn absorb(&mut self, other: Self) {
+        self.runs += other.runs;
+        self.simulated_ms += other.simulated_ms;
+        for (mine, theirs) in self.faults.iter_mut().zip(other.faults) {
+            *mine += theirs;
+        }
+        self.terms += other.terms;
+        self.resigned += other.resigned;
+        self.checks += other.checks;
+        self.plannings += other.plannings;
+        self.vetoes += other.vetoes;
+        self.answers_lost += other.answers_lost;
+        self.heals += other.heals;
+        self.false_heals += other.false_heals;
+        self.achieved += other.achieved;
+        self.rejected += other.rejected;
+        self.quarantines += other.quarantines;
+        self.converged += other.converged;
+        for (known, count) in other.known {
+            *self.known.entry(known).or_default() += count;
+        }
+        self.detection_ms.extend(other.detection_ms);
+        self.decision_ms.extend(other.decision_ms);
+        self.heal_ms.extend(other.heal_ms);
+    }
+
+    /// All faults.
+    pub fn faults_total(&self) -> u64 {
+        self.faults.iter().sum()
+    }
+
+    /// The table, without what depends on the machine.
+    pub fn table(&self) -> String {
+        let mut text = String::new();
+        let hours = ratio(self.simulated_ms, 3_600_000);
+        let total = self.faults_total();
+        let _ =
+            writeln!(text, "runs                 {}, of which {} came to rest", self.runs, self.converged);
+        let _ = writeln!(text, "simulated            {hours:.1} hours");
+        let _ = writeln!(text, "faults               {total}");
+        for (kind, count) in KINDS.iter().zip(self.faults) {
+            let share = 100.0 * ratio(count, total.max(1));
+            let _ = writeln!(text, "  {kind:<19}{count:>9}  {share:>5.1} %");
+        }
+        let _ = writeln!(text, "terms                {} ({} left by themselves)", self.terms, self.resigned);
+        let false_share = 100.0 * ratio(self.false_heals, self.heals.max(1));
+        let _ = writeln!(
+            text,
+            "heals                {} ({} of replicas that were well: {false_share:.2} %)",
+            self.heals, self.false_heals
+        );
+        let _ = writeln!(
+            text,
+            "goals                {} achieved, {} rejected; {} quarantines",
+            self.achieved, self.rejected, self.quarantines
+        );
+        let _ = writeln!(
+            text,
+            "checks, plannings    {}, {}; {} vetoed",
+            self.checks, self.plannings, self.vetoes
+        );
+        for (name, times) in
+            [("detection", &self.detection_ms), ("decision", &self.decision_ms), ("heal", &self.heal_ms)]
+        {
+            let _ =
+                writeln!(text, "{name:<21}p50 {} ms, p99 {} ms", share_of(times, 50), share_of(times, 99));
+        }
+        for (known, count) in &self.known {
+            let _ = writeln!(text, "known mistake        {known}: {count} times");
+        }
+        text
+    }
+}
+
+/// One number in the terms of another.
+#[expect(clippy::cast_precision_loss, reason = "a figure for people")]
+pub fn ratio(a: u64, b: u64) -> f64 {
+    a as f64 / b as f64
+}
+
+fn share_of(times: &[u64], percent: usize) -> u64 {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    let place = sorted.len() * percent / 100;
+    sorted.get(place.min(sorted.len().saturating_sub(1))).copied().unwrap_or_default()
+}

@@ -1,0 +1,195 @@
+//! Host: a machine, its agent's disk and memory.
+
+mod acts;
+mod board;
+mod desk;
+mod stock;
+
+use std::collections::BTreeMap;
+
+use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId, Time, Version};
+use watchdog_core::observation::{Loaded, Obituary, Probed};
+use watchdog_core::state::Hash;
+
+use crate::event::Event;
+use crate::order::{Asker, Order, Reply};
+use crate::zoo::SessionId;
+
+/// What the agent must not forget.
+#[derive(Debug, Clone, Default)]
+pub struct Disk {
+    /// The id of this state; lost state is another one.
+    pub instance: String,
+    /// The highest epoch.
+    pub epoch: Epoch,
+    /// The steps that were begun, and their ends.
+    pub steps: BTreeMap<StepId, Begun>,
+    /// What should run here.
+    pub living: BTreeMap<Incarnation, Living>,
+    /// The dead, and whether the coordination service was told.
+    pub dead: BTreeMap<Incarnation, (Obituary, bool)>,
+}
+
+/// A step that was begun.
+#[derive(Debug, Clone)]
+pub struct Begun {
+    /// What it is.
+    pub kind: Kind,
+    /// Which life it is about.
+    pub life: Incarnation,
+    /// What became of it.
+    pub end: End,
+}
+
+/// What a step is to a host agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A start.
+    Start,
+    /// A kill.
+    Kill,
+    /// A picture, which touches nothing.
+    Snapshot,
+    /// A load on behalf of a program that knows nothing of us.
+    Load,
+}
+
+/// What became of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// No end is recorded.
+    Open,
+    /// This.
+    Done(Reply),
+    /// It can't be known.
+    Lost,
+}
+
+/// A life that the disk knows.
+#[derive(Debug, Clone)]
+pub struct Living {
+    /// Whose.
+    pub replica: ReplicaId,
+    /// The process, once it was forked.
+    pub pid: Option<u32>,
+    /// The boot in which it was.
+    pub boot: u32,
+    /// What was loaded on its behalf.
+    pub loaded: Option<Loaded>,
+}
+
+/// A process under care.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// What its probes say.
+    pub probe: Probed,
+    /// Whether it was told to end.
+    pub stopping: bool,
+    /// Since when it is so, by the host's clock.
+    pub since: Time,
+}
+
+/// A step that is under way.
+#[derive(Debug)]
+pub struct AtWork {
+    /// The order.
+    pub order: Order,
+    /// What it is.
+    pub kind: Kind,
+    /// Who waits.
+    pub askers: Vec<Asker>,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub struct Host {
+    /// Whether the machine runs.
+    pub on: bool,
+    /// Which boot.
+    pub boot: u32,
+    /// Faults that slow starts down now.
+    pub slow: u32,
+    /// Why the machine is off: so many faults say so.
+    pub off_by: u32,
+    /// Faults that keep the whole machine stopped.
+    pub paused_by: u32,
+    /// What happens once it runs again.
+    pub put_off: Vec<Event>,
+    /// Whether its agent ends at its next act, and for how long.
+    pub falls_in_act: Option<u64>,
+    /// What the agent must not forget.
+    pub disk: Disk,
+    /// Whether the agent runs.
+    pub agent_up: bool,
+    /// Why it does not: so many faults say so.
+    pub agent_off_by: u32,
+    /// Counts its runs.
+    pub run: u64,
+    /// Its session.
+    pub session: Option<SessionId>,
+    /// The highest epoch that it remembers.
+    pub epoch: Epoch,
+    /// Since when it has no word from the coordination service.
+    pub unconfirmed_since: Option<u64>,
+    /// When it last had word again after it had none.
+    pub confirmed_at: u64,
+    /// Counts renewals of leases.
+    pub renewals: u64,
+    /// Whether it has looked through all processes.
+    pub has_stock: bool,
+    /// The processes under its care.
+    pub kept: BTreeMap<Incarnation, Kept>,
+    /// The steps that are under way.
+    pub at_work: BTreeMap<StepId, AtWork>,
+    /// The last process of each incarnation that it started, as a number.
+    pub pids: BTreeMap<Incarnation, u32>,
+    pids_used: u32,
+}
+
+/// So few numbers for processes that they are soon used again.
+const PIDS: u32 = 7;
+
+impl Host {
+    /// A machine whose agent has just begun.
+    pub fn new(name: &str) -> Self {
+        Self {
+            on: true,
+            boot: 1,
+            slow: 0,
+            off_by: 0,
+            paused_by: 0,
+            put_off: Vec::new(),
+            falls_in_act: None,
+            disk: Disk { instance: format!("{name}-1"), ..Disk::default() },
+            agent_up: true,
+            agent_off_by: 0,
+            run: 0,
+            session: None,
+            epoch: Epoch(0),
+            unconfirmed_since: None,
+            confirmed_at: 0,
+            renewals: 0,
+            has_stock: true,
+            kept: BTreeMap::new(),
+            at_work: BTreeMap::new(),
+            pids: BTreeMap::new(),
+            pids_used: 0,
+        }
+    }
+
+    /// Whether the agent runs.
+    pub fn is_up(&self) -> bool {
+        self.on && self.agent_up && self.paused_by == 0
+    }
+
+    /// A number for the next process.
+    pub fn next_pid(&mut self) -> u32 {
+        self.pids_used += 1;
+        100 + self.pids_used % PIDS
+    }
+}
+
+/// What is loaded, in the words of the core.
+pub(crate) fn loaded(version: Version, state_hash: Hash) -> Loaded {
+    Loaded { version, state_hash }
+}

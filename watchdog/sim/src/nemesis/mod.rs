@@ -1,0 +1,201 @@
+//! Nemesis: a schedule of harm, drawn from the seed before the run, so that parts of it can be left out.
+
+mod harm;
+mod schedule;
+mod whim;
+
+use watchdog_core::ids::ReplicaId;
+
+use crate::net::Node;
+
+pub use self::schedule::{permanent, schedule};
+pub use self::whim::Whim;
+
+/// What is done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Harm {
+    /// A replica's process ends.
+    Crash(ReplicaId),
+    /// A replica does not answer; its agent does.
+    Stick(ReplicaId),
+    /// A replica's process is stopped.
+    Freeze(ReplicaId),
+    /// A replica feels ill.
+    Sicken(ReplicaId),
+    /// What a replica holds in memory changes by itself.
+    Drift(ReplicaId),
+    /// Starts on a host take long.
+    SlowStarts(usize),
+    /// A host loses power.
+    LoseHost(usize),
+    /// A host's agent ends.
+    CrashAgent(usize),
+    /// A host's agent ends, and its state is gone.
+    LoseState(usize),
+    /// A whole machine is stopped, and its guardian with it.
+    PauseHost(usize),
+    /// A host's agent ends at its next act.
+    CrashAgentInAct(usize),
+    /// A watchdog ends.
+    CrashDog(usize),
+    /// A watchdog is stopped.
+    FreezeDog(usize),
+    /// A watchdog is stopped between its last look at the lease and the sending of a step.
+    FreezeDogAtSend(usize),
+    /// A watchdog is stopped between its decision and its writing.
+    FreezeDogAtWrite(usize),
+    /// One direction of a link is cut.
+    CutOneWay(Node, Node),
+    /// Both are.
+    Cut(Node, Node),
+    /// A machine is cut off from all others.
+    Isolate(Node),
+    /// Messages are lost, doubled and reordered.
+    BadWeather,
+    /// The journal does not answer.
+    JournalDown,
+    /// The journal's answers get lost, and some of what it was asked lands late.
+    JournalLoses,
+    /// `ZooKeeper` does not answer.
+    ZooDown,
+    /// A machine's clock jumps by so many milliseconds.
+    ClockJump(Node, i64),
+    /// A version that does not work is declared; how it behaves, and where.
+    BadVersion(&'static str, Option<ReplicaId>),
+    /// An operator does something.
+    Whim(Whim),
+}
+
+/// The kinds of harm, as they are counted.
+pub const KINDS: [&str; 28] = [
+    "process crash",
+    "process hang",
+    "process stop",
+    "ill health",
+    "memory drift",
+    "slow start",
+    "host loss",
+    "agent crash",
+    "agent state loss",
+    "watchdog crash",
+    "watchdog pause",
+    "one-way cut",
+    "cut",
+    "isolation",
+    "bad weather",
+    "journal outage",
+    "journal answer lost",
+    "zookeeper outage",
+    "clock jump",
+    "bad version",
+    "operator act",
+    "machine pause",
+    "agent crash in the act",
+    "watchdog pause at a send",
+    "watchdog pause at a write",
+    "message lost",
+    "message doubled",
+    "message reordered",
+];
+
+impl Harm {
+    /// Its place among [`KINDS`].
+    pub fn kind(&self) -> usize {
+        match self {
+            Self::Crash(_) => 0,
+            Self::Stick(_) => 1,
+            Self::Freeze(_) => 2,
+            Self::Sicken(_) => 3,
+            Self::Drift(_) => 4,
+            Self::SlowStarts(_) => 5,
+            Self::LoseHost(_) => 6,
+            Self::CrashAgent(_) => 7,
+            Self::LoseState(_) => 8,
+            Self::CrashDog(_) => 9,
+            Self::FreezeDog(_) => 10,
+            Self::CutOneWay(..) => 11,
+            Self::Cut(..) => 12,
+            Self::Isolate(_) => 13,
+            Self::BadWeather => 14,
+            Self::JournalDown => 15,
+            Self::JournalLoses => 16,
+            Self::ZooDown => 17,
+            Self::ClockJump(..) => 18,
+            Self::BadVersion(..) => 19,
+            Self::Whim(_) => 20,
+            Self::PauseHost(_) => 21,
+            Self::CrashAgentInAct(_) => 22,
+            Self::FreezeDogAtSend(_) => 23,
+            Self::FreezeDogAtWrite(_) => 24,
+        }
+    }
+}
+
+impl std::fmt::Display for Harm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Crash(replica) => write!(f, "{replica} crashes"),
+            Self::Stick(replica) => write!(f, "{replica} hangs, but its agent does not"),
+            Self::Freeze(replica) => write!(f, "{replica} is stopped (SIGSTOP)"),
+            Self::Sicken(replica) => write!(f, "{replica} falls ill"),
+            Self::Drift(replica) => write!(f, "{replica}'s memory drifts"),
+            Self::SlowStarts(host) => write!(f, "starts on h{} become slow", host + 1),
+            Self::LoseHost(host) => write!(f, "h{} loses power", host + 1),
+            Self::CrashAgent(host) => write!(f, "the agent of h{} crashes", host + 1),
+            Self::LoseState(host) => write!(f, "the agent of h{} crashes and loses its state", host + 1),
+            Self::PauseHost(host) => write!(f, "all of h{} is stopped, its guardian too", host + 1),
+            Self::CrashAgentInAct(host) => write!(f, "the agent of h{} crashes in its next act", host + 1),
+            Self::FreezeDogAtSend(dog) => write!(f, "w{} is stopped when it next sends a step", dog + 1),
+            Self::FreezeDogAtWrite(dog) => write!(f, "w{} is stopped when it next writes", dog + 1),
+            Self::CrashDog(dog) => write!(f, "w{} crashes", dog + 1),
+            Self::FreezeDog(dog) => write!(f, "w{} is stopped", dog + 1),
+            Self::CutOneWay(from, to) => write!(f, "nothing that {from} sends reaches {to}"),
+            Self::Cut(a, b) => write!(f, "{a} and {b} can't reach each other"),
+            Self::Isolate(node) => write!(f, "{node} is cut off from everybody"),
+            Self::BadWeather => f.write_str("messages are lost, doubled and reordered"),
+            Self::JournalDown => f.write_str("the journal goes down"),
+            Self::JournalLoses => f.write_str("the journal's answers get lost"),
+            Self::ZooDown => f.write_str("ZooKeeper goes down"),
+            Self::ClockJump(node, ms) => write!(f, "the clock of {node} jumps by {ms} ms"),
+            Self::BadVersion(how, None) => write!(f, "a version is declared that {how}"),
+            Self::BadVersion(how, Some(who)) => write!(f, "a version is declared that {how} on {who}"),
+            Self::Whim(whim) => write!(f, "an operator: {whim}"),
+        }
+    }
+}
+
+/// One piece of harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// When.
+    pub at: u64,
+    /// What.
+    pub harm: Harm,
+    /// How long it lasts; `None`: for ever.
+    pub lasts_ms: Option<u64>,
+}
+
+impl std::fmt::Display for Fault {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:>9.3} s  {}", millis(self.at), self.harm)?;
+        match self.lasts_ms {
+            Some(0) => Ok(()),
+            Some(ms) => write!(f, ", for {:.1} s", millis(ms)),
+            None => f.write_str(", for ever"),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a time for people")]
+pub(crate) fn millis(ms: u64) -> f64 {
+    ms as f64 / 1_000.0
+}
+
+/// See the module.
+#[derive(Debug, Default)]
+pub struct Nemesis {
+    /// All of it, in order.
+    pub faults: Vec<Fault>,
+    /// How much of each kind was done.
+    pub done: [u64; KINDS.len()],
+}

@@ -1,0 +1,156 @@
+//! Order: what watchdogs and agents say to each other.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, StepId, Version};
+use watchdog_core::observation::Obituary;
+use watchdog_core::plan::{Act, Agent, Outcome};
+use watchdog_core::replica::ReplicaSpec;
+use watchdog_core::state::{Hash, State};
+
+/// Whom a message is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum To {
+    /// The agent of a host.
+    Host(usize),
+    /// The agent embedded in one life.
+    Life(Incarnation),
+}
+
+/// Who waits for the answer: a watchdog, in one of its terms.
+pub type Asker = (usize, u64);
+
+/// A step on its way.
+#[derive(Debug, Clone)]
+pub struct Order {
+    /// Under which leader.
+    pub epoch: Epoch,
+    /// Of which plan.
+    pub plan: PlanId,
+    /// Which step.
+    pub step: StepId,
+    /// Who carries it out, as the plan says.
+    pub agent: Agent,
+    /// The instance that is meant.
+    pub target: String,
+    /// Whom it touches.
+    pub replica: ReplicaId,
+    /// What is done.
+    pub act: Act,
+    /// What is declared of the replica.
+    pub spec: Option<ReplicaSpec>,
+    /// The state to reach.
+    pub state: Rc<State>,
+    /// Its version.
+    pub version: Version,
+    /// Its hash.
+    pub hash: Hash,
+}
+
+/// What an agent says of a step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It came to its end.
+    Ended {
+        /// Why it failed.
+        error: Option<String>,
+        /// The proof of death that it brought.
+        obituary: Option<Obituary>,
+    },
+    /// It was not begun.
+    Refused {
+        /// Why.
+        why: String,
+        /// Whether to ask again is of no use.
+        is_final: bool,
+    },
+}
+
+impl Reply {
+    /// It worked.
+    pub fn done() -> Self {
+        Self::Ended { error: None, obituary: None }
+    }
+
+    /// It did not.
+    pub fn failed(error: impl Into<String>) -> Self {
+        Self::Ended { error: Some(error.into()), obituary: None }
+    }
+
+    /// Not begun, and never will be.
+    pub fn refused(why: impl Into<String>) -> Self {
+        Self::Refused { why: why.into(), is_final: true }
+    }
+}
+
+/// A new epoch on its way to an agent.
+#[derive(Debug, Clone)]
+pub struct SealAsk {
+    /// Which agent.
+    pub agent: Agent,
+    /// Which epoch.
+    pub epoch: Epoch,
+    /// The instance that was told the steps.
+    pub target: String,
+    /// The steps that it was told.
+    pub steps: BTreeMap<StepId, PlanId>,
+}
+
+/// What became of a step, as a seal asks.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fate {
+    /// It ended.
+    Done(Reply),
+    /// It was never begun.
+    Never,
+    /// It is under way.
+    Running,
+    /// It was begun before a crash.
+    Lost,
+}
+
+/// What comes back to a watchdog.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// Of a step.
+    Step(StepId, Reply),
+    /// Of a seal.
+    Seal {
+        /// What was asked.
+        ask: SealAsk,
+        /// The instance that answers.
+        instance: String,
+        /// By step.
+        fates: BTreeMap<StepId, Fate>,
+    },
+}
+
+/// A step's end, on its way to the record.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Its fate.
+    pub outcome: Outcome,
+    /// What went wrong.
+    pub error: Option<String>,
+    /// The proof of death that it brought.
+    pub obituary: Option<Obituary>,
+}
+
+impl Report {
+    /// One that did not work, or of which nobody knows.
+    pub fn of(outcome: Outcome, error: impl Into<String>) -> Self {
+        Self { outcome, error: Some(error.into()), obituary: None }
+    }
+
+    /// What an agent's word means.
+    pub fn from_reply(reply: Reply) -> Self {
+        match reply {
+            Reply::Ended { error, obituary } => {
+                let outcome = if error.is_some() { Outcome::Failed } else { Outcome::Done };
+                Self { outcome, error, obituary }
+            }
+            Reply::Refused { why, .. } => Self::of(Outcome::Failed, why),
+        }
+    }
+}
