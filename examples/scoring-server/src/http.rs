@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::extract::{Query, Request, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -18,7 +18,7 @@ use crate::scorer::Scorer;
 /// The routes; those that break things only when `debug`.
 pub(crate) fn router(scorer: Arc<Scorer>, debug: bool) -> Router {
     let mut router = Router::new()
-        .route("/score", get(score))
+        .route("/score", get(score).layer(from_fn_with_state(scorer.clone(), part)))
         .route("/version", get(version))
         .route("/healthz", get(healthz));
     if debug {
@@ -35,6 +35,15 @@ async fn hang(State(scorer): State<Arc<Scorer>>, request: Request, next: Next) -
     next.run(request).await
 }
 
+/// Still answers while it drains, for those who have not heard of it yet, and tells them to connect to another next time.
+async fn part(State(scorer): State<Arc<Scorer>>, request: Request, next: Next) -> Response {
+    let mut response = next.run(request).await;
+    if scorer.is_draining() {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 type Answer = Result<Json<serde_json::Value>, (StatusCode, String)>;
 
 fn unavailable(reason: &str) -> (StatusCode, String) {
@@ -43,9 +52,6 @@ fn unavailable(reason: &str) -> (StatusCode, String) {
 
 async fn score(State(scorer): State<Arc<Scorer>>, Query(asked): Query<BTreeMap<String, String>>) -> Answer {
     let memory = scorer.memory().ok_or_else(|| unavailable("nothing is loaded yet"))?;
-    if scorer.is_draining() {
-        return Err(unavailable("draining; ask another replica"));
-    }
     let name = asked.get("model").or_else(|| memory.models.keys().next());
     let name = name.ok_or_else(|| unavailable("no model is declared"))?;
     let unknown = || (StatusCode::NOT_FOUND, format!("there is no model {name:?}\n"));

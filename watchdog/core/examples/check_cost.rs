@@ -126,5 +126,5 @@ fn life(host: HostId, loaded: Loaded) -> Life {
         epoch: Epoch(1),
         since: Time(0),
     };
-    Life { host, process: Some(process), member: Some(member), obituary: None }
+    Life { process: Some(process), member: Some(member), ..Life::on(host) }
 }

@@ -163,9 +163,9 @@ pub fn is_serving(life: &Life) -> bool {
     says(life, &[Health::Ready, Health::Loading])
 }
 
-/// Whether a life works and has nothing left to do.
+/// Whether a life works and has nothing left to do. Of one whose agent has left the group nobody knows.
 pub fn is_healthy(life: &Life) -> bool {
-    says(life, &[Health::Ready])
+    says(life, &[Health::Ready]) && !life.is_mute
 }
 
 /// Whether a life works and holds what it should, under whatever number.
@@ -177,7 +177,9 @@ pub fn is_healthy_on(life: &Life, target: &Target) -> bool {
 
 /// Whether a life takes work with what it should hold in memory, although it may be busy with more.
 pub fn serves_on(life: &Life, target: &Target) -> bool {
-    is_serving(life) && life.loaded().is_none_or(|loaded| loaded.state_hash == target.state_hash)
+    is_serving(life)
+        && !life.is_mute
+        && life.loaded().is_none_or(|loaded| loaded.state_hash == target.state_hash)
 }
 
 /// Whether a life that runs feels one of `healths`, or passes its probe where it has no word of its own.

@@ -104,6 +104,17 @@ impl ReplicaSeen {
         self.absent_since = if alive { None } else { since(before.and_then(|before| before.absent_since)) };
         self.memberless_since =
             if member { None } else { since(before.and_then(|before| before.memberless_since)) };
+        for (incarnation, life) in &mut self.lives {
+            life.is_mute = self.embeds && life.member.is_none() && life.is_alive();
+            let past = before.and_then(|before| before.lives.get(incarnation));
+            life.steady_since = past.filter(|past| past.is_as(life)).map_or(at, |past| past.steady_since);
+        }
+    }
+
+    /// Forgets what only watching without a break could tell: nobody looked for a while.
+    pub fn unwatched(&mut self) {
+        (self.absent_since, self.memberless_since) = (None, None);
+        self.lives.clear();
     }
 }
 
@@ -118,9 +129,29 @@ pub struct Life {
     pub member: Option<MemberSeen>,
     /// The proof that it is dead; beats the other two.
     pub obituary: Option<Obituary>,
+    /// Since when it has been as it is, by this observer's own clock; those of hosts may be wrong.
+    #[serde(default)]
+    pub steady_since: Time,
+    /// Whether it embeds an agent that is not in the group, so that nobody knows what it holds.
+    #[serde(default)]
+    pub is_mute: bool,
 }
 
 impl Life {
+    /// A life on `host` of which nobody says anything yet.
+    pub fn on(host: HostId) -> Self {
+        let steady_since = Time::default();
+        Self { host, process: None, member: None, obituary: None, steady_since, is_mute: false }
+    }
+
+    /// Whether it works as this other sight of it did, and on the same state.
+    fn is_as(&self, other: &Life) -> bool {
+        let by_host = |life: &Life| life.process.as_ref().map(|it| (it.pid, it.stopping, it.probe));
+        let by_itself = |life: &Life| life.member.as_ref().map(|it| it.health);
+        let state = |life: &Life| life.loaded().map(|loaded| loaded.state_hash);
+        (by_host(self), by_itself(self), state(self)) == (by_host(other), by_itself(other), state(other))
+    }
+
     /// Whether it may still run: seen by someone, and not proven dead.
     pub fn is_alive(&self) -> bool {
         self.obituary.is_none() && (self.process.is_some() || self.member.is_some())

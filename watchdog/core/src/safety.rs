@@ -9,7 +9,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use crate::condition::is_healthy_on;
+use crate::condition::is_serving;
 use crate::finding::Subject;
 use crate::history::{Intent, OpenPlan};
 use crate::ids::{HostId, PlanId, ReplicaId};
@@ -19,7 +19,6 @@ use crate::plan::{Agent, PlanStatus};
 use crate::planner::case::{Case, home, lives, serves};
 use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal};
-use crate::rollout::expected;
 
 /// Why nothing may be done in the whole cluster; empty when something may.
 pub fn cluster_refusals(input: &PlanInput) -> Vec<Refusal> {
@@ -188,7 +187,7 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
     disturbed
 }
 
-/// Whether those who would know say that all is well, whatever became of an order: and not before an agent that did not
+/// Whether those who would know say that it serves, whatever became of an order: and not before an agent that did not
 /// answer is silenced by its own lease, because until then it may still carry the order out.
 fn is_seen_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let heals = input.history.heals.get(replica).into_iter().flatten();
@@ -200,8 +199,7 @@ fn is_seen_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let present = |host| input.observation.hosts.get(host).is_some_and(HostSeen::is_present);
     let mut alive = lives(input, replica).filter(|(_, life)| life.is_alive());
     let only = alive.next().filter(|_| alive.next().is_none());
-    let target = expected(replica, &input.target, &input.history);
-    only.is_some_and(|(_, life)| is_healthy_on(life, &target) && present(&life.host))
+    only.is_some_and(|(_, life)| is_serving(life) && !life.is_mute && present(&life.host))
 }
 
 /// Whether a replica is leaving a version that was given up.

@@ -22,6 +22,8 @@ mod goals;
 mod present;
 #[path = "seeing/replay.rs"]
 mod replay;
+#[path = "seeing/steady.rs"]
+mod steady;
 #[path = "seeing/strikes.rs"]
 mod strikes;
 #[path = "seeing/world.rs"]

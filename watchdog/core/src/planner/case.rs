@@ -123,14 +123,14 @@ impl<'a> Case<'a> {
 /// A host's clock that is further ahead than this says nothing.
 const AHEAD_MS: u64 = 5_000;
 
-/// Since when a life of `replica` is as it is: as it says itself and its host agent says, but by their clocks; and not
-/// since before we last healed it, by ours.
+/// Since when a life of `replica` is as it is: as it says itself and its host agent says, by their clocks; and not since
+/// before we saw it so, without a break, or last healed it, by ours.
 pub fn settled_since(replica: &ReplicaId, life: &Life, input: &PlanInput) -> Time {
     let told = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
     let credible = told.into_iter().flatten().filter(|since| *since <= input.now.plus_ms(AHEAD_MS));
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let healed = heals.filter_map(|heal| heal.ended_at);
-    credible.chain(healed).max().unwrap_or_default().min(input.now)
+    credible.chain(healed).chain([life.steady_since]).max().unwrap_or_default().min(input.now)
 }
 
 /// The lives of `replica` that are seen, oldest first.

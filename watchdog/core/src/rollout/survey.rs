@@ -10,6 +10,7 @@ use crate::history::History;
 use crate::ids::{Incarnation, ReplicaId, Time};
 use crate::input::{PlanInput, Target};
 use crate::observation::Life;
+use crate::plan::PlanStatus;
 use crate::planner::case::{lives, settled_since};
 use crate::replica::ReplicaSpec;
 
@@ -56,7 +57,10 @@ pub fn survey<'a>(rollout: &'a Rollout, input: &'a PlanInput) -> Survey<'a> {
             Some(Verdict::Blames | Verdict::Void) => again.push(replica),
             Some(Verdict::Waits { .. } | Verdict::Acquits) => survey.on_trial.push(replica),
             None => match arrival(replica, rollout, &aim, input) {
-                _ if is_misplaced(replica, spec, input) => survey.under_way.push(replica),
+                // What our own plan is at may be over although it is still seen.
+                _ if is_misplaced(replica, spec, input) || is_worked_on(replica, input) => {
+                    survey.under_way.push(replica);
+                }
                 Some(since) => {
                     survey.arrived.push(replica);
                     survey.arrived_at = survey.arrived_at.max(since);
@@ -78,6 +82,11 @@ fn arrival(replica: &ReplicaId, rollout: &Rollout, aim: &Target, input: &PlanInp
     // Whoever loads on behalf of a program that embeds nothing need not touch its own stamp.
     let ordered_at = rollout.moved.get(replica).map(|moved| moved.at);
     there.then(|| settled_since(replica, life, input).max(ordered_at.unwrap_or_default()))
+}
+
+fn is_worked_on(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let mut running = input.history.open_plans.values().filter(|open| open.status == PlanStatus::Running);
+    running.any(|open| open.plan.heals(replica))
 }
 
 /// Whether it runs where its declaration does not allow it to live: it is taken home, not moved to the candidate.

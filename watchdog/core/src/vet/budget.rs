@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::condition::is_healthy_on;
+use crate::condition::is_serving;
 use crate::history::OpenPlan;
 use crate::ids::{ReplicaId, Time};
 use crate::input::PlanInput;
@@ -113,7 +113,7 @@ fn acting<'a>(plan: &'a Plan, input: &'a PlanInput) -> impl Iterator<Item = &'a 
     others.filter(|open| open.status != PlanStatus::AwaitingApproval)
 }
 
-/// Whether a replica of which an order's fate is not known is seen to be well, by a host that is there, when the order is
+/// Whether a replica of which an order's fate is not known is seen to serve, on a host that is there, when the order is
 /// too old to be carried out any more.
 fn is_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let lease_ms = input.policy.lease_ms + input.policy.lease_margin_ms;
@@ -124,7 +124,7 @@ fn is_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let alive: Vec<_> =
         seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive()).collect();
     let [(_, life)] = alive[..] else { return false };
-    is_healthy_on(life, &held_to(replica, input)) && is_present(input, &life.host)
+    is_serving(life) && !life.is_mute && is_present(input, &life.host)
 }
 
 fn open_heals_of_down(plan: &Plan, input: &PlanInput) -> usize {

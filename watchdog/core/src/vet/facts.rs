@@ -6,7 +6,7 @@ use crate::condition::is_serving;
 use crate::ids::{HostId, Incarnation, ReplicaId, Time};
 use crate::input::{PlanInput, Target};
 use crate::observation::Life;
-use crate::plan::{Act, Plan, Step};
+use crate::plan::{Act, Plan, PlanStatus, Step};
 use crate::policy::Remedy;
 
 /// Whether a step changes something at a replica.
@@ -58,7 +58,7 @@ pub(super) fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
 }
 
 /// Since when a life is as it is by the word of its replica and host, whose clocks may be wrong, and by our own since
-/// the last heal of it ended.
+/// it was first seen so and the last heal of it ended.
 pub(super) fn unchanged_since(life: &Life, replica: &ReplicaId, input: &PlanInput) -> Time {
     // What is said to be in the far future is said by a broken clock.
     let believable = |at: &Time| at.since_ms(input.now) <= 5_000;
@@ -66,8 +66,14 @@ pub(super) fn unchanged_since(life: &Life, replica: &ReplicaId, input: &PlanInpu
     let by_host = life.process.as_ref().map(|process| process.since).filter(believable);
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let by_us = heals.filter_map(|heal| heal.ended_at).max();
-    let latest = by_replica.max(by_host).max(by_us);
+    let latest = by_replica.max(by_host).max(by_us).max(Some(life.steady_since));
     latest.unwrap_or_default().min(input.now)
+}
+
+/// Whether a plan is at work on the replica, so that what is seen of it may be over already.
+pub(super) fn is_worked_on(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let running = input.history.open_plans.values().filter(|open| open.status == PlanStatus::Running);
+    running.flat_map(|open| &open.plan.heals).any(|heal| heal.replica == *replica)
 }
 
 /// Whether the agent of a host is there.

@@ -7,7 +7,7 @@ use crate::plan::{Act, Plan};
 use crate::rollout::Rollout;
 
 use super::Objection;
-use super::facts::{seen, unchanged_since};
+use super::facts::{is_worked_on, seen, unchanged_since};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     if !plan.steps.iter().any(|step| matches!(step.act, Act::MarkStable { .. })) {
@@ -31,5 +31,5 @@ fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
     let settled = [begun, Some(unchanged_since(life, replica, input))];
     let target = rollout.map_or(input.target, |rollout| rollout.aim(&input.target));
     let long_enough = settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= soak_ms);
-    is_healthy_on(life, &target) && long_enough
+    is_healthy_on(life, &target) && long_enough && !is_worked_on(replica, input)
 }

@@ -300,7 +300,7 @@ pub(crate) fn healthy_life(home: &HostId, since: Time) -> Life {
         epoch: Epoch(5),
         since,
     };
-    Life { host: home.clone(), process: Some(process), member: Some(member), obituary: None }
+    Life { process: Some(process), member: Some(member), ..Life::on(home.clone()) }
 }
 
 fn empty() -> PlanInput {

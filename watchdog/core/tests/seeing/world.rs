@@ -84,7 +84,7 @@ pub(crate) fn obituary(name: &str, bits: u128, on: &str, at: Time) -> Obituary {
     }
 }
 
-fn process() -> ProcessSeen {
+pub(crate) fn process() -> ProcessSeen {
     ProcessSeen {
         pid: 100,
         stopping: false,
@@ -96,7 +96,7 @@ fn process() -> ProcessSeen {
     }
 }
 
-fn member() -> MemberSeen {
+pub(crate) fn member() -> MemberSeen {
     MemberSeen {
         pid: 100,
         address: "http://127.0.0.1:1".to_owned(),
@@ -217,7 +217,7 @@ impl World {
 
     /// A life of it is healthy.
     pub(crate) fn runs(&mut self, name: &str, bits: u128, on: &str) {
-        let alive = Life { host: host(on), process: Some(process()), member: Some(member()), obituary: None };
+        let alive = Life { process: Some(process()), member: Some(member()), ..Life::on(host(on)) };
         let seen = self.seen(name);
         seen.look = 5;
         seen.embeds = true;
@@ -243,7 +243,7 @@ impl World {
         };
         self.vanishes(name, 10);
         let obituary = Obituary { incarnation, ..obituary(name, 0, on.as_str(), ago(10)) };
-        let dead = Life { host: on, process: None, member: None, obituary: Some(obituary) };
+        let dead = Life { obituary: Some(obituary), ..Life::on(on) };
         self.seen(name).lives.insert(incarnation, dead);
     }
 

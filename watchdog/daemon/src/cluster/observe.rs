@@ -174,7 +174,7 @@ impl Observer {
     fn see(&self, world: &mut World, replica: &ReplicaId, fresh: bool) {
         let now = world.observation.at;
         if let Some(before) = world.observation.replicas.get_mut(replica).filter(|_| fresh) {
-            (before.absent_since, before.memberless_since) = (None, None);
+            before.unwatched();
         }
         let before = world.observation.replicas.get(replica);
         let seen = sighting::replica(self.view.picture(), replica, (before, &self.rounds), now);

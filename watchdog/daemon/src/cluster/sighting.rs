@@ -39,12 +39,7 @@ pub(crate) fn replica(
 }
 
 fn life<'a>(lives: &'a mut BTreeMap<Incarnation, Life>, id: Incarnation, host: &HostId) -> &'a mut Life {
-    lives.entry(id).or_insert_with(|| Life {
-        host: host.clone(),
-        process: None,
-        member: None,
-        obituary: None,
-    })
+    lives.entry(id).or_insert_with(|| Life::on(host.clone()))
 }
 
 /// A host agent that is there.
@@ -121,17 +116,20 @@ pub(crate) fn brought(obituary: &watchdog_proto::agent::Obituary) -> Option<Obit
 
 /// Takes in what a host agent just saw, which is newer than what it has published.
 pub(crate) fn correct(observation: &mut Observation, reply: &LookReply) {
+    let now = observation.at;
     for report in &reply.processes {
-        let seen = known(observation, report);
-        if let Some(process) = seen.and_then(|life| life.process.as_mut()) {
-            process.round = report.probe_round.max(process.round);
-            process.detail.clone_from(&report.probe_detail);
-            process.probe = match report.probe.as_str() {
-                "passing" => Probed::Passing,
-                "failing" => Probed::Failing,
-                // A word of a newer agent says nothing to us.
-                _ => process.probe,
-            };
+        let Some(life) = known(observation, report) else { continue };
+        let Some(process) = life.process.as_mut() else { continue };
+        process.round = report.probe_round.max(process.round);
+        process.detail.clone_from(&report.probe_detail);
+        let probe = match report.probe.as_str() {
+            "passing" => Probed::Passing,
+            "failing" => Probed::Failing,
+            // A word of a newer agent says nothing to us.
+            _ => process.probe,
+        };
+        if probe != process.probe {
+            (process.probe, life.steady_since) = (probe, now);
         }
     }
 }

@@ -6,6 +6,7 @@ use watchdog_core::ids::ReplicaId;
 use watchdog_core::plan::{Plan, PlanStatus};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::Body;
+use watchdog_core::state::Hash;
 
 use super::{Audit, JUDGED_AFTER_MS, Truth, begins};
 use crate::fact::Fact;
@@ -89,10 +90,20 @@ fn is_lost(replica: &ReplicaId, seen_at: u64, truth: &Truth<'_>) -> bool {
 /// Whether a plan leads replicas away from a version that was given up: whom nobody can help then stops nobody.
 fn spares(plan: &Plan, truth: &Truth<'_>) -> bool {
     let touched = plan.heals.iter().filter(|heal| heal.disturbs);
+    let gave_up = |held: &Hash| truth.journal.folded.abandoned.contains(held);
     let leaves = |replica: &ReplicaId| {
-        // One that has just died holds nothing any more, and nobody knows it.
-        let held = truth.lives_of(replica).next().map(|life| life.hash);
-        held.is_none_or(|held| truth.journal.folded.abandoned.contains(&held))
+        let mut lives = truth.lives_of(replica).peekable();
+        // One that has just died holds nothing any more, and nobody knows it; so with one that has just changed.
+        lives.peek().is_none()
+            || lives.any(|life| gave_up(&life.hash))
+            || says(replica, truth).any(|it| gave_up(&it))
     };
     touched.map(|heal| &heal.replica).all(leaves)
+}
+
+/// What the group is told that a replica holds.
+fn says<'a>(replica: &ReplicaId, truth: &'a Truth<'_>) -> impl Iterator<Item = Hash> + use<'a> {
+    let members =
+        truth.zoo.lives.get(replica).into_iter().flatten().filter_map(|(_, nodes)| nodes.member.as_ref());
+    members.map(|member| member.record.loaded.state_hash)
 }

@@ -55,15 +55,7 @@ impl Audit for Stable {
                     declared.find(|it| !self.has_soaked(it, (hash, slack_ms, judged.seen_at), truth))
                 };
                 let (hard, restless) = (restless(SLACK_MS + truth.astray_ms()), restless(SLACK_MS));
-                self.cause = match &hard {
-                    // It was told to end it, and takes the last word of the dead for theirs.
-                    Some(replica)
-                        if judged.history.open_plans.values().any(|open| open.plan.heals(replica)) =>
-                    {
-                        Some("who is being healed counts as well by what its life said last")
-                    }
-                    hard => cause(hard.as_ref(), truth),
-                };
+                self.cause = cause(hard.is_some(), truth);
                 let replica = restless?;
                 let soak_ms = self.soak_ms;
                 Some(format!(
@@ -79,22 +71,13 @@ impl Audit for Stable {
     }
 }
 
-/// From which known mistake it comes that `restless`, whom no clock excuses, counts as well.
-fn cause(restless: Option<&ReplicaId>, truth: &Truth<'_>) -> Option<&'static str> {
-    let Some(replica) = restless else {
-        return Some("a soak is measured from a host's clock to the leader's");
-    };
-    let mut nodes = truth.zoo.lives.get(replica).into_iter().flatten();
-    let is_member = nodes.any(|(_, nodes)| nodes.member.is_some());
-    let is_plain = truth.lives_of(replica).any(|life| !life.embeds);
+/// From which known mistake it comes that one counts as well, whom clocks excuse or, being `hard`, do not.
+fn cause(hard: bool, truth: &Truth<'_>) -> Option<&'static str> {
     match () {
-        () if !is_plain && !is_member => Some("who has left the group counts as well on any version"),
+        () if !hard => Some("a soak is measured from a host's clock to the leader's"),
         // The longest time in which a leader may have been unable to look.
         () if truth.now - truth.zoo.back_at < truth.setup.session_ms => {
             Some("a soak counts the time in which nobody could look")
-        }
-        () if truth.astray_ms() > 1_000 => {
-            Some("a stamp ahead of the leader's clock is not believed, and the soak goes on")
         }
         () => None,
     }

@@ -129,11 +129,11 @@ impl Mind {
         for (replica, incarnation, round, probe) in rounds {
             let life =
                 self.observation.replicas.get_mut(replica).and_then(|it| it.lives.get_mut(incarnation));
-            if let Some(process) = life.and_then(|life| life.process.as_mut()) {
-                process.round = process.round.max(*round);
-                if process.probe != *probe {
-                    (process.probe, process.since) = (*probe, self.observation.at);
-                }
+            let Some(life) = life else { continue };
+            let Some(process) = life.process.as_mut() else { continue };
+            process.round = process.round.max(*round);
+            if process.probe != *probe {
+                (process.probe, life.steady_since) = (*probe, self.observation.at);
             }
         }
         self.view.aimed = Some(aimed);
@@ -143,7 +143,7 @@ impl Mind {
     fn see(&mut self, zoo: &Zoo, replica: &ReplicaId, fresh: bool) {
         let now = self.observation.at;
         if let Some(before) = self.observation.replicas.get_mut(replica).filter(|_| fresh) {
-            (before.absent_since, before.memberless_since) = (None, None);
+            before.unwatched();
         }
         let mut seen = ReplicaSeen { look: self.view.looked(replica), ..ReplicaSeen::default() };
         for (incarnation, nodes) in zoo.lives.get(replica).into_iter().flatten() {
@@ -152,7 +152,8 @@ impl Mind {
                 process.round = *round;
             }
             let member = nodes.member.as_ref().map(|it| it.record.clone());
-            let life = Life { host: nodes.host.clone(), process, member, obituary: nodes.obituary.clone() };
+            let obituary = nodes.obituary.clone();
+            let life = Life { process, member, obituary, ..Life::on(nodes.host.clone()) };
             seen.lives.insert(*incarnation, life);
         }
         seen.carry_over(self.observation.replicas.get(replica), now);
