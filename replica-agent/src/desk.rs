@@ -8,7 +8,7 @@
 //! It is told the time, and holds all of it in one place, so that a seal and an
 //! order can't interleave: after a seal was answered, no older order begins.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -57,11 +57,20 @@ pub(crate) struct Desk {
     oldest_first: VecDeque<StepId>,
     running: Option<StepId>,
     forgot: bool,
+    /// Few: only what was not answered in time is ever given up.
+    given_up: BTreeSet<StepId>,
 }
 
 impl Desk {
     pub(crate) fn new(epoch: Epoch) -> Self {
-        Self { epoch, begun: BTreeMap::new(), oldest_first: VecDeque::new(), running: None, forgot: false }
+        Self {
+            epoch,
+            begun: BTreeMap::new(),
+            oldest_first: VecDeque::new(),
+            running: None,
+            forgot: false,
+            given_up: BTreeSet::new(),
+        }
     }
 
     /// The highest epoch that was ever seen here.
@@ -94,6 +103,9 @@ impl Desk {
         if let Some(standing) = self.begun.get(step) {
             return Ok(Received::Repeated(standing.clone()));
         }
+        if self.given_up.contains(step) {
+            return Err(Refusal::GivenUp { step: step.clone() });
+        }
         if let Some(running) = &self.running {
             return Err(Refusal::Busy { running: running.clone() });
         }
@@ -115,6 +127,13 @@ impl Desk {
     pub(crate) fn ended(&mut self, step: &StepId) {
         if self.running.as_ref() == Some(step) {
             self.running = None;
+        }
+    }
+
+    /// Lets a step that was not begun never begin; its leader asked what became of it, and may count on the answer.
+    pub(crate) fn give_up(&mut self, step: &StepId) {
+        if !self.forgot && !self.begun.contains_key(step) {
+            self.given_up.insert(step.clone());
         }
     }
 
@@ -197,6 +216,11 @@ mod tests {
         let now = Instant::now();
         assert!(matches!(desk.fate(&step("1-1-1"), now), Fate::Done(_)));
         assert!(matches!(desk.fate(&step("1-1-2"), now), Fate::Running(_)));
+        assert_eq!(desk.fate(&step("1-1-3"), now), Fate::Never);
+        desk.give_up(&step("1-1-3"));
+        desk.ended(&step("1-1-2"));
+        let late = desk.receive(Epoch(1), &step("1-1-3"), now).unwrap_err();
+        assert!(matches!(late, Refusal::GivenUp { .. }), "what was called never begun never begins");
         assert_eq!(desk.fate(&step("1-1-3"), now), Fate::Never);
     }
 

@@ -196,6 +196,7 @@ mod tests {
                 step: "3-1-1".into(),
                 target: us.incarnation.to_string(),
                 timeout_ms: 1_000,
+                session: String::new(),
             }),
             act: Some(act_request::Act::Load(proto::Load {
                 replica: us.replica.to_string(),

@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
     OlderEpoch { field: &'static str, ordered: Epoch, seen: Epoch },
     #[error("order.step: step {running} is still running here; one act at a time")]
     Busy { running: StepId },
+    #[error("order.step: step {step} was given up by its leader before it arrived; plan anew")]
+    GivenUp { step: StepId },
     #[error("act.{act}: an embedded agent drains and loads; order this from the host agent of {host}")]
     NotOurs { act: &'static str, host: String },
 }
@@ -34,9 +36,10 @@ impl Refusal {
                 Code::InvalidArgument
             }
             Self::OtherReplica { .. } => Code::NotFound,
-            Self::OtherIncarnation { .. } | Self::OlderEpoch { .. } | Self::Busy { .. } => {
-                Code::FailedPrecondition
-            }
+            Self::OtherIncarnation { .. }
+            | Self::OlderEpoch { .. }
+            | Self::Busy { .. }
+            | Self::GivenUp { .. } => Code::FailedPrecondition,
             Self::NotOurs { .. } => Code::Unimplemented,
         }
     }

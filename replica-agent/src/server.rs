@@ -191,7 +191,14 @@ impl Agent for Service {
         let steps: Vec<StepId> =
             request.steps.iter().map(|step| parse("steps", step)).collect::<Result<_, _>>()?;
         let epoch = Epoch(request.epoch);
-        server.desk().pass("epoch", epoch)?;
+        let mut desk = server.desk();
+        desk.pass("epoch", epoch)?;
+        if target == server.us.incarnation {
+            for step in &steps {
+                desk.give_up(step);
+            }
+        }
+        drop(desk);
         server.show_epoch(epoch);
         let steps = steps.iter().map(|step| server.fate(step, target)).collect();
         Ok(Response::new(SealReply { steps, instance: server.us.incarnation.to_string() }))

@@ -71,8 +71,14 @@ fn unknown(incarnation: Incarnation) -> Refusal {
     Refusal::NotFound { field: "incarnation", reason }
 }
 
-/// Does it. `begun` is recorded before anything else, together with what the act itself must record.
-pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, begun: Vec<Entry>) -> Outcome {
+/// Does it. `begun` is recorded before anything else, together with what the act itself must record; a start looks once
+/// more whether it `may`, because a machine that was stopped meanwhile finds its lease over.
+pub(crate) async fn run(
+    supervisor: &Arc<Supervisor>,
+    order: &Order,
+    act: Act,
+    (begun, may): (Vec<Entry>, impl Fn() -> Result<(), Refusal>),
+) -> Outcome {
     let (replica, incarnation) = act.whom();
     let beginning = Entry::Begun {
         cluster: order.cluster.clone(),
@@ -85,7 +91,7 @@ pub(crate) async fn run(supervisor: &Arc<Supervisor>, order: &Order, act: Act, b
         Act::Start(start) => {
             let mut entries = begun;
             entries.extend([beginning, Entry::Intended { life: start.0.clone() }]);
-            run_start(supervisor, *start, entries).await
+            run_start(supervisor, *start, (entries, may)).await
         }
         Act::Kill(replica, incarnation, grace) => {
             let mut entries = begun;
@@ -134,7 +140,7 @@ type StartOrder = (Life, Program, StateFile);
 async fn run_start(
     supervisor: &Arc<Supervisor>,
     (life, program, state): StartOrder,
-    mut entries: Vec<Entry>,
+    (mut entries, may): (Vec<Entry>, impl Fn() -> Result<(), Refusal>),
 ) -> Outcome {
     let launcher = match supervisor.launcher(&life).await {
         Ok(launcher) => launcher,
@@ -152,6 +158,7 @@ async fn run_start(
     let (recorded, prepared) = tokio::join!(supervisor.ledger.record_order(entries), prepare);
     let prepared = prepared.unwrap_or_else(|_| Err("the thread that prepares starts failed".into()));
     let prepared = recorded.map_err(|error| Refusal::from(error).to_string()).and(prepared);
+    let prepared = prepared.and_then(|launch| may().map(|()| launch).map_err(|refusal| refusal.to_string()));
     let launch = match prepared {
         Ok(launch) => launch,
         Err(error) => {

@@ -5,8 +5,8 @@
 //!                                     └─no─► replica free? ─► record ─► act ─► result ─► record
 //! ```
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
@@ -26,7 +26,17 @@ pub(crate) type Answer = watch::Receiver<Option<Outcome>>;
 pub(crate) struct Desk {
     pub(crate) supervisor: Arc<Supervisor>,
     pub(crate) fence: Arc<Fence>,
-    running: Mutex<BTreeMap<(ClusterId, StepId), Running>>,
+    floor: Mutex<Floor>,
+}
+
+type Key = (ClusterId, StepId);
+
+/// What is held in one place, so that an order and a seal that gives it up can't pass each other.
+#[derive(Default)]
+struct Floor {
+    running: BTreeMap<Key, Running>,
+    /// Given up before they arrived, and perhaps not on disk yet.
+    given_up: BTreeSet<Key>,
 }
 
 struct Running {
@@ -52,7 +62,7 @@ impl Running {
 pub(crate) enum StepFate {
     /// It ended.
     Done(Box<Outcome>),
-    /// It was never begun here, and never will be: its epoch is fenced off.
+    /// It was never begun here, and never will be: its epoch is fenced off, or it was given up on the record.
     Never,
     /// It is under way, for at most this long.
     Running(Duration),
@@ -63,7 +73,7 @@ pub(crate) enum StepFate {
 impl Desk {
     /// An empty desk.
     pub(crate) fn new(supervisor: Arc<Supervisor>, fence: Arc<Fence>) -> Self {
-        Self { supervisor, fence, running: Mutex::default() }
+        Self { supervisor, fence, floor: Mutex::default() }
     }
 
     /// Takes an order in; the act goes on whether or not anybody waits for its answer.
@@ -73,11 +83,14 @@ impl Desk {
     /// Nothing was done.
     pub(crate) fn take(self: &Arc<Self>, order: Order, act: Act) -> Result<Answer, Refusal> {
         self.check_instance(&order.target)?;
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        let new_epoch = self.fence.admit(&order.cluster, order.epoch)?;
+        let mut floor = self.floor();
+        let new_epoch = self.fence.admit(&order.cluster, order.epoch, &order.session)?;
         let key = (order.cluster.clone(), order.step.clone());
-        if let Some(same) = running.get(&key) {
+        if let Some(same) = floor.running.get(&key) {
             return Ok(same.answer.clone());
+        }
+        if floor.given_up.contains(&key) {
+            return Err(Refusal::GivenUp { step: key.1 });
         }
         if let Some(first) = self.first_result(&key)? {
             return Ok(watch::channel(Some(first)).1);
@@ -85,7 +98,8 @@ impl Desk {
         let (replica, _) = act.whom();
         let busy = |(_, other): &(_, &Running)| other.replica == *replica && other.touches();
         if act.kind() != ActKind::Snapshot
-            && let Some(((_, step), _)) = running.iter().filter(|(key, _)| key.0 == order.cluster).find(busy)
+            && let Some(((_, step), _)) =
+                floor.running.iter().filter(|(key, _)| key.0 == order.cluster).find(busy)
         {
             return Err(Refusal::Busy { replica: replica.clone(), step: step.clone() });
         }
@@ -97,8 +111,8 @@ impl Desk {
             until: Instant::now() + order.timeout.max(acts::longest(&act)),
             answer: answer.clone(),
         };
-        running.insert(key, entry);
-        drop(running);
+        floor.running.insert(key, entry);
+        drop(floor);
         let carrying = self.clone();
         tokio::spawn(async move {
             let key = (order.cluster.clone(), order.step.clone());
@@ -107,6 +121,10 @@ impl Desk {
             carrying.file(key, outcome).await;
         });
         Ok(answer)
+    }
+
+    fn floor(&self) -> MutexGuard<'_, Floor> {
+        self.floor.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn check_instance(&self, theirs: &str) -> Result<(), Refusal> {
@@ -119,6 +137,7 @@ impl Desk {
         match fate {
             None => Ok(None),
             Some(Fate::Done(outcome)) => Ok(Some(self.with_snapshot(key, *outcome))),
+            Some(Fate::Never) => Err(Refusal::GivenUp { step: key.1.clone() }),
             Some(Fate::Open | Fate::Lost) => Err(Refusal::Lost { step: key.1.clone() }),
         }
     }
@@ -135,7 +154,8 @@ impl Desk {
         if new_epoch {
             begun.push(Entry::Epoch { cluster: order.cluster.clone(), epoch: order.epoch });
         }
-        let outcome = acts::run(&self.supervisor, order, act, begun).await;
+        let may = || self.fence.admit(&order.cluster, order.epoch, &order.session).map(drop);
+        let outcome = acts::run(&self.supervisor, order, act, (begun, may)).await;
         if new_epoch && self.supervisor.ledger.read(|book| book.epoch(&order.cluster)) >= order.epoch {
             self.fence.recorded(&order.cluster, order.epoch);
             self.supervisor.show_epoch(&order.cluster, order.epoch);
@@ -148,31 +168,62 @@ impl Desk {
     async fn file(&self, key: (ClusterId, StepId), outcome: Outcome) {
         let done = Entry::Done { cluster: key.0.clone(), step: key.1.clone(), outcome };
         if self.supervisor.ledger.record_fact(vec![done]).await.is_ok() {
-            self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
+            self.floor().running.remove(&key);
         }
     }
 
-    /// Takes a newer epoch in, durably.
+    /// Takes an epoch in, and gives up those of `steps` that were not begun, both durably: a leader that asks for the
+    /// fate of its own step, because nobody answered it, can then count on it.
     ///
     /// # Errors
     ///
     /// It is older than one seen, or the disk does not take it.
-    pub(crate) async fn seal(&self, cluster: &ClusterId, epoch: Epoch) -> Result<(), Refusal> {
-        if self.fence.raise(cluster, epoch)? {
-            self.supervisor
-                .ledger
-                .record_order(vec![Entry::Epoch { cluster: cluster.clone(), epoch }])
-                .await?;
+    pub(crate) async fn seal(
+        &self,
+        cluster: &ClusterId,
+        epoch: Epoch,
+        steps: &[StepId],
+    ) -> Result<(), Refusal> {
+        let newer = self.fence.raise(cluster, epoch)?;
+        let given_up = self.give_up(cluster, steps);
+        let mut entries: Vec<Entry> =
+            given_up.iter().cloned().map(|(cluster, step)| Entry::Never { cluster, step }).collect();
+        if newer {
+            entries.push(Entry::Epoch { cluster: cluster.clone(), epoch });
+        }
+        if !entries.is_empty() {
+            self.supervisor.ledger.record_order(entries).await?;
+        }
+        if newer {
             self.fence.recorded(cluster, epoch);
             self.supervisor.show_epoch(cluster, epoch);
         }
+        let mut floor = self.floor();
+        for key in &given_up {
+            floor.given_up.remove(key);
+        }
         Ok(())
+    }
+
+    /// Lets none of these steps begin any more; answers those that did not.
+    fn give_up(&self, cluster: &ClusterId, steps: &[StepId]) -> Vec<Key> {
+        let mut floor = self.floor();
+        let mut never = Vec::new();
+        for step in steps {
+            let key = (cluster.clone(), step.clone());
+            let known = self.supervisor.ledger.read(|book| book.steps.contains_key(&key));
+            if !known && !floor.running.contains_key(&key) {
+                floor.given_up.insert(key.clone());
+                never.push(key);
+            }
+        }
+        never
     }
 
     /// What became of a step.
     pub(crate) fn fate(&self, cluster: &ClusterId, step: &StepId) -> StepFate {
         let key = (cluster.clone(), step.clone());
-        if let Some(running) = self.running.lock().unwrap_or_else(PoisonError::into_inner).get(&key) {
+        if let Some(running) = self.floor().running.get(&key) {
             return match running.answer.borrow().clone() {
                 Some(outcome) => StepFate::Done(Box::new(outcome)),
                 None if running.is_broken() => StepFate::Lost,
@@ -181,7 +232,7 @@ impl Desk {
         }
         match self.first_result(&key) {
             Ok(Some(outcome)) => StepFate::Done(Box::new(outcome)),
-            Ok(None) => StepFate::Never,
+            Ok(None) | Err(Refusal::GivenUp { .. }) => StepFate::Never,
             Err(_) => StepFate::Lost,
         }
     }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use uuid::Uuid;
 use watchdog_core::ids::{ClusterId, Epoch};
 
 use crate::refusal::Refusal;
@@ -14,7 +15,7 @@ pub(crate) struct Fence {
     clusters: Mutex<BTreeMap<ClusterId, Known>>,
 }
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone)]
 struct Known {
     /// The highest epoch that was seen, in orders or in the coordination service.
     epoch: Epoch,
@@ -22,12 +23,21 @@ struct Known {
     recorded: Epoch,
     /// When the epoch was last read from the coordination service.
     confirmed: Option<Instant>,
+    /// Another one after each lapse: what was ordered in an earlier one may have been given to others since.
+    session: Uuid,
+}
+
+impl Default for Known {
+    fn default() -> Self {
+        let (epoch, recorded) = (Epoch::default(), Epoch::default());
+        Self { epoch, recorded, confirmed: None, session: Uuid::new_v4() }
+    }
 }
 
 impl Fence {
     /// Starts from what is on disk.
     pub(crate) fn new(lease: Duration, recorded: impl IntoIterator<Item = (ClusterId, Epoch)>) -> Self {
-        let known = |epoch| Known { epoch, recorded: epoch, confirmed: None };
+        let known = |epoch| Known { epoch, recorded: epoch, ..Known::default() };
         let clusters = recorded.into_iter().map(|(cluster, epoch)| (cluster, known(epoch)));
         Self { lease, clusters: Mutex::new(clusters.collect()) }
     }
@@ -40,15 +50,27 @@ impl Fence {
     /// The epoch was read from the coordination service; it was true at this instant at least.
     ///
     /// One that knows less than we do, because it was set up anew or is behind, says nothing of who leads.
-    pub(crate) fn confirm(&self, cluster: &ClusterId, epoch: Option<Epoch>, at: Instant) {
+    /// Answers whether another session begins with it.
+    pub(crate) fn confirm(&self, cluster: &ClusterId, epoch: Option<Epoch>, at: Instant) -> bool {
         self.with(cluster, |known| {
             let epoch = epoch.unwrap_or_default();
             if epoch < known.epoch {
-                return;
+                return false;
             }
             known.epoch = epoch;
+            let lapsed =
+                known.confirmed.is_some_and(|before| at.saturating_duration_since(before) > self.lease);
+            if lapsed {
+                known.session = Uuid::new_v4();
+            }
             known.confirmed = known.confirmed.max(Some(at));
-        });
+            lapsed
+        })
+    }
+
+    /// What orders of now must name.
+    pub(crate) fn session(&self, cluster: &ClusterId) -> String {
+        self.with(cluster, |known| known.session.to_string())
     }
 
     /// The epoch is on disk.
@@ -75,9 +97,9 @@ impl Fence {
     ///
     /// # Errors
     ///
-    /// [`Refusal::OlderEpoch`], [`Refusal::Unconfirmed`]
-    pub(crate) fn admit(&self, cluster: &ClusterId, epoch: Epoch) -> Result<bool, Refusal> {
-        let confirmed = self.with(cluster, |known| known.confirmed);
+    /// [`Refusal::OlderEpoch`], [`Refusal::Unconfirmed`], [`Refusal::EarlierSession`]
+    pub(crate) fn admit(&self, cluster: &ClusterId, epoch: Epoch, session: &str) -> Result<bool, Refusal> {
+        let (confirmed, ours) = self.with(cluster, |known| (known.confirmed, known.session));
         let age = confirmed.map(|at| at.elapsed());
         if age.is_none_or(|age| age > self.lease) {
             return Err(Refusal::Unconfirmed {
@@ -85,7 +107,11 @@ impl Fence {
                 age_ms: age.map(|age| age.as_millis()),
             });
         }
-        self.raise(cluster, epoch)
+        let newer = self.raise(cluster, epoch)?;
+        if !session.is_empty() && *session != ours.to_string() {
+            return Err(Refusal::EarlierSession { lease_ms: self.lease.as_millis() });
+        }
+        Ok(newer)
     }
 }
 
@@ -98,32 +124,53 @@ mod tests {
     fn older_epochs_and_unconfirmed_sessions_are_refused() {
         let cluster = ClusterId::new("demo").unwrap();
         let fence = Fence::new(Duration::from_hours(1), [(cluster.clone(), Epoch(4))]);
-        assert!(matches!(fence.admit(&cluster, Epoch(4)), Err(Refusal::Unconfirmed { age_ms: None, .. })));
+        assert!(matches!(
+            fence.admit(&cluster, Epoch(4), ""),
+            Err(Refusal::Unconfirmed { age_ms: None, .. })
+        ));
         fence.confirm(&cluster, Some(Epoch(5)), Instant::now());
-        assert!(matches!(fence.admit(&cluster, Epoch(4)), Err(Refusal::OlderEpoch { seen: Epoch(5), .. })));
-        assert!(fence.admit(&cluster, Epoch(5)).unwrap(), "5 is not on disk yet");
+        assert!(matches!(
+            fence.admit(&cluster, Epoch(4), ""),
+            Err(Refusal::OlderEpoch { seen: Epoch(5), .. })
+        ));
+        assert!(fence.admit(&cluster, Epoch(5), "").unwrap(), "5 is not on disk yet");
         fence.recorded(&cluster, Epoch(5));
-        assert!(!fence.admit(&cluster, Epoch(5)).unwrap());
+        assert!(!fence.admit(&cluster, Epoch(5), "").unwrap());
         assert!(fence.raise(&cluster, Epoch(6)).unwrap());
-        assert!(matches!(fence.admit(&cluster, Epoch(5)), Err(Refusal::OlderEpoch { .. })));
+        assert!(matches!(fence.admit(&cluster, Epoch(5), ""), Err(Refusal::OlderEpoch { .. })));
 
         let lapsed = Fence::new(Duration::from_hours(1), [(cluster.clone(), Epoch(4))]);
         for behind in [None, Some(Epoch(3))] {
             lapsed.confirm(&cluster, behind, Instant::now());
             assert!(
-                matches!(lapsed.admit(&cluster, Epoch(4)), Err(Refusal::Unconfirmed { .. })),
+                matches!(lapsed.admit(&cluster, Epoch(4), ""), Err(Refusal::Unconfirmed { .. })),
                 "{behind:?}"
             );
         }
         lapsed.confirm(&cluster, Some(Epoch(4)), Instant::now());
-        assert!(!lapsed.admit(&cluster, Epoch(4)).unwrap());
+        assert!(!lapsed.admit(&cluster, Epoch(4), "").unwrap());
 
         let strict = Fence::new(Duration::ZERO, []);
         strict.confirm(&cluster, None, Instant::now());
         std::thread::yield_now();
         assert!(matches!(
-            strict.admit(&cluster, Epoch(1)),
+            strict.admit(&cluster, Epoch(1), ""),
             Err(Refusal::Unconfirmed { age_ms: Some(_), .. })
         ));
+    }
+    #[test]
+    fn what_was_ordered_before_a_lapse_is_refused_after_it() {
+        let cluster = ClusterId::new("demo").unwrap();
+        let lease = Duration::from_hours(1);
+        let fence = Fence::new(lease, []);
+        let begun = Instant::now();
+        fence.confirm(&cluster, Some(Epoch(1)), begun);
+        let first = fence.session(&cluster);
+        assert!(fence.admit(&cluster, Epoch(1), &first).is_ok());
+        fence.confirm(&cluster, Some(Epoch(1)), begun + lease);
+        assert_eq!(fence.session(&cluster), first, "a lease was not over");
+        fence.confirm(&cluster, Some(Epoch(1)), begun + lease * 2 + Duration::from_millis(1));
+        assert!(matches!(fence.admit(&cluster, Epoch(1), &first), Err(Refusal::EarlierSession { .. })));
+        assert!(fence.admit(&cluster, Epoch(1), &fence.session(&cluster)).is_ok());
     }
 }

@@ -52,6 +52,7 @@ pub(crate) fn join(
     connect: Arc<dyn Connect>,
     cluster: &ClusterId,
 ) -> Option<Present> {
+    supervisor.show_session(cluster, fence.session(cluster));
     let present = keep_present(connect, Paths::new(cluster), supervisor.board(cluster)?);
     tokio::spawn(confirm(supervisor.clone(), fence.clone(), present.link().clone(), cluster.clone()));
     tokio::spawn(note_declared(supervisor.clone(), present.declared(), cluster.clone()));
@@ -69,7 +70,9 @@ async fn confirm(
     while confirmations.changed().await.is_ok() {
         let Some(at) = *confirmations.borrow_and_update() else { continue };
         let epoch = link.epoch_seen().borrow().as_ref().map(|record| record.epoch);
-        fence.confirm(&cluster, epoch, at);
+        if fence.confirm(&cluster, epoch, at) {
+            supervisor.show_session(&cluster, fence.session(&cluster));
+        }
         supervisor.leases.renew(&cluster, clock::boottime().saturating_sub(at.elapsed()));
         let Some(epoch) = epoch else { continue };
         if epoch > supervisor.ledger.read(|book| book.epoch(&cluster)) {

@@ -42,6 +42,14 @@ pub(crate) enum Refusal {
         /// How old it is.
         age_ms: Option<u128>,
     },
+    /// The order is from before we were out of touch for so long that others may have been given it.
+    #[error(
+        "earlier_session: the order was given before this host was out of touch for longer than its lease of {lease_ms} ms; plan anew"
+    )]
+    EarlierSession {
+        /// The lease.
+        lease_ms: u128,
+    },
     /// A live process of the replica is here.
     #[error("alive: {replica} runs here as incarnation {incarnation}, pid {pid}; kill that first")]
     Alive {
@@ -71,6 +79,12 @@ pub(crate) enum Refusal {
     /// The step was begun before a crash, and its end can't be known.
     #[error("lost: step {step} was begun before this agent's last crash; look, and plan anew")]
     Lost {
+        /// Which step.
+        step: StepId,
+    },
+    /// Its leader gave the step up before it arrived.
+    #[error("given_up: step {step} was given up by its leader before it arrived; plan anew")]
+    GivenUp {
         /// Which step.
         step: StepId,
     },
@@ -113,6 +127,8 @@ impl Refusal {
             Self::Field { .. } => Code::InvalidArgument,
             Self::OlderEpoch { .. }
             | Self::WrongInstance { .. }
+            | Self::EarlierSession { .. }
+            | Self::GivenUp { .. }
             | Self::Alive { .. }
             | Self::Dead { .. }
             | Self::Busy { .. }

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use rig::{Sweep, World, eventually, kill, runs, start};
 use rustix::process::Signal;
+use watchdog_membership::records::HostRecord;
 use watchdog_proto::agent::{Start, act_request};
 
 const PROGRAMS: &str = "[programs.sleeper]\nargv = [\"/bin/sleep\", \"300\"]\n\
@@ -253,4 +254,32 @@ async fn an_exclusive_replica_does_not_outlive_its_lease() {
     agent.kill_replica("1-1-3", &second, 0).await;
     assert!(!runs(pid));
     eventually("the lease to be released", || !lease.exists()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_its_leader_gave_up_never_begins_also_after_a_crash() {
+    let world = World::new().await;
+    let _sweep = Sweep(world.agent_dir());
+    let mut agent = world.agent(PROGRAMS).await;
+    let late = act_request::Act::Start(start("demo-a", "sleeper"));
+    let sealed = agent.seal(1, &["1-1-1"]).await.unwrap();
+    assert_eq!(sealed.steps[0].fate, "never");
+    for crash in [false, true] {
+        if crash {
+            agent.end(Signal::KILL);
+            agent = world.agent(PROGRAMS).await;
+        }
+        let refused = agent.act(agent.order("1-1-1"), late.clone()).await.unwrap_err();
+        assert!(refused.message().starts_with("given_up: step 1-1-1"), "{refused}");
+        assert_eq!(agent.seal(1, &["1-1-1"]).await.unwrap().steps[0].fate, "never");
+    }
+    let mut earlier = agent.order("1-2-1");
+    earlier.session = "of long ago".into();
+    let refused = agent.act(earlier, late.clone()).await.unwrap_err();
+    assert!(refused.message().starts_with("earlier_session: "), "{refused}");
+    let host: HostRecord =
+        world.node("/demo/hosts/host-a", |host: &HostRecord| !host.session.is_empty()).await;
+    let mut now = agent.order("1-2-2");
+    now.session = host.session;
+    agent.act(now, late).await.unwrap();
 }

@@ -278,6 +278,7 @@ pub(crate) fn request(step: &str, act: Act) -> ActRequest {
         step: step.into(),
         target: INCARNATION.into(),
         timeout_ms: 10_000,
+        session: String::new(),
     };
     ActRequest { order: Some(order), act: Some(act) }
 }

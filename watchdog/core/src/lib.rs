@@ -37,6 +37,7 @@ pub mod replica;
 pub mod rollout;
 pub mod safety;
 mod scene;
+pub mod seal;
 pub mod state;
 pub mod storm;
 pub mod strikes;

@@ -58,6 +58,9 @@ pub struct HostSeen {
     pub boot_id: String,
     /// Whether the processes that it reports are all that it has.
     pub inventory_complete: bool,
+    /// What it calls the time since it was last out of touch for longer than a lease; orders name it.
+    #[serde(default)]
+    pub session: String,
 }
 
 impl HostSeen {

@@ -44,6 +44,7 @@ fn input() -> PlanInput {
         pid: 7,
         boot_id: "b".to_owned(),
         inventory_complete: true,
+        session: String::new(),
     };
     let seen = ReplicaSeen { look: 3, absent_since: Some(Time(NOW.0 - 60_000)), ..ReplicaSeen::default() };
     let hash = Hash::of(b"state");
@@ -63,6 +64,7 @@ fn input() -> PlanInput {
         replicas: BTreeMap::from([("demo-a".parse().unwrap(), Ok(spec))]),
         observation: Observation {
             at: NOW,
+            watched_since: Time::default(),
             sight: Sight::Clear,
             fenced_write_at: Some(NOW),
             hosts: BTreeMap::from([("h1".parse().unwrap(), host)]),

@@ -125,6 +125,10 @@ pub struct HostRecord {
     pub inventory_complete: bool,
     /// The highest epoch that it has on disk for this cluster.
     pub epoch: Epoch,
+    /// A random id, another one whenever it was out of touch for longer than its lease: what was ordered before then it
+    /// refuses, because others may have been told to do it since. Empty in records of older agents.
+    #[serde(default)]
+    pub session: String,
 }
 
 /// A process that a host agent keeps, as it sees it.

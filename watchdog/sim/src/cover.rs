@@ -65,7 +65,8 @@ impl World {
         let covered = self.is_covered(Holder::Agent(index));
         let host = &mut self.hosts[index];
         match (covered, host.unconfirmed_since) {
-            (true, Some(_)) => {
+            (true, Some(since)) => {
+                host.lapses += u64::from(self.now - since > self.setup.policy.lease_ms);
                 host.unconfirmed_since = None;
                 host.confirmed_at = self.now;
                 host.renewals += 1;

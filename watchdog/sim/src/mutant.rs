@@ -38,12 +38,12 @@ safeguards! {
     Confirmed "agents-obey-unconfirmed" killed by "unconfirmed": "An agent that nobody has told lately who leads obeys nobody.",
     StepsOnce "agents-repeat-steps" killed by "once": "Agents answer a repeated step with its first result.",
     StepsOnDisk "agents-forget-steps" killed by "once": "Agents keep the steps that they began on disk.",
+    Sessions "sessions-ignored" killed by "proof": "An agent that was out of touch refuses what was ordered before.",
     InstanceIds "agents-ignore-instances" killed by "instance": "An order names the instance of the agent that it is for.",
     IntentFirst "no-intent-before-act" killed by "intent": "A step is recorded before it is sent.",
     Seal "no-seal" killed by "sealed": "A new leader seals the agents that an old one has orders with.",
     PlansAnew "resume-plans" killed by "anew": "A new leader plans anew and resumes nothing.",
     ObituaryBeatsMember "ignore-obituaries" killed by "ghost": "A life that was declared dead can't join the group.",
-    DeadStayDead "start-the-dead" killed by "ghost": "An agent starts no incarnation that it declared dead.",
     ObituaryIsTrue "obituary-before-death" killed by "true-obituary": "An obituary is written when the process has ended.",
     Adoption "adopt-nothing" killed by "true-obituary": "An agent that comes back looks for its processes.",
     Inventory "inventory-too-early" killed by "convicted": "An inventory counts only when it is complete.",
@@ -84,7 +84,7 @@ impl Safeguard {
         match self {
             // Whom nobody tells who leads must be reached by one who does not know it.
             Self::Confirmed => &[0, 0, 11, 11, 12, 14, 23, 23],
-            Self::DeadStayDead => &[0, 0, 7, 9, 14, 14, 21, 23],
+            Self::PlansAnew => &[0, 0, 9, 9, 10],
             Self::Seal => &[0, 1, 9, 10, 11, 14, 23],
             Self::SteadyClock => &[6, 12, 12, 13, 18, 18],
             Self::StormGuard => &[11, 12, 13, 13],

@@ -34,6 +34,8 @@ pub struct Order {
     pub agent: Agent,
     /// The instance that is meant.
     pub target: String,
+    /// In which session of it.
+    pub session: String,
     /// Whom it touches.
     pub replica: ReplicaId,
     /// What is done.

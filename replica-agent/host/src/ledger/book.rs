@@ -50,6 +50,8 @@ pub(crate) enum Fate {
     Done(Box<Outcome>),
     /// It can't be known.
     Lost,
+    /// It was given up before it was begun.
+    Never,
 }
 
 /// An incarnation without an obituary.
@@ -137,6 +139,7 @@ impl Book {
                 self.settle(cluster, step, Fate::Done(Box::new(outcome)));
             }
             Entry::Lost { cluster, step } => self.settle(cluster, step, Fate::Lost),
+            Entry::Never { cluster, step } => self.settle(cluster, step, Fate::Never),
             Entry::Dead { cluster, obituary } => {
                 self.living.remove(&obituary.incarnation);
                 self.dead.insert(obituary.incarnation, Dead { cluster, obituary, published: false, count });
@@ -221,6 +224,7 @@ fn step_entries((cluster, step): &(ClusterId, StepId), entry: &StepEntry) -> Vec
         Fate::Open => {}
         Fate::Done(outcome) => entries.push(Entry::Done { cluster, step, outcome: outcome.as_ref().clone() }),
         Fate::Lost => entries.push(Entry::Lost { cluster, step }),
+        Fate::Never => entries.push(Entry::Never { cluster, step }),
     }
     entries
 }

@@ -10,7 +10,7 @@ use watchdog_core::state::Hash;
 use watchdog_membership::records::{LoadedRecord, ObituaryRecord};
 
 /// The format of the ledger that this build writes, and the newest that it reads.
-pub(crate) const FORMAT: u32 = 1;
+pub(crate) const FORMAT: u32 = 2;
 
 /// One line of the ledger.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +30,8 @@ pub(crate) enum Entry {
     Done { cluster: ClusterId, step: StepId, outcome: Outcome },
     /// A step was begun before a crash, and how it ended can't be known.
     Lost { cluster: ClusterId, step: StepId },
+    /// A step was given up by its leader before it was begun here, so that it never will be.
+    Never { cluster: ClusterId, step: StepId },
     /// An incarnation is dead.
     Dead { cluster: ClusterId, obituary: ObituaryRecord },
     /// The coordination service knows that it is.

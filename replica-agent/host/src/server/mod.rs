@@ -54,10 +54,10 @@ impl Agent for Server {
         let request = request.into_inner();
         let order::Seal { cluster, epoch, steps } =
             order::understand_seal(&self.desk.supervisor.config, &request)?;
-        self.desk.seal(&cluster, epoch).await?;
         let instance = self.instance();
         // Of another instance's steps this one knows nothing, and "never" would be a lie.
         let lost = request.target != instance;
+        self.desk.seal(&cluster, epoch, if lost { &[] } else { &steps }).await?;
         let sealed = steps.into_iter().map(|step| {
             let fate = self.desk.fate(&cluster, &step);
             sealed_reply(&step, fate, lost)

@@ -31,6 +31,8 @@ pub(crate) struct Order {
     pub(crate) step: StepId,
     /// For which instance.
     pub(crate) target: String,
+    /// For which session of it; empty when whoever orders does not know of any.
+    pub(crate) session: String,
     /// How long it may take.
     pub(crate) timeout: Duration,
 }
@@ -129,6 +131,7 @@ pub(crate) fn understand(config: &Config, request: ActRequest) -> Result<(Order,
         epoch: epoch("order.epoch", order.epoch)?,
         step: parse("order.step", &order.step)?,
         target: order.target,
+        session: order.session,
         timeout,
     };
     let act = match request.act.ok_or_else(|| Refusal::field("act", "is missing"))? {

@@ -85,6 +85,7 @@ impl Supervisor {
                 boot_id: boot_id.clone(),
                 inventory_complete: false,
                 epoch,
+                session: String::new(),
             };
             Presence { host, processes: BTreeMap::new(), obituaries: BTreeMap::new() }
         };
@@ -155,6 +156,11 @@ impl Supervisor {
     /// Says that we have recorded an epoch.
     pub(crate) fn show_epoch(&self, cluster: &ClusterId, epoch: Epoch) {
         self.revise(cluster, |presence| presence.host.epoch = epoch.max(presence.host.epoch));
+    }
+
+    /// Shows which session orders must name.
+    pub(crate) fn show_session(&self, cluster: &ClusterId, session: String) {
+        self.revise(cluster, |presence| presence.host.session = session);
     }
 
     /// Shows what has changed about a process.

@@ -196,6 +196,7 @@ impl HostAgent {
             step: step.into(),
             target: self.instance.clone(),
             timeout_ms: 10_000,
+            session: String::new(),
         }
     }
 

@@ -155,6 +155,7 @@ fn samples() -> Vec<Vec<u8>> {
         step: "3-1-1".into(),
         target: incarnation(),
         timeout_ms: 1_000,
+        session: "s".into(),
     };
     let mut samples: Vec<Vec<u8>> = acts()
         .into_iter()

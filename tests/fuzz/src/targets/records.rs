@@ -85,6 +85,7 @@ fn fuzz(bytes: &[u8]) -> Verdict {
     let _ = (errand(&history), history.stable_before(), history.counts(&replica, Time(1)));
     let sight = Observation {
         at: history.last_at,
+        watched_since: history.last_at,
         sight: Sight::Clear,
         fenced_write_at: None,
         hosts: BTreeMap::default(),

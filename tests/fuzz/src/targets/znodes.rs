@@ -153,6 +153,7 @@ fn nodes() -> Vec<Vec<u8>> {
                 pid: 8,
                 boot_id: "b".into(),
                 inventory_complete: true,
+                session: "s".into(),
                 epoch,
             },
         ),

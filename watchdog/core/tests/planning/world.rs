@@ -79,7 +79,15 @@ impl World {
             PastHost { instance: instance.clone(), boot_id: boot_id.clone(), address: address.clone() };
         self.input.history.hosts.insert(name.clone(), past);
         let presence = Presence::Present;
-        let seen = HostSeen { presence, instance, address, pid: 1, boot_id, inventory_complete: true };
+        let seen = HostSeen {
+            presence,
+            instance,
+            address,
+            pid: 1,
+            boot_id,
+            inventory_complete: true,
+            session: String::new(),
+        };
         self.input.observation.hosts.insert(name.clone(), seen);
     }
 

@@ -8,6 +8,8 @@ use crate::world::{host, life, member, process, state};
 
 /// What is done to a life between two looks.
 type Turn = fn(&mut Life);
+/// What it tells, when each turn was seen, and since when it is steady then.
+type Story<'a> = (&'a str, &'a [(u64, Turn)], u64);
 
 fn seen(with: Turn) -> ReplicaSeen {
     let mut fine = Life { process: Some(process()), member: Some(member()), ..Life::on(host("h1")) };
@@ -28,7 +30,7 @@ fn watched(turns: &[(u64, Turn)]) -> ReplicaSeen {
 #[test]
 fn whoever_changed_is_steady_from_then_on() {
     let fine: Turn = |_| {};
-    let table: [(&str, &[(u64, Turn)], u64); 7] = [
+    let table: [Story; 7] = [
         ("first sight", &[(10, fine)], 10),
         ("unchanged", &[(10, fine), (20, fine), (30, fine)], 10),
         ("unhealthy for a while", &[(10, fine), (20, |it| unwell(it)), (30, fine), (40, fine)], 30),

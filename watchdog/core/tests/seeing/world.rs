@@ -120,6 +120,7 @@ impl World {
                 pid: 1,
                 boot_id: "boot-1".to_owned(),
                 inventory_complete: true,
+                session: String::new(),
             };
             (host(name), seen)
         });

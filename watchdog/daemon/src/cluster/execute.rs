@@ -32,6 +32,13 @@ impl Finished {
         &self.step.id
     }
 
+    /// Why it is not known what a host agent did or will do, when it is not: then that agent is asked until it is.
+    pub(crate) fn doubt(&self) -> Option<String> {
+        let Self { step, report, .. } = self;
+        let in_doubt = report.outcome == Outcome::Unknown && matches!(step.agent(), Agent::Host(_));
+        in_doubt.then(|| report.error.clone().unwrap_or_default())
+    }
+
     /// What is written about it.
     pub(crate) fn into_bodies(self) -> Vec<Body> {
         let Self { plan, step, report } = self;

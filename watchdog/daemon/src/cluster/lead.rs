@@ -169,13 +169,15 @@ impl Lead {
         let (term, head) = (self.term.epoch(), self.world.lock().log.head);
         match self.term.confirm(term, head.version, head.hash).await {
             Ok(()) if self.term.surely_alive() => {
-                let now = self.books.now();
-                // By `now` everything is decided; with what was measured before the step it can't be compared.
+                let written_at = self.books.now();
                 if clock::steps() != self.clock_steps {
                     return Err(Stop::ClockSet);
                 }
-                self.world.lock().observation.fenced_write_at = Some(now);
-                Ok(Some(now))
+                let mut world = self.world.lock();
+                world.observation.fenced_write_at = Some(written_at);
+                // Decisions are made as of the look: who was stopped since has not seen what happened meanwhile, and may
+                // not count that time.
+                Ok(Some(world.observation.at.max(world.history.last_at)))
             }
             Err(TermError::Deposed { .. }) => Err(Stop::Lost(Lost::Deposed)),
             Ok(()) => Ok(None),
@@ -214,13 +216,17 @@ impl Lead {
         let mut bodies: Vec<Body> = Vec::new();
         for finished in self.unread.finished.drain(..) {
             // One that died at its order was closed when it was seen dead.
-            if self.world.lock().history.open_intents.contains_key(finished.step()) {
-                bodies.extend(finished.into_bodies());
+            if !self.world.lock().history.open_intents.contains_key(finished.step()) {
+                continue;
+            }
+            match finished.doubt() {
+                Some(why) => self.sealing.doubt(finished.step().clone(), why),
+                None => bodies.extend(finished.into_bodies()),
             }
         }
         for sealed in self.unread.sealed.drain(..) {
             let world = self.world.lock();
-            bodies.extend(self.sealing.conclude(sealed, &world.history.sealed));
+            bodies.extend(self.sealing.conclude(sealed, &world.history));
         }
         let world = self.world.lock();
         bodies.extend(self.sealing.advance(&world));
@@ -268,11 +274,7 @@ impl Lead {
         let since = world.journal_fault.as_ref().map_or_else(clock::now, |(since, _)| *since);
         world.journal_fault = Some((since, error.to_string()));
         let long = u128::from(clock::now().since_ms(since)) > self.resign_after.as_millis();
-        let others_reach_it = world
-            .contenders
-            .iter()
-            .any(|contender| contender.watchdog != self.id && contender.reaches_journal);
-        if long && others_reach_it { Err(Stop::CutOff) } else { Ok(()) }
+        if long && world.another_reaches_journal(&self.id) { Err(Stop::CutOff) } else { Ok(()) }
     }
 
     async fn wait(

@@ -26,7 +26,7 @@ pub(crate) mod world;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use watchdog_core::ids::{ClusterId, Epoch, WatchdogId};
@@ -169,8 +169,8 @@ impl ClusterTask {
         let reaches_journal = books.catch_up().await.is_ok();
         let mut contender =
             Contender::enter(Arc::clone(tree), paths, self.contender(reaches_journal)).await?;
-        if !self.follow(&mut contender, (&mut books, &mut observer), shutdown).await? {
-            return Ok(Stop::ShuttingDown);
+        if let Some(stop) = self.follow(&mut contender, (&mut books, &mut observer), shutdown).await? {
+            return Ok(stop);
         }
         let highest = self.journal.highest_term(&self.cluster).await?;
         let term = Arc::new(Term::mint(contender, highest).await?);
@@ -217,13 +217,14 @@ impl ClusterTask {
         Ok(true)
     }
 
-    /// Reads along until it is our turn; false when told to stop.
+    /// Reads along until it is our turn; or says why it will not be.
     async fn follow(
         &mut self,
         contender: &mut Contender,
         (books, observer): (&mut Books, &mut Observer),
         shutdown: &mut crate::shutdown::Shutdown,
-    ) -> anyhow::Result<bool> {
+    ) -> anyhow::Result<Option<Stop>> {
+        let mut read_at = Instant::now();
         loop {
             // A journal that can't be read is told of in the view; a follower has nothing else to do about it.
             let read = books.catch_up().await;
@@ -231,19 +232,28 @@ impl ClusterTask {
                 anyhow::bail!("{behind}");
             }
             let reaches_journal = read.is_ok();
+            if reaches_journal {
+                read_at = Instant::now();
+            }
             observer.observe(&self.world, &BTreeSet::new(), &self.agents).await;
             anyhow::ensure!(!observer.is_over(), "the session is over");
             if contender.record().reaches_journal != reaches_journal {
                 contender.update(self.contender(reaches_journal)).await?;
             }
+            // First in the row, it would keep those from leading who can.
+            if read_at.elapsed() > self.identity.resign_after
+                && self.world.lock().another_reaches_journal(&self.identity.id)
+            {
+                return Ok(Some(Stop::CutOff));
+            }
             tokio::select! {
                 won = contender.won(), if reaches_journal => {
                     won?;
-                    return Ok(true);
+                    return Ok(None);
                 }
                 () = tokio::time::sleep(FOLLOW_EVERY) => {}
                 Some(act) = self.acts.recv() => deny(act),
-                () = shutdown.asked() => return Ok(false),
+                () = shutdown.asked() => return Ok(Some(Stop::ShuttingDown)),
             }
         }
     }

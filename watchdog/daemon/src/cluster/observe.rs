@@ -207,6 +207,7 @@ impl Observer {
                 pid: 0,
                 boot_id: past.boot_id.clone(),
                 inventory_complete: false,
+                session: String::new(),
             };
             hosts.insert(host.clone(), seen);
         }

@@ -17,6 +17,8 @@ pub(crate) struct Destination {
     pub(crate) address: String,
     /// The instance of a host agent's state directory, or a replica's incarnation.
     pub(crate) target: String,
+    /// The session in which it answers; empty for an embedded agent, whose incarnation says it all.
+    pub(crate) session: String,
 }
 
 /// Why a step can't be sent.
@@ -46,7 +48,8 @@ pub(crate) fn destination(agent: &Agent, observation: &Observation) -> Result<De
             let life = life.ok_or(OrderError::LifeAbsent(*incarnation))?;
             match &life.member {
                 Some(member) => {
-                    Ok(Destination { address: member.address.clone(), target: incarnation.to_string() })
+                    let (address, target) = (member.address.clone(), incarnation.to_string());
+                    Ok(Destination { address, target, session: String::new() })
                 }
                 // A program that embeds no agent is reached through its host's.
                 None => host_agent(&life.host, observation),
@@ -59,7 +62,8 @@ pub(crate) fn destination(agent: &Agent, observation: &Observation) -> Result<De
 fn host_agent(host: &HostId, observation: &Observation) -> Result<Destination, OrderError> {
     let seen = observation.hosts.get(host).filter(|seen| seen.is_present());
     let seen = seen.ok_or_else(|| OrderError::HostAbsent(host.clone()))?;
-    Ok(Destination { address: seen.address.clone(), target: seen.instance.clone() })
+    let (address, target) = (seen.address.clone(), seen.instance.clone());
+    Ok(Destination { address, target, session: seen.session.clone() })
 }
 
 /// What a step needs of the log: the way that a load goes, and the state to reach.
@@ -117,6 +121,7 @@ pub(crate) fn request(
         step: step.id.to_string(),
         target: to.target.clone(),
         timeout_ms: step.timeout_ms,
+        session: to.session.clone(),
     };
     let act = match (&step.act, &step.replica) {
         (Act::Probe { .. } | Act::MarkStable { .. } | Act::Reject { .. } | Act::Notify { .. }, _)

@@ -8,17 +8,20 @@
 //! ```
 //!
 //! Until it is sealed nothing that the agent has is touched; other agents'
-//! replicas are not waited for. Intents are settled here, never resumed.
+//! replicas are not waited for. Intents are settled here, never resumed. So
+//! are our own that a host agent did not answer: it gives up what it has not
+//! begun, on disk, so that nothing that we gave up happens later.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
-use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, StepId, Time};
-use watchdog_core::observation::Presence;
+use watchdog_core::history::History;
+use watchdog_core::ids::{Epoch, PlanId, StepId};
 use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
+use watchdog_core::seal::{Unasked, unasked};
 use watchdog_proto::agent::{SealReply, SealRequest, SealedStep};
 
 use crate::agents::{Agents, Report};
@@ -51,18 +54,26 @@ pub(crate) struct Sealing {
     answers: mpsc::UnboundedSender<Sealed>,
     /// When each agent is to be asked again; in flight ones wait here too.
     not_before: BTreeMap<Told, Instant>,
+    /// Steps of our own that a host agent did not answer, and why: it may still come upon them, unless it gives them up.
+    doubts: BTreeMap<StepId, String>,
 }
 
 impl Sealing {
     /// Nothing asked yet.
     pub(crate) fn new(epoch: Epoch, agents: Arc<Agents>, answers: mpsc::UnboundedSender<Sealed>) -> Self {
-        Self { epoch, agents, answers, not_before: BTreeMap::new() }
+        Self { epoch, agents, answers, not_before: BTreeMap::new(), doubts: BTreeMap::new() }
+    }
+
+    /// Asks the agent of a step of ours what became of it, as of a step of an older epoch.
+    pub(crate) fn doubt(&mut self, step: StepId, why: String) {
+        self.doubts.insert(step, why);
     }
 
     /// Asks every agent that is due; answers what can be said about the others without asking.
     pub(crate) fn advance(&mut self, world: &World) -> Vec<Body> {
         let mut bodies = Vec::new();
-        for (told, steps) in unsealed(world, self.epoch) {
+        self.doubts.retain(|step, _| world.history.open_intents.contains_key(step));
+        for (told, steps) in self.unsealed(world) {
             if let Some(said) = settled_without_asking(world, &told.agent, &steps) {
                 bodies.extend(said);
                 continue;
@@ -73,6 +84,20 @@ impl Sealing {
             }
         }
         bodies
+    }
+
+    /// Open intents of older epochs and those in doubt, by the agent that was told.
+    fn unsealed(&self, world: &World) -> BTreeMap<Told, Steps> {
+        let mut agents: BTreeMap<Told, Steps> = BTreeMap::new();
+        for (step, intent) in &world.history.open_intents {
+            if intent.epoch >= self.epoch && !self.doubts.contains_key(step) {
+                continue;
+            }
+            let told =
+                Told { agent: intent.agent.clone(), instance: intent.instance.clone().unwrap_or_default() };
+            agents.entry(told).or_default().insert(step.clone(), intent.plan.clone());
+        }
+        agents
     }
 
     fn ask(&mut self, world: &World, told: Told, (address, steps): (String, Steps)) {
@@ -95,20 +120,21 @@ impl Sealing {
         });
     }
 
-    /// What an answer means for the record, in which these agents are sealed already.
-    pub(crate) fn conclude(&mut self, sealed: Sealed, already: &BTreeSet<Agent>) -> Vec<Body> {
+    /// What an answer means for the record.
+    pub(crate) fn conclude(&mut self, sealed: Sealed, history: &History) -> Vec<Body> {
         let Sealed { told, steps, reply } = sealed;
         let Some(reply) = reply else {
             self.not_before.insert(told, Instant::now() + AGAIN);
             return Vec::new();
         };
         let mut bodies = Vec::new();
-        if !already.contains(&told.agent) {
+        if !history.sealed.contains(&told.agent) {
             bodies.push(Body::Sealed { agent: told.agent.clone() });
         }
         let fates: BTreeMap<&str, &SealedStep> =
             reply.steps.iter().map(|fate| (fate.step.as_str(), fate)).collect();
-        for (step, plan) in steps {
+        // What became of some may have been seen meanwhile.
+        for (step, plan) in steps.into_iter().filter(|(step, _)| history.open_intents.contains_key(step)) {
             let report = if reply.instance == told.instance {
                 fate(fates.get(step.as_str()).copied())
             } else {
@@ -117,6 +143,12 @@ impl Sealing {
             };
             match report {
                 Some(Report { outcome, error, obituary, .. }) => {
+                    // Why it was asked at all is the better half of the story.
+                    let doubt = self.doubts.get(&step).filter(|_| outcome != Outcome::Done);
+                    let error = match (doubt, error) {
+                        (Some(doubt), Some(error)) => Some(format!("{doubt}; {error}")),
+                        (_, error) => error,
+                    };
                     let obituary = obituary.as_ref().and_then(sighting::brought);
                     bodies.extend(obituary.map(|obituary| Body::Died { obituary }));
                     bodies.push(Body::Closed { plan, step, outcome, error });
@@ -131,17 +163,6 @@ impl Sealing {
 }
 
 type Steps = BTreeMap<StepId, PlanId>;
-
-/// Open intents of older epochs, by the agent that was told.
-fn unsealed(world: &World, epoch: Epoch) -> BTreeMap<Told, Steps> {
-    let mut agents: BTreeMap<Told, Steps> = BTreeMap::new();
-    for (step, intent) in world.history.open_intents.iter().filter(|(_, intent)| intent.epoch < epoch) {
-        let told =
-            Told { agent: intent.agent.clone(), instance: intent.instance.clone().unwrap_or_default() };
-        agents.entry(told).or_default().insert(step.clone(), intent.plan.clone());
-    }
-    agents
-}
 
 /// Where an agent is asked. An embedded agent that is not in the group can't be, and its host's knows nothing of it.
 fn address_of(told: &Told, world: &World) -> Option<String> {
@@ -166,63 +187,17 @@ fn fate(said: Option<&SealedStep>) -> Option<Report> {
     }
 }
 
-/// Agents that can't be asked and need not be.
+/// What is said of the steps of an agent that can't be asked, or need not be.
 fn settled_without_asking(world: &World, agent: &Agent, steps: &Steps) -> Option<Vec<Body>> {
-    let close = |why: &str| {
-        let closed = steps.iter().map(|(step, plan)| Body::Closed {
-            plan: plan.clone(),
-            step: step.clone(),
-            outcome: Outcome::Unknown,
-            error: Some(why.to_owned()),
-        });
-        closed.collect::<Vec<_>>()
-    };
-    match agent {
-        // The leader's own steps touch nobody.
-        Agent::Leader => Some(close("its leader is gone")),
-        Agent::Replica(replica, incarnation) => {
-            let seen = world.observation.replicas.get(replica).and_then(|seen| seen.lives.get(incarnation));
-            if is_lost_with_its_host(world, (replica, *incarnation)) {
-                return Some(close("its host has been unseen for longer than a lease"));
-            }
-            let dead_seen = seen.is_some_and(|life| life.obituary.is_some());
-            let lives = world.history.lives.get(replica);
-            let dead_known = lives
-                .into_iter()
-                .flatten()
-                .any(|life| life.incarnation == *incarnation && life.obituary.is_some());
-            (dead_seen || dead_known).then(|| {
-                let mut bodies = close("the life that it was for is dead");
-                bodies.push(Body::Sealed { agent: agent.clone() });
-                bodies
-            })
-        }
-        Agent::Host(host) => {
-            let presence = world.observation.hosts.get(host).map(|seen| seen.presence);
-            match presence {
-                Some(Presence::Gone { since }) if lease_over(world, since) => {
-                    Some(close("its host has been unseen for longer than a lease"))
-                }
-                Some(Presence::Gone { .. } | Presence::Present) | None => None,
-            }
-        }
-    }
-}
-
-/// Whether nobody sees this life, and its host has been away for longer than a lease.
-fn is_lost_with_its_host(world: &World, (replica, incarnation): (&ReplicaId, Incarnation)) -> bool {
-    let seen = world.observation.replicas.get(replica).and_then(|seen| seen.lives.get(&incarnation));
-    let ordered = world.history.lives.get(replica).into_iter().flatten();
-    let past = ordered.filter(|life| life.incarnation == incarnation).map(|life| &life.host).next();
-    let host = seen.map(|life| &life.host).or(past).and_then(|host| world.observation.hosts.get(host));
-    let gone = host
-        .is_some_and(|host| matches!(host.presence, Presence::Gone { since } if lease_over(world, since)));
-    gone && seen.is_none_or(|life| !life.is_alive())
-}
-
-fn lease_over(world: &World, since: Time) -> bool {
     let policy = &world.log.policy;
     let longest = world.log.replicas.values().flatten().map(|spec| spec.lease_ms).max();
-    let lease = longest.unwrap_or_default().max(policy.lease_ms) + policy.lease_margin_ms;
-    world.observation.at.since_ms(since) > lease
+    let lease_ms = longest.unwrap_or_default().max(policy.lease_ms).saturating_add(policy.lease_margin_ms);
+    let Unasked { why, is_sealed } = unasked(agent, (&world.history, &world.observation), lease_ms)?;
+    let closed = steps.iter().map(|(step, plan)| Body::Closed {
+        plan: plan.clone(),
+        step: step.clone(),
+        outcome: Outcome::Unknown,
+        error: Some(why.to_owned()),
+    });
+    Some(closed.chain(is_sealed.then(|| Body::Sealed { agent: agent.clone() })).collect())
 }

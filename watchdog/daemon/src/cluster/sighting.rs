@@ -51,6 +51,7 @@ pub(crate) fn host(record: &HostRecord) -> HostSeen {
         pid: record.pid,
         boot_id: record.boot_id.clone(),
         inventory_complete: record.inventory_complete,
+        session: record.session.clone(),
     }
 }
 

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use watchdog_core::assess::Scene;
 use watchdog_core::finding::Finding;
 use watchdog_core::history::History;
-use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time};
+use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time, WatchdogId};
 use watchdog_core::input::PlanInput;
 use watchdog_core::observation::{Observation, Sight};
 use watchdog_core::record::{Body, Entry};
@@ -149,6 +149,11 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Whether some other contender says that it reaches the journal.
+    pub(crate) fn another_reaches_journal(&self, us: &WatchdogId) -> bool {
+        self.contenders.iter().any(|other| other.watchdog != *us && other.reaches_journal)
     }
 
     /// From now on nothing can be seen, for this reason.

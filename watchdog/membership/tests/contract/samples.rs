@@ -80,6 +80,7 @@ pub(crate) fn host() -> HostRecord {
         pid: 12,
         boot_id: "b".into(),
         inventory_complete: true,
+        session: "11f5b4a6".into(),
         epoch: Epoch(0),
     }
 }

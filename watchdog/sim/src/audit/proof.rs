@@ -2,11 +2,10 @@
 //!
 //! An order may be on its way while a silent host comes back; who runs twice then is told apart and ended.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use watchdog_core::ids::{Incarnation, StepId};
-use watchdog_core::plan::{Act, Outcome};
-use watchdog_core::record::Body;
+use watchdog_core::ids::Incarnation;
+use watchdog_core::plan::Act;
 
 use super::{Audit, JUDGED_AFTER_MS, Truth, begins};
 use crate::fact::Fact;
@@ -16,9 +15,6 @@ use crate::fact::Fact;
 pub(super) struct Proof {
     /// By the life that a plan starts, the others that were presumed dead for it.
     presumed: BTreeMap<Incarnation, Vec<Incarnation>>,
-    starts: BTreeMap<StepId, Incarnation>,
-    given_up: BTreeSet<Incarnation>,
-    was_given_up: bool,
 }
 
 impl Audit for Proof {
@@ -44,31 +40,17 @@ impl Audit for Proof {
                     truth.silent_since(host).is_some() || came + JUDGED_AFTER_MS > seen_at
                 };
                 let others = truth.lives_of(replica).filter(|life| silent(life.host));
-                self.starts.insert(step.id.clone(), *incarnation);
                 let presumed = self.presumed.entry(*incarnation).or_default();
                 presumed.extend(others.map(|life| life.incarnation));
             }
         }
-        if let Fact::Committed { entry, .. } = fact
-            && let Body::Closed { step, outcome: Outcome::Unknown, .. } = &entry.body
-        {
-            self.given_up.extend(self.starts.get(step));
-        }
         let Fact::Born { life } = fact else { return None };
-        self.was_given_up = self.given_up.contains(&life.incarnation);
         let presumed = self.presumed.get(&life.incarnation);
         let other = truth.lives_of(&life.replica).find(|other| {
             let presumed = presumed.is_some_and(|presumed| presumed.contains(&other.incarnation));
             other.host == life.host || !presumed
         })?;
-        self.was_given_up |= self.given_up.contains(&other.incarnation);
-        // Beside a life on its own host an agent begins none, whoever orders it.
-        self.was_given_up &= other.host != life.host;
         let host = &truth.setup.hosts[other.host];
         Some(format!("{} begins while another life of it runs on {host}", life.replica))
-    }
-
-    fn known(&self, _: &Truth<'_>) -> Option<&'static str> {
-        self.was_given_up.then_some("an order that was given up is carried out when its host comes back")
     }
 }

@@ -64,7 +64,7 @@ impl Audit for Stable {
 
 impl Stable {
     fn has_soaked(&self, replica: &ReplicaId, (hash, now): (Hash, u64), truth: &Truth<'_>) -> bool {
-        let unseen_ms = truth.setup.session_ms + UNSEEN_MS;
+        let unseen_ms = 2 * truth.setup.session_ms + UNSEEN_MS;
         let soak_ms = truth.at_least(self.soak_ms);
         let long = |(from, to, held): (u64, u64, Hash)| {
             held == hash

@@ -36,7 +36,13 @@ const CALM_MAX: u32 = 5;
 
 impl World {
     pub(crate) fn decide(&mut self, dog: usize) {
-        let now = self.now_of(dog);
+        // Not later than the look: whoever was stopped since has not seen what happened meanwhile.
+        let Some(now) =
+            self.dogs[dog].mind.as_ref().map(|mind| mind.observation.at.max(mind.history.last_at))
+        else {
+            return;
+        };
+        self.told(dog);
         let steps = self.clock_steps(dog);
         if self.dogs[dog].lead.as_ref().is_some_and(|lead| lead.clock_steps != steps) {
             // With what was measured before the step this time can't be compared.

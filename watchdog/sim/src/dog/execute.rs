@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use watchdog_core::ids::{PlanId, StepId, Version};
+use watchdog_core::ids::{HostId, PlanId, StepId, Version};
 use watchdog_core::plan::{Act, Agent, Outcome, Step};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::State;
@@ -68,6 +68,10 @@ impl World {
             Act::Load { to, .. } => Some(*to),
             _ => None,
         };
+        let session = match agent {
+            Agent::Host(host) => self.session_seen(dog, host),
+            _ => String::new(),
+        };
         let (state, hash) = match version {
             Some(version) => self.application(version),
             None => Default::default(),
@@ -80,6 +84,7 @@ impl World {
             step: step.id.clone(),
             agent: agent.clone(),
             target: instance.clone(),
+            session,
             replica,
             act: step.act.clone(),
             spec,
@@ -92,6 +97,14 @@ impl World {
             lead.calls.entry(step.id.clone()).or_insert(call);
         }
         self.plan_dog(dog, 0, DogWork::Send(step.id.clone()));
+    }
+
+    /// In which session a host's agent was last seen.
+    fn session_seen(&self, dog: usize, host: &HostId) -> String {
+        let mind = self.dogs[dog].mind.as_ref();
+        mind.and_then(|mind| mind.observation.hosts.get(host))
+            .map(|seen| seen.session.clone())
+            .unwrap_or_default()
     }
 
     fn application(&self, version: Version) -> (Rc<State>, watchdog_core::state::Hash) {
@@ -170,6 +183,11 @@ impl World {
     fn end_call(&mut self, dog: usize, step: &StepId, report: Report) {
         let Some(lead) = self.dogs[dog].lead.as_mut() else { return };
         let Some(call) = lead.calls.remove(step) else { return };
+        if report.outcome == Outcome::Unknown && matches!(call.order.agent, Agent::Host(_)) {
+            // Its agent may still come upon it, unless it gives it up.
+            lead.doubts.insert(step.clone());
+            return self.wake_in(dog, 0);
+        }
         if let Some(obituary) = report.obituary {
             lead.ended.push(Body::Died { obituary });
         }

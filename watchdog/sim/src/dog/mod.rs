@@ -139,6 +139,8 @@ pub struct Lead {
     pub seen_at: u64,
     /// When the group was last tidied.
     pub tidied_at: u64,
+    /// Its steps that a host agent did not answer.
+    pub doubts: BTreeSet<StepId>,
     /// How often its clock had stepped when the term began.
     pub clock_steps: u64,
     /// When a check was last wanted because of time alone.

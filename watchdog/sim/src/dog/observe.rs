@@ -180,6 +180,7 @@ impl Mind {
                 pid: 0,
                 boot_id: past.boot_id.clone(),
                 inventory_complete: false,
+                session: String::new(),
             };
             hosts.insert(host.clone(), seen);
         }

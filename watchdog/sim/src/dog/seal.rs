@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use watchdog_core::ids::{Incarnation, PlanId, ReplicaId, StepId, Time};
-use watchdog_core::observation::Presence;
+use watchdog_core::ids::{PlanId, StepId};
 use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
+use watchdog_core::seal::{Unasked, unasked};
 
 use super::Mind;
 use super::draft::destination;
@@ -28,7 +28,10 @@ impl World {
         };
         let epoch = lead.epoch;
         let mut agents: BTreeMap<(Agent, String), Steps> = BTreeMap::new();
-        for (step, intent) in mind.history.open_intents.iter().filter(|(_, intent)| intent.epoch < epoch) {
+        for (step, intent) in &mind.history.open_intents {
+            if intent.epoch >= epoch && !lead.doubts.contains(step) {
+                continue;
+            }
             let told = (intent.agent.clone(), intent.instance.clone().unwrap_or_default());
             agents.entry(told).or_default().insert(step.clone(), intent.plan.clone());
         }
@@ -132,65 +135,12 @@ fn close(steps: &Steps, why: &str) -> Vec<Body> {
     closed.collect()
 }
 
-/// Agents that can't be asked and need not be.
+/// What is said of the steps of an agent that can't be asked, or need not be.
 fn settled_without_asking(mind: &Mind, agent: &Agent, steps: &Steps) -> Option<Vec<Body>> {
-    match agent {
-        Agent::Leader => Some(close(steps, "its leader is gone")),
-        Agent::Replica(replica, incarnation) => {
-            if is_lost_with_its_host(mind, (replica, *incarnation)) {
-                return Some(close(steps, "its host has been unseen for longer than a lease"));
-            }
-            let seen = mind.observation.replicas.get(replica).and_then(|seen| seen.lives.get(incarnation));
-            let dead_seen = seen.is_some_and(|life| life.obituary.is_some());
-            let mut lives = mind.history.lives.get(replica).into_iter().flatten();
-            let dead_known = lives.any(|life| life.incarnation == *incarnation && life.obituary.is_some());
-            let mute = is_unlisted(mind, (replica, *incarnation)) || is_mute(mind, (replica, *incarnation));
-            (dead_seen || dead_known || mute).then(|| {
-                let mut bodies = close(steps, "the life that it was for is dead");
-                bodies.push(Body::Sealed { agent: agent.clone() });
-                bodies
-            })
-        }
-        Agent::Host(host) => match mind.observation.hosts.get(host).map(|seen| seen.presence) {
-            Some(Presence::Gone { since }) if lease_over(mind, since) => {
-                Some(close(steps, "its host has been unseen for longer than a lease"))
-            }
-            Some(Presence::Gone { .. } | Presence::Present) | None => None,
-        },
-    }
-}
-
-/// Whether nobody sees this life although its host's agent lists all that it has: then it is over, and nobody buried it.
-fn is_unlisted(mind: &Mind, (replica, incarnation): (&ReplicaId, Incarnation)) -> bool {
-    let seen = mind.observation.replicas.get(replica).and_then(|seen| seen.lives.get(&incarnation));
-    let mut ordered = mind.history.lives.get(replica).into_iter().flatten();
-    let past = ordered.find(|life| life.incarnation == incarnation).map(|life| &life.host);
-    let host = past.and_then(|host| mind.observation.hosts.get(host));
-    let lists_all = host.is_some_and(|host| host.is_present() && host.inventory_complete);
-    lists_all && seen.is_none_or(|life| !life.is_alive())
-}
-
-/// Whether its agent has been out of the group for longer than a lease, so that only its host's can end it.
-fn is_mute(mind: &Mind, (replica, incarnation): (&ReplicaId, Incarnation)) -> bool {
-    let Some(seen) = mind.observation.replicas.get(replica) else { return false };
-    let speaks = seen.lives.get(&incarnation).is_some_and(|life| life.member.is_some());
-    !speaks && seen.memberless_since.is_some_and(|since| lease_over(mind, since))
-}
-
-/// Whether nobody sees this life, and its host has been away for longer than a lease.
-fn is_lost_with_its_host(mind: &Mind, (replica, incarnation): (&ReplicaId, Incarnation)) -> bool {
-    let seen = mind.observation.replicas.get(replica).and_then(|seen| seen.lives.get(&incarnation));
-    let mut ordered = mind.history.lives.get(replica).into_iter().flatten();
-    let past = ordered.find(|life| life.incarnation == incarnation).map(|life| &life.host);
-    let host = seen.map(|life| &life.host).or(past).and_then(|host| mind.observation.hosts.get(host));
-    let gone =
-        host.is_some_and(|host| matches!(host.presence, Presence::Gone { since } if lease_over(mind, since)));
-    gone && seen.is_none_or(|life| !life.is_alive())
-}
-
-fn lease_over(mind: &Mind, since: Time) -> bool {
     let policy = &mind.log.policy;
     let longest = mind.log.replicas.values().flatten().map(|spec| spec.lease_ms).max();
-    let lease = longest.unwrap_or_default().max(policy.lease_ms) + policy.lease_margin_ms;
-    mind.observation.at.since_ms(since) > lease
+    let lease_ms = longest.unwrap_or_default().max(policy.lease_ms) + policy.lease_margin_ms;
+    let Unasked { why, is_sealed } = unasked(agent, (&mind.history, &mind.observation), lease_ms)?;
+    let sealed = is_sealed.then(|| Body::Sealed { agent: agent.clone() });
+    Some(close(steps, why).into_iter().chain(sealed).collect())
 }

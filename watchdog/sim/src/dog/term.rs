@@ -143,6 +143,7 @@ impl World {
             confirmed_at: minted.at,
             calls: std::collections::BTreeMap::new(),
             seals: std::collections::BTreeMap::new(),
+            doubts: std::collections::BTreeSet::new(),
             heard: Vec::new(),
             ended: Vec::new(),
             wishes: Vec::new(),

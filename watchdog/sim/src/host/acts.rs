@@ -54,6 +54,11 @@ impl World {
         let Some(at_work) = self.hosts[index].at_work.get(step) else { return };
         let order = at_work.order.clone();
         let Act::Start { incarnation, .. } = order.act else { return };
+        if self.admit(index, &order).is_err() {
+            // It was stopped between the order and this, and its lease is over.
+            self.bury(index, incarnation, "never started");
+            return self.end_at_host(index, step, &Reply::failed("its lease ran out before it was started"));
+        }
         self.hear(&Fact::Acts(Effect::of(&order, self.hosts[index].disk.instance.clone())));
         self.be_born(index, &order, incarnation);
         let (pid, plain) = self.lives.get(&incarnation).map_or((0, false), |life| (life.pid, !life.embeds));

@@ -33,6 +33,10 @@ impl World {
             }
             match host.disk.steps.get(&order.step).map(|begun| begun.end.clone()) {
                 Some(End::Done(reply)) => return self.answer_step(node, &order.step, (reply, asker)),
+                Some(End::Never) => {
+                    let why = "its leader gave it up before it arrived";
+                    return self.answer_step(node, &order.step, (Reply::refused(why), asker));
+                }
                 Some(End::Open | End::Lost) => {
                     let why = "it was begun before this agent's last crash";
                     return self.answer_step(node, &order.step, (Reply::refused(why), asker));
@@ -65,7 +69,7 @@ impl World {
     }
 
     /// The instance, the epoch, and whether we can know who leads.
-    fn admit(&self, index: usize, order: &Order) -> Result<(), Box<Reply>> {
+    pub(super) fn admit(&self, index: usize, order: &Order) -> Result<(), Box<Reply>> {
         let host = &self.hosts[index];
         if order.target != host.disk.instance && !self.lacks(Safeguard::InstanceIds) {
             return Err(Box::new(Reply::refused(format!(
@@ -78,11 +82,21 @@ impl World {
             let why = "nobody has told this agent lately who leads".to_owned();
             return Err(Box::new(Reply::Refused { why, is_final: false }));
         }
+        if order.session != host.session_word() && !self.ignores_sessions() {
+            let why = "the order was given before this agent was out of touch for longer than a lease";
+            return Err(Box::new(Reply::refused(why)));
+        }
         if order.epoch < host.epoch && !self.lacks(Safeguard::EpochAtAgents) {
             let why = format!("epoch {} is over; this agent has seen epoch {}", order.epoch, host.epoch);
             return Err(Box::new(Reply::refused(why)));
         }
         Ok(())
+    }
+
+    /// Where a layer below is taken away, this one may not hide it.
+    fn ignores_sessions(&self) -> bool {
+        use Safeguard::{InstanceIds, Sessions, StepsOnDisk};
+        [Sessions, InstanceIds, StepsOnDisk].into_iter().any(|it| self.lacks(it))
     }
 
     fn makes_sense(&self, index: usize, order: &Order) -> Result<(), Box<Reply>> {
@@ -101,7 +115,7 @@ impl World {
         if alive.any(|(_, it)| it.replica == order.replica) {
             return Err(Box::new(Reply::refused(format!("a life of {} runs here", order.replica))));
         }
-        if host.disk.dead.contains_key(&incarnation) && !self.lacks(Safeguard::DeadStayDead) {
+        if host.disk.dead.contains_key(&incarnation) {
             return Err(Box::new(Reply::refused("this incarnation was declared dead")));
         }
         Ok(())
@@ -128,10 +142,17 @@ impl World {
         host.epoch = ask.epoch;
         host.disk.epoch = ask.epoch;
         let instance = host.disk.instance.clone();
+        for step in ask.steps.keys().filter(|_| ask.target == instance) {
+            if !host.at_work.contains_key(step) && !host.disk.steps.contains_key(step) {
+                let (kind, life) = (Kind::Snapshot, Incarnation::from_u128(0));
+                host.disk.steps.insert(step.clone(), Begun { kind, life, end: End::Never });
+            }
+        }
         let fate = |step: &StepId| match (host.at_work.contains_key(step), host.disk.steps.get(step)) {
             (true, _) => Fate::Running,
             (false, None) => Fate::Never,
             (false, Some(begun)) => match &begun.end {
+                End::Never => Fate::Never,
                 End::Done(reply) => Fate::Done(reply.clone()),
                 End::Open | End::Lost => Fate::Lost,
             },

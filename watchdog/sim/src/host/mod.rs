@@ -63,6 +63,8 @@ pub enum End {
     Done(Reply),
     /// It can't be known.
     Lost,
+    /// Its leader gave it up before it was begun.
+    Never,
 }
 
 /// A life that the disk knows.
@@ -133,6 +135,8 @@ pub struct Host {
     pub unconfirmed_since: Option<u64>,
     /// When it last had word again after it had none.
     pub confirmed_at: u64,
+    /// Counts the times that it was out of touch for longer than a lease.
+    pub lapses: u64,
     /// Counts renewals of leases.
     pub renewals: u64,
     /// Whether it has looked through all processes.
@@ -168,6 +172,7 @@ impl Host {
             epoch: Epoch(0),
             unconfirmed_since: None,
             confirmed_at: 0,
+            lapses: 0,
             renewals: 0,
             has_stock: true,
             kept: BTreeMap::new(),
@@ -180,6 +185,11 @@ impl Host {
     /// Whether the agent runs.
     pub fn is_up(&self) -> bool {
         self.on && self.agent_up && self.paused_by == 0
+    }
+
+    /// What orders of now name.
+    pub fn session_word(&self) -> String {
+        format!("{}-{}", self.run, self.lapses)
     }
 
     /// A number for the next process.
