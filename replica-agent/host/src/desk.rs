@@ -99,12 +99,16 @@ impl Desk {
         };
         running.insert(key, entry);
         drop(running);
+        watchdog_crash_points::crash_point!("host.order.admitted");
         let carrying = self.clone();
         tokio::spawn(async move {
             let key = (order.cluster.clone(), order.step.clone());
             let outcome = carrying.carry_out(&order, act, new_epoch).await;
+            watchdog_crash_points::crash_point!("host.act.done");
             result.send_replace(Some(outcome.clone()));
+            watchdog_crash_points::crash_point!("host.act.answered");
             carrying.file(key, outcome).await;
+            watchdog_crash_points::crash_point!("host.act.filed");
         });
         Ok(answer)
     }
@@ -159,10 +163,12 @@ impl Desk {
     /// It is older than one seen, or the disk does not take it.
     pub(crate) async fn seal(&self, cluster: &ClusterId, epoch: Epoch) -> Result<(), Refusal> {
         if self.fence.raise(cluster, epoch)? {
+            watchdog_crash_points::crash_point!("host.seal.raised");
             self.supervisor
                 .ledger
                 .record_order(vec![Entry::Epoch { cluster: cluster.clone(), epoch }])
                 .await?;
+            watchdog_crash_points::crash_point!("host.seal.recorded");
             self.fence.recorded(cluster, epoch);
             self.supervisor.show_epoch(cluster, epoch);
         }

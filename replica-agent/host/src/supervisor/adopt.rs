@@ -57,6 +57,7 @@ impl Supervisor {
         }
         let mut found = carried;
         found.retain(|incarnation, _| !dead.contains(incarnation));
+        watchdog_crash_points::crash_point!("host.stock.begun");
         let living = self.ledger.read(|book| book.living.clone());
         for (incarnation, living) in living {
             let leading = found.remove(&incarnation).filter(|carrier| carrier.leads);
@@ -72,11 +73,13 @@ impl Supervisor {
             } else {
                 self.bury_absent(&living.life).await?;
                 inventory.buried += 1;
+                watchdog_crash_points::crash_point!("host.stock.buried");
             }
         }
         for carrier in found.into_values() {
             self.take_unknown(carrier, &mut inventory).await?;
         }
+        watchdog_crash_points::crash_point!("host.stock.taken");
         self.settle_open_steps().await?;
         Ok(inventory)
     }

@@ -1,0 +1,211 @@
+//! Audit: what must hold once a cluster that lost a process is at rest again.
+//!
+//! | promise | read from |
+//! | --- | --- |
+//! | what was recorded stays as it was | the record, against the last look |
+//! | an intent and its end are written once | the record |
+//! | no order has effect twice | the logs of the replicas, the processes of the machine |
+//! | at most one serving replica is touched at once | the record |
+//! | nothing acknowledged is lost | goals, log |
+//! | the log is whole | `log verify` |
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::Context as _;
+use serde_json::Value;
+use watchdog_tests::story::runs;
+
+use crate::stage::Stage;
+
+/// What was seen so far of one cluster.
+#[derive(Debug, Default)]
+pub struct Audit {
+    /// Each entry of the record, as text.
+    seen: BTreeMap<u64, String>,
+}
+
+impl Audit {
+    /// Looks at all of it.
+    ///
+    /// # Errors
+    ///
+    /// The first promise that is broken, with what was found.
+    pub fn hold(&mut self, stage: &Stage) -> anyhow::Result<()> {
+        let events = stage.story.events()?;
+        self.nothing_recorded_changes(&events)?;
+        written_once(&events)?;
+        budget_kept(&events)?;
+        begun_once(stage)?;
+        one_process_each(stage)?;
+        acknowledged_stands(stage)?;
+        let verified = stage.story.dev.ctl(&["log", "verify"])?;
+        let said = String::from_utf8_lossy(&verified.stderr);
+        anyhow::ensure!(verified.status.success(), "log verify: {said}");
+        Ok(())
+    }
+
+    fn nothing_recorded_changes(&mut self, events: &[Value]) -> anyhow::Result<()> {
+        let now: BTreeMap<u64, String> =
+            events.iter().map(|event| (event["sequence"].as_u64().unwrap_or(0), event.to_string())).collect();
+        for (sequence, before) in &self.seen {
+            let after = now.get(sequence).with_context(|| format!("entry {sequence} is gone: {before}"))?;
+            anyhow::ensure!(before == after, "entry {sequence} was {before} and is {after}");
+        }
+        let expected: Vec<u64> = (1..=now.len() as u64).collect();
+        anyhow::ensure!(now.keys().copied().eq(expected), "the record has a gap");
+        self.seen = now;
+        Ok(())
+    }
+}
+
+/// What an event says, in full.
+fn detail(event: &Value) -> Value {
+    event["detail_json"].as_str().and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn written_once(events: &[Value]) -> anyhow::Result<()> {
+    let mut written = BTreeSet::new();
+    for event in events {
+        let kind = text(&event["kind"]);
+        if matches!(kind.as_str(), "step_intended" | "step_closed") {
+            let step = text(&detail(event)["step"]);
+            anyhow::ensure!(
+                written.insert((kind.clone(), step.clone())),
+                "{kind} of step {step} stands twice"
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Who is touched while it serves: from a plan's first order for it to the end of the plan and of its orders.
+#[derive(Default)]
+struct Touched {
+    dead: BTreeSet<String>,
+    /// By plan: the replicas that served when they were first touched.
+    held: BTreeMap<String, BTreeSet<String>>,
+    /// Steps whose fate is open, and for whom they are.
+    open: BTreeMap<String, String>,
+    ended: BTreeSet<String>,
+}
+
+fn budget_kept(events: &[Value]) -> anyhow::Result<()> {
+    let mut touched = Touched::default();
+    let mut acts: BTreeMap<String, String> = BTreeMap::new();
+    for event in events {
+        let body = detail(event);
+        if event["kind"] == "plan_recorded" {
+            for step in body["plan"]["steps"].as_array().into_iter().flatten() {
+                acts.insert(text(&step["id"]), text(&step["act"]["kind"]));
+            }
+        }
+        touched.read(&text(&event["kind"]), &body, &acts);
+        let now = touched.serving();
+        anyhow::ensure!(now.len() <= 1, "{now:?} are touched at once, at entry {}", event["sequence"]);
+    }
+    Ok(())
+}
+
+impl Touched {
+    fn read(&mut self, kind: &str, body: &Value, acts: &BTreeMap<String, String>) {
+        let (plan, step, replica) = (text(&body["plan"]), text(&body["step"]), text(&body["replica"]));
+        match kind {
+            "died" => drop(self.dead.insert(text(&body["obituary"]["replica"]))),
+            "step_intended" if !replica.is_empty() => {
+                let act = acts.get(&step).map_or("", String::as_str);
+                // A start is for who does not serve; looking touches nobody.
+                if matches!(act, "drain" | "kill" | "load") && !self.dead.contains(&replica) {
+                    self.held.entry(plan).or_default().insert(replica.clone());
+                    self.open.insert(step, replica);
+                } else if act == "start" {
+                    self.dead.remove(&replica);
+                }
+            }
+            "step_closed" => drop(self.open.remove(&step)),
+            "plan_status" if !matches!(body["status"].as_str(), Some("running" | "awaiting_approval")) => {
+                self.ended.insert(plan);
+            }
+            _ => {}
+        }
+        let open: BTreeSet<&String> = self.open.values().collect();
+        for plan in &self.ended {
+            if let Some(held) = self.held.get_mut(plan) {
+                held.retain(|replica| open.contains(replica));
+            }
+        }
+    }
+
+    fn serving(&self) -> BTreeSet<&String> {
+        self.held.values().flatten().filter(|replica| !self.dead.contains(*replica)).collect()
+    }
+}
+
+/// No replica has begun a step twice, in whichever life.
+fn begun_once(stage: &Stage) -> anyhow::Result<()> {
+    let mut begun = BTreeSet::new();
+    for host in ["h1", "h2"] {
+        let logs = stage.story.dev.home().join("hosts").join(host).join("logs/demo");
+        for entry in std::fs::read_dir(&logs).into_iter().flatten().flatten() {
+            let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
+            for line in log.lines().filter(|line| line.contains("step begins")) {
+                let step = line.split_whitespace().find_map(|word| word.strip_prefix("step="));
+                let step = step.with_context(|| format!("a step without a name: {line}"))?;
+                anyhow::ensure!(begun.insert(step.to_owned()), "step {step} was begun twice");
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Of each replica one process runs, and it is the one that the status names.
+fn one_process_each(stage: &Stage) -> anyhow::Result<()> {
+    let mut named: BTreeMap<String, u32> = BTreeMap::new();
+    for replica in stage.story.healthy()? {
+        anyhow::ensure!(runs(replica.pid), "{} is healthy and does not run", replica.name);
+        named.insert(replica.name, replica.pid);
+    }
+    let home = stage.story.dev.home();
+    let mut running: BTreeMap<String, u32> = BTreeMap::new();
+    for pid in pids() {
+        let Some((replica, state)) = carried(pid) else { continue };
+        if state.starts_with(&home.display().to_string())
+            && let Some(other) = running.insert(replica.clone(), pid)
+        {
+            anyhow::bail!("{replica} runs twice: {other} and {pid}");
+        }
+    }
+    anyhow::ensure!(running == named, "running: {running:?}, in the status: {named:?}");
+    Ok(())
+}
+
+fn pids() -> impl Iterator<Item = u32> {
+    let entries = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Which replica a process is, and of which state file.
+fn carried(pid: u32) -> Option<(String, String)> {
+    let bytes = std::fs::read(format!("/proc/{pid}/environ")).ok().filter(|_| runs(pid))?;
+    let variables = String::from_utf8_lossy(&bytes).into_owned();
+    let of = |name: &str| {
+        let found = variables.split('\0').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='));
+        found.map(ToOwned::to_owned)
+    };
+    Some((of("WATCHDOG_REPLICA")?, of("WATCHDOG_STATE_FILE")?))
+}
+
+fn acknowledged_stands(stage: &Stage) -> anyhow::Result<()> {
+    let goals = stage.story.dev.json(&["goal", "list"])?.to_string();
+    for goal in &stage.goals {
+        anyhow::ensure!(goals.contains(&format!("\"{goal}\"")), "goal {goal} was acknowledged and is gone");
+    }
+    let head = stage.story.dev.status()?["head"].as_u64().unwrap_or(0);
+    for version in &stage.versions {
+        anyhow::ensure!(*version <= head, "version {version} was acknowledged; the head is {head}");
+    }
+    Ok(())
+}
