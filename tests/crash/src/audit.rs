@@ -22,6 +22,8 @@ use crate::stage::Stage;
 pub struct Audit {
     /// Each entry of the record, as text.
     seen: BTreeMap<u64, String>,
+    /// The hash of each version of the log.
+    log: BTreeMap<u64, String>,
 }
 
 impl Audit {
@@ -37,7 +39,7 @@ impl Audit {
         budget_kept(&events)?;
         begun_once(stage)?;
         one_process_each(stage)?;
-        acknowledged_stands(stage)?;
+        acknowledged_stands(stage, &mut self.log)?;
         let verified = stage.story.dev.ctl(&["log", "verify"])?;
         let said = String::from_utf8_lossy(&verified.stderr);
         anyhow::ensure!(verified.status.success(), "log verify: {said}");
@@ -151,13 +153,20 @@ fn begun_once(stage: &Stage) -> anyhow::Result<()> {
         let logs = stage.story.dev.home().join("hosts").join(host).join("logs/demo");
         for entry in std::fs::read_dir(&logs).into_iter().flatten().flatten() {
             let log = std::fs::read_to_string(entry.path()).unwrap_or_default();
-            for line in log.lines().filter(|line| line.contains("step begins")) {
-                let step = line.split_whitespace().find_map(|word| word.strip_prefix("step="));
-                let step = step.with_context(|| format!("a step without a name: {line}"))?;
-                anyhow::ensure!(begun.insert(step.to_owned()), "step {step} was begun twice");
-            }
+            log.lines().try_for_each(|line| note_begun(line, &mut begun))?;
         }
     }
+    Ok(())
+}
+
+/// Reads a line that an embedded agent has written.
+fn note_begun(line: &str, begun: &mut BTreeSet<String>) -> anyhow::Result<()> {
+    if !line.contains("step begins") {
+        return Ok(());
+    }
+    let step = line.split_whitespace().find_map(|word| word.strip_prefix("step="));
+    let step = step.with_context(|| format!("a step without a name: {line}"))?;
+    anyhow::ensure!(begun.insert(step.to_owned()), "step {step} was begun twice");
     Ok(())
 }
 
@@ -171,8 +180,8 @@ fn one_process_each(stage: &Stage) -> anyhow::Result<()> {
     let home = stage.story.dev.home();
     let mut running: BTreeMap<String, u32> = BTreeMap::new();
     for pid in pids() {
-        let Some((replica, state)) = carried(pid) else { continue };
-        if state.starts_with(&home.display().to_string())
+        let Some((replica, file)) = carried(pid) else { continue };
+        if file.starts_with(&home.display().to_string())
             && let Some(other) = running.insert(replica.clone(), pid)
         {
             anyhow::bail!("{replica} runs twice: {other} and {pid}");
@@ -198,14 +207,93 @@ fn carried(pid: u32) -> Option<(String, String)> {
     Some((of("WATCHDOG_REPLICA")?, of("WATCHDOG_STATE_FILE")?))
 }
 
-fn acknowledged_stands(stage: &Stage) -> anyhow::Result<()> {
-    let goals = stage.story.dev.json(&["goal", "list"])?.to_string();
+/// Goals and versions that an operator was told of are there, and what the log once held is as it was.
+fn acknowledged_stands(stage: &Stage, log: &mut BTreeMap<u64, String>) -> anyhow::Result<()> {
+    let goals = stage.story.dev.json(&["goal", "list"])?;
+    let known: BTreeSet<&str> =
+        goals["goals"].as_array().into_iter().flatten().filter_map(|goal| goal["id"].as_str()).collect();
     for goal in &stage.goals {
-        anyhow::ensure!(goals.contains(&format!("\"{goal}\"")), "goal {goal} was acknowledged and is gone");
+        anyhow::ensure!(known.contains(goal.as_str()), "goal {goal} was acknowledged and is gone");
     }
-    let head = stage.story.dev.status()?["head"].as_u64().unwrap_or(0);
-    for version in &stage.versions {
-        anyhow::ensure!(*version <= head, "version {version} was acknowledged; the head is {head}");
+    let reply = stage.story.dev.json(&["log", "list", "--from", "1", "--limit", "10000"])?;
+    let entries = reply["entries"].as_array().context("the log is no list")?;
+    let now: BTreeMap<u64, String> =
+        entries.iter().map(|entry| (entry["version"].as_u64().unwrap_or(0), text(&entry["hash"]))).collect();
+    for (version, before) in &*log {
+        let after = now.get(version).with_context(|| format!("version {version} of the log is gone"))?;
+        anyhow::ensure!(before == after, "version {version} had hash {before} and has {after}");
     }
+    let of_tests = |version: &u64| {
+        entries.iter().any(|entry| entry["version"] == *version && entry["author"] == "tests")
+    };
+    let lost = stage.versions.iter().find(|version| !of_tests(version));
+    anyhow::ensure!(lost.is_none(), "version {lost:?} was acknowledged and is not in the log");
+    *log = now;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+    use serde_json::json;
+
+    use super::*;
+
+    fn event(sequence: u64, kind: &str, body: &Value) -> Value {
+        json!({ "sequence": sequence, "kind": kind, "detail_json": body.to_string() })
+    }
+
+    fn step(kind: &str, plan: &str, step: &str, replica: &str) -> Value {
+        event(0, kind, &json!({ "plan": plan, "step": step, "replica": replica }))
+    }
+
+    fn plan(id: &str, step: &str, act: &str) -> Value {
+        let steps = json!([{ "id": step, "act": { "kind": act } }]);
+        event(0, "plan_recorded", &json!({ "plan": { "id": id, "steps": steps } }))
+    }
+
+    #[test]
+    fn an_entry_that_changes_or_goes_is_noticed() {
+        let (one, two) = (event(1, "died", &json!({})), event(2, "sealed", &json!({})));
+        let mut audit = Audit::default();
+        audit.nothing_recorded_changes(&[one.clone(), two.clone()]).unwrap();
+        audit.nothing_recorded_changes(&[one.clone(), two.clone(), event(3, "died", &json!({}))]).unwrap();
+        assert!(audit.nothing_recorded_changes(&[one.clone(), two]).is_err(), "the third is gone");
+        assert!(Audit::default().nothing_recorded_changes(&[one, event(3, "died", &json!({}))]).is_err());
+    }
+
+    #[test]
+    fn a_second_intent_or_end_of_a_step_is_noticed() {
+        let (begun, over) = (step("step_intended", "p", "s", "a"), step("step_closed", "p", "s", "a"));
+        written_once(&[begun.clone(), over.clone()]).unwrap();
+        assert!(written_once(&[begun.clone(), begun.clone()]).is_err());
+        assert!(written_once(&[begun, over.clone(), over]).is_err());
+    }
+
+    #[test]
+    fn two_that_serve_are_not_touched_at_once() {
+        let first = [plan("p", "s", "load"), step("step_intended", "p", "s", "a")];
+        let second = [plan("q", "t", "drain"), step("step_intended", "q", "t", "b")];
+        let over = [
+            step("step_closed", "p", "s", "a"),
+            event(0, "plan_status", &json!({ "plan": "p", "status": "done" })),
+        ];
+        let ended = [over[1].clone()];
+        let dead = [event(0, "died", &json!({ "obituary": { "replica": "a" } }))];
+        budget_kept(&[&first[..], &over, &second].concat()).unwrap();
+        budget_kept(&[&dead[..], &first, &second].concat()).unwrap();
+        assert!(budget_kept(&[&first[..], &second].concat()).is_err());
+        assert!(budget_kept(&[&first[..], &ended, &second].concat()).is_err(), "its order is still open");
+    }
+
+    #[test]
+    fn a_step_that_was_begun_twice_is_noticed() {
+        let line = "2026-11-24T20:36:25Z  INFO replica_agent::server: step begins step=1-3-1 epoch=1";
+        let mut begun = BTreeSet::new();
+        note_begun(line, &mut begun).unwrap();
+        note_begun("2026-11-24T20:36:26Z  INFO replica_agent::server: step worked step=1-3-1", &mut begun)
+            .unwrap();
+        assert_eq!(begun.len(), 1);
+        assert!(note_begun(line, &mut begun).is_err());
+    }
 }

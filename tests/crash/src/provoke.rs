@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde_json::{Value, json};
+use watchdog_proto::agent::SealRequest;
+use watchdog_proto::agent::agent_client::AgentClient;
 use watchdog_tests::story::Replica;
 use watchdog_tests::{admin, wait_for};
 
@@ -67,11 +70,12 @@ impl Provocation {
                 stage.append(&[(HOPELESS, Some(spec))])?;
                 return Ok(Box::new(|stage| stage.append(&[(HOPELESS, None)])));
             }
-            Self::Resign => stage.insist("a leader that resigns", |stage| {
-                let said = stage.story.dev.ctl(&["leader", "resign"])?;
-                anyhow::ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
-                Ok(())
-            })?,
+            Self::Resign => resign(stage)?,
+            Self::SealedUnheard => {
+                seal_unheard(stage)?;
+                // The next leader's epoch is the one that the agent may have recorded.
+                return Ok(Box::new(resign));
+            }
             Self::LeaderDies => kill_the_leader(stage)?,
             Self::LeaderDiesStarting => open_with(stage, "daemon.step.start", kill_a_replica)?,
             Self::LeaderDiesLoading => open_with(stage, "daemon.step.load", |stage| {
@@ -106,6 +110,29 @@ fn kill_the_leader(stage: &mut Stage) -> anyhow::Result<()> {
     let (leader, _) = stage.story.leader()?;
     let pid = stage.story.pid(&leader)?;
     stage.story.dev.kill9(pid)
+}
+
+fn resign(stage: &mut Stage) -> anyhow::Result<()> {
+    stage.insist("a leader that resigns", |stage| {
+        let said = stage.story.dev.ctl(&["leader", "resign"])?;
+        anyhow::ensure!(said.status.success(), "{}", String::from_utf8_lossy(&said.stderr));
+        Ok(())
+    })
+}
+
+/// Seals a host agent under the next epoch, as a leader does that is quicker than the coordination service.
+fn seal_unheard(stage: &mut Stage) -> anyhow::Result<()> {
+    let (_, epoch) = stage.story.leader()?;
+    let address = stage.story.dev.status()?["hosts"][0]["address"].as_str().map(ToOwned::to_owned);
+    let address = address.context("the host has no address")?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut agent = AgentClient::connect(address).await.context("reach the host agent")?;
+        let request = SealRequest { cluster: "demo".to_owned(), epoch: epoch + 1, ..SealRequest::default() };
+        // It dies of it, and says nothing any more.
+        let _ = agent.seal(request).await;
+        Ok(())
+    })
 }
 
 /// Kills the agent of a host, and answers a replica of that host.

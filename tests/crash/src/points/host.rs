@@ -1,8 +1,8 @@
 //! Host: the points of the host agent: orders, starts, kills, deaths, taking stock, epochs, and its ledger.
 
 use super::Provocation::{
-    HostAgentAndReplicaDie, HostAgentDies, LeaderDies, LeaderDiesStarting, ReplicaDies,
-    ReplicaDiesAfterDeploy, ReplicaHangs,
+    HostAgentAndReplicaDie, HostAgentDies, LeaderDies, ReplicaDies, ReplicaDiesAfterDeploy, ReplicaHangs,
+    SealedUnheard,
 };
 use super::{Point, few, many};
 
@@ -29,8 +29,8 @@ pub(super) const POINTS: &[Point] = &[
     few("host.presence.processes", ReplicaDies),
     few("host.epoch.learnt", LeaderDies),
     few("host.epoch.recorded", LeaderDies),
-    few("host.seal.raised", LeaderDiesStarting),
-    few("host.seal.recorded", LeaderDiesStarting),
+    few("host.seal.raised", SealedUnheard),
+    few("host.seal.recorded", SealedUnheard),
     few("host.stock.begun", HostAgentDies),
     few("host.stock.buried", HostAgentAndReplicaDie),
     few("host.stock.taken", HostAgentDies),

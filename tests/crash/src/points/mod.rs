@@ -37,6 +37,8 @@ pub enum Provocation {
     LeaderDiesLoading,
     /// A host agent dies.
     HostAgentDies,
+    /// A host agent is sealed under an epoch of which it did not hear from the coordination service before.
+    SealedUnheard,
     /// A host agent dies, and one of its replicas before it is back.
     HostAgentAndReplicaDie,
 }
