@@ -1,7 +1,7 @@
 //! Refused: the disk says no at each of the first writes of a new journal, once for good and once in passing.
 //!
 //! ```text
-//! strace -e inject=write:error=ENOSPC:when=N+ ─► writer ─► acknowledged …, refused ─► opened again: all is there
+//! strace -e inject=write:error=ENOSPC:when=3+ ─► writer ─► acknowledged …, refused ─► opened again: all is there
 //! ```
 //! `WATCHDOG_WRITES` says at how many writes. The writer is this program, and the kernel's answers are strace's.
 
@@ -95,7 +95,7 @@ async fn refuse_each(kinds: &[(&str, &str)]) -> u64 {
         for (calls, error) in kinds {
             let directory = tempfile::tempdir().unwrap();
             let url = format!("sqlite:{}/journal.db", directory.path().display());
-            let how = error.replace('N', &number.to_string());
+            let how = error.replace('@', &number.to_string());
             let (acknowledged, refusal) = run_writer(directory.path(), &url, (calls, &how));
             let story = format!("{calls}:{how}");
             assert!(refusal.is_some(), "{story}: nobody was refused, after {acknowledged:?}");
@@ -107,13 +107,13 @@ async fn refuse_each(kinds: &[(&str, &str)]) -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_is_full_from_any_write_on_loses_nothing_acknowledged() {
-    let writes = refuse_each(&[("write,pwrite64", "error=ENOSPC:when=N+")]).await;
+    let writes = refuse_each(&[("write,pwrite64", "error=ENOSPC:when=@+")]).await;
     println!("figure full {writes}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_disk_that_fails_at_any_write_or_sync_loses_nothing_acknowledged() {
     let writes =
-        refuse_each(&[("write,pwrite64", "error=EIO:when=N"), ("fsync,fdatasync", "error=EIO:when=N")]).await;
+        refuse_each(&[("write,pwrite64", "error=EIO:when=@"), ("fsync,fdatasync", "error=EIO:when=@")]).await;
     println!("figure broken {writes}");
 }
