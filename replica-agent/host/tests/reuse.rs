@@ -19,7 +19,7 @@ use rustix::process::Signal;
 const PROGRAMS: &str = "[programs.sleeper]\nargv = [\"/bin/sleep\", \"300\"]\n";
 const INSIDE: &str = "WATCHDOG_REUSE_INSIDE";
 /// Every so many numbers the agent dies before its replica, and finds the stranger when it takes stock.
-const AGENT_DIES_EVERY: u64 = 10;
+const AGENT_DIES_EVERY: u64 = 3;
 /// Nobody takes so many numbers while one is being freed and taken.
 const AHEAD: u32 = 400;
 
