@@ -6,7 +6,7 @@
 //! | an intent and its end are written once | the record |
 //! | no order has effect twice | the logs of the replicas, the processes of the machine |
 //! | at most one serving replica is touched at once | the record |
-//! | nothing acknowledged is lost | goals, log |
+//! | nothing acknowledged is lost, and each goal ends as it must | goals, log |
 //! | the log is whole | `log verify` |
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use anyhow::Context as _;
 use serde_json::Value;
 use watchdog_tests::story::runs;
 
-use crate::stage::Stage;
+use crate::stage::{Fate, Stage};
 
 /// What was seen so far of one cluster.
 #[derive(Debug, Default)]
@@ -207,14 +207,22 @@ fn carried(pid: u32) -> Option<(String, String)> {
     Some((of("WATCHDOG_REPLICA")?, of("WATCHDOG_STATE_FILE")?))
 }
 
+/// A goal that was acknowledged is there, and ended as it had to.
+fn ended_as(goals: &[Value], id: &str, fate: Fate) -> anyhow::Result<()> {
+    let goal = goals.iter().find(|goal| goal["id"] == id);
+    let goal = goal.with_context(|| format!("goal {id} was acknowledged and is gone"))?;
+    anyhow::ensure!(goal["status"] == fate.status(), "goal {id} must be {}: {goal}", fate.status());
+    // Who finds that nothing is left to do for it has not proven what it brought.
+    let moved = goal["to"].as_u64() > goal["base"].as_u64();
+    anyhow::ensure!(fate != Fate::Proven || moved, "goal {id} ended without its changes: {goal}");
+    Ok(())
+}
+
 /// Goals and versions that an operator was told of are there, and what the log once held is as it was.
 fn acknowledged_stands(stage: &Stage, log: &mut BTreeMap<u64, String>) -> anyhow::Result<()> {
     let goals = stage.story.dev.json(&["goal", "list"])?;
-    let known: BTreeSet<&str> =
-        goals["goals"].as_array().into_iter().flatten().filter_map(|goal| goal["id"].as_str()).collect();
-    for goal in &stage.goals {
-        anyhow::ensure!(known.contains(goal.as_str()), "goal {goal} was acknowledged and is gone");
-    }
+    let goals = goals["goals"].as_array().context("the goals are no list")?;
+    stage.goals.iter().try_for_each(|(id, fate)| ended_as(goals, id, *fate))?;
     let reply = stage.story.dev.json(&["log", "list", "--from", "1", "--limit", "10000"])?;
     let entries = reply["entries"].as_array().context("the log is no list")?;
     let now: BTreeMap<u64, String> =
@@ -284,6 +292,16 @@ mod tests {
         budget_kept(&[&dead[..], &first, &second].concat()).unwrap();
         assert!(budget_kept(&[&first[..], &second].concat()).is_err());
         assert!(budget_kept(&[&first[..], &ended, &second].concat()).is_err(), "its order is still open");
+    }
+
+    #[test]
+    fn a_goal_that_is_lost_or_ends_otherwise_is_noticed() {
+        let achieved =
+            |base: Value, to: Value| json!({ "id": "g", "status": "achieved", "base": base, "to": to });
+        ended_as(&[achieved(json!(7), json!(8))], "g", Fate::Proven).unwrap();
+        assert!(ended_as(&[achieved(json!(7), json!(8))], "g", Fate::Rejected).is_err());
+        assert!(ended_as(&[achieved(Value::Null, Value::Null)], "g", Fate::Proven).is_err());
+        assert!(ended_as(&[], "g", Fate::Proven).is_err());
     }
 
     #[test]

@@ -10,7 +10,7 @@ use watchdog_tests::story::Replica;
 use watchdog_tests::{admin, wait_for};
 
 use crate::points::Provocation;
-use crate::stage::Stage;
+use crate::stage::{Fate, Stage};
 
 /// A replica that no host can start.
 const HOPELESS: &str = "replica/demo-x";
@@ -33,7 +33,7 @@ impl Provocation {
     pub fn prepare(self, stage: &mut Stage) -> anyhow::Result<()> {
         if self == Self::ReplicaDiesAfterDeploy {
             let goal = good_goal(stage);
-            stage.declare(&goal)?;
+            stage.declare(&goal, Fate::Proven)?;
             stage.until_at_rest()?;
         }
         Ok(())
@@ -53,15 +53,18 @@ impl Provocation {
             }
             Self::Deploy => {
                 let goal = good_goal(stage);
-                stage.declare(&goal)?;
+                stage.declare(&goal, Fate::Proven)?;
             }
             Self::DeployBad => {
                 let model = json!({
                     "weights": {}, "bias": stage.round(), "incident": { "what": "crash", "on": ["demo-b"] },
                 });
-                stage.declare(&json!({ "set": { "model/fraud": model }, "rollout": pace() }))?;
+                let goal = json!({ "set": { "model/fraud": model }, "rollout": pace() });
+                stage.declare(&goal, Fate::Rejected)?;
             }
-            Self::RollingRestart => drop(stage.declare(&json!({ "restart": true, "rollout": pace() }))?),
+            Self::RollingRestart => {
+                stage.declare(&json!({ "restart": true, "rollout": pace() }), Fate::Done)?;
+            }
             Self::Withdraw => withdraw(stage)?,
             Self::Edit => edit(stage)?,
             Self::Hopeless => {
@@ -80,7 +83,7 @@ impl Provocation {
             Self::LeaderDiesStarting => open_with(stage, "daemon.step.start", kill_a_replica)?,
             Self::LeaderDiesLoading => open_with(stage, "daemon.step.load", |stage| {
                 let goal = good_goal(stage);
-                stage.declare(&goal).map(drop)
+                stage.declare(&goal, Fate::Proven).map(drop)
             })?,
             Self::HostAgentDies => drop(kill_a_host_agent(stage)?),
             Self::HostAgentAndReplicaDie => {
@@ -159,7 +162,7 @@ fn open_with(
 fn withdraw(stage: &mut Stage) -> anyhow::Result<()> {
     let mut goal = good_goal(stage);
     goal["rollout"] = json!({ "soak_ms": 60_000 });
-    let id = stage.declare(&goal)?;
+    let id = stage.declare(&goal, Fate::Withdrawn)?;
     stage.insist("a leader that takes the goal back", |stage| {
         match admin::withdraw(&stage.story.dev, &id) {
             // By an earlier try, whose answer was lost.

@@ -16,12 +16,36 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// What a process that has live points must contain.
 const SIGN: &[u8] = b"daemon.plan.committed";
 
+/// How a goal must end, whoever dies meanwhile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// What it changes stands in the log, and is stable.
+    Proven,
+    /// It changes nothing, and is done.
+    Done,
+    /// What it changes was proven bad.
+    Rejected,
+    /// It was taken back.
+    Withdrawn,
+}
+
+impl Fate {
+    /// The status of such a goal.
+    pub fn status(self) -> &'static str {
+        match self {
+            Self::Proven | Self::Done => "achieved",
+            Self::Rejected => "rejected",
+            Self::Withdrawn => "withdrawn",
+        }
+    }
+}
+
 /// See the module.
 pub struct Stage {
     /// The cluster.
     pub story: Story,
-    /// Goals that were taken, in order.
-    pub goals: Vec<String>,
+    /// Goals that were taken, and how each must end.
+    pub goals: Vec<(String, Fate)>,
     /// Versions of the log that an operator was told of.
     pub versions: Vec<u64>,
     points: tempfile::TempDir,
@@ -101,7 +125,7 @@ impl Stage {
     /// # Errors
     ///
     /// If nobody takes it.
-    pub fn declare(&mut self, goal: &Value) -> anyhow::Result<String> {
+    pub fn declare(&mut self, goal: &Value, fate: Fate) -> anyhow::Result<String> {
         // The same at each try, so that an answer that was lost declares nothing twice.
         let request = format!("{}-{}", std::process::id(), self.points.path().display());
         let request = format!("{request}-{}", self.round());
@@ -112,7 +136,7 @@ impl Stage {
         };
         let id = self
             .insist("a leader that takes the goal", |stage| admin::declare_as(&stage.story.dev, apply()))?;
-        self.goals.push(id.clone());
+        self.goals.push((id.clone(), fate));
         Ok(id)
     }
 
