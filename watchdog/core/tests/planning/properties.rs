@@ -14,6 +14,7 @@ use crate::words::happen;
 use crate::world::{NAMES, World};
 
 /// How many worlds are drawn; the variable `WATCHDOG_WORLDS` says otherwise.
+#[expect(clippy::disallowed_methods, reason = "how long a test goes on is no input of the core")]
 pub(crate) fn worlds() -> u64 {
     static WORLDS: LazyLock<u64> = LazyLock::new(|| {
         let said = std::env::var("WATCHDOG_WORLDS").ok();
