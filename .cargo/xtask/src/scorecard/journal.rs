@@ -41,6 +41,10 @@ fn disks(size: Size) -> anyhow::Result<Figure> {
     let writes = size.of(50, 200);
     let said = ask::test("journal", "refused::", &[("WATCHDOG_WRITES", writes)])?;
     let (full, broken) = (said.figure("full")?, said.figure("broken")?);
-    let holds = said.fine && full.min(broken) >= writes;
-    Ok(Figure::of(15, holds, format!("full at each of {full} writes, EIO at each of {broken}")))
+    let agent = ask::test("refused", "whatever_write", &[("WATCHDOG_WRITES", writes)])?;
+    let ledger = agent.figure("ledger")?;
+    let holds = said.fine && agent.fine && full.min(broken).min(ledger) >= writes;
+    let text =
+        format!("journal: full at each of {full}, EIO at each of {broken}; ledger: both at each of {ledger}");
+    Ok(Figure::of(15, holds, text))
 }
