@@ -210,6 +210,7 @@ impl Agent {
         let mut load = std::pin::pin!(self.initial_load(server));
         if let Ok(loaded) = tokio::time::timeout(JOIN_AFTER, &mut load).await {
             loaded?;
+            watchdog_crash_points::crash_point!("replica.start.loaded");
             return Ok(membership.join(server).await);
         }
         let group = membership.join(server).await;
@@ -248,6 +249,7 @@ impl Agent {
         if tokio::time::timeout(self.leave_within, server.loader.application.drain()).await.is_err() {
             tracing::warn!(patience_ms = self.leave_within.as_millis(), "leaving before draining has ended");
         }
+        watchdog_crash_points::crash_point!("replica.leave.drained");
         if let Some(group) = group {
             group.leave().await;
         }

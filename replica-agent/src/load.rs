@@ -75,11 +75,13 @@ impl Loader {
 
         report.next_stage();
         let commit = self.prepare(request, report).await?;
+        watchdog_crash_points::crash_point!("replica.load.prepared");
 
         // From here on memory may change at any moment; the old version and hash are shown until both are known anew.
         self.status.send_modify(|status| status.frozen = true);
         report.next_stage();
         self.commit(commit, report).await?;
+        watchdog_crash_points::crash_point!("replica.load.committed");
 
         report.next_stage();
         let after = self.checks.ask(patience).await;

@@ -82,6 +82,7 @@ impl Server {
 
     async fn run(self: Arc<Self>, order: Order, report: Report) {
         tracing::info!(step = %order.step, epoch = %order.epoch, "step begins");
+        watchdog_crash_points::crash_point!("replica.step.begun");
         let (server, act, reporter) = (self.clone(), order.act, report.clone());
         let work = tokio::spawn(async move { server.carry_out(act, &reporter).await });
         let result = work.await.unwrap_or_else(|_| {
@@ -93,6 +94,7 @@ impl Server {
         } else {
             tracing::warn!(step = %order.step, error = result.error, "step failed");
         }
+        watchdog_crash_points::crash_point!("replica.step.ended");
         // In this order, so that whoever hears the result can order the next step at once.
         self.desk().ended(&order.step);
         report.finish(result);
@@ -199,6 +201,7 @@ impl Agent for Service {
             }
         }
         drop(desk);
+        watchdog_crash_points::crash_point!("replica.seal.passed");
         server.show_epoch(epoch);
         let steps = steps.iter().map(|step| server.fate(step, target)).collect();
         Ok(Response::new(SealReply { steps, instance: server.us.incarnation.to_string() }))

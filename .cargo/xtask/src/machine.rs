@@ -18,7 +18,7 @@ enum Sign {
     PostgresServer,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     // Not `zookeeper`: that brings a desktop Java and a user, and the tests run the server from its library.
     Need { package: "libzookeeper-java", shown_by: Sign::File("/usr/share/java/zookeeper.jar") },
     Need { package: "default-jre-headless", shown_by: Sign::Program("java") },
@@ -27,6 +27,8 @@ const NEEDS: [Need; 7] = [
     Need { package: "util-linux", shown_by: Sign::Program("setpriv") },
     Need { package: "iproute2", shown_by: Sign::Program("ip") },
     Need { package: "iptables", shown_by: Sign::Program("iptables") },
+    // It has the kernel answer a chosen call with an error, as a disk does that is full or broken.
+    Need { package: "strace", shown_by: Sign::Program("strace") },
 ];
 
 impl Sign {

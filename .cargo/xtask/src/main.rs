@@ -2,6 +2,7 @@
 
 mod machine;
 mod programs;
+mod scorecard;
 mod tally;
 mod verify;
 
@@ -12,6 +13,7 @@ const USAGE: &str = "\
 cargo dev [--] [ARGS]   build everything and run a whole cluster on this machine: `watchdog dev ARGS`
 cargo verify            format, lints and all tests, on the real ZooKeeper and PostgreSQL (installed if missing)
 cargo figures [WORDS]   measure the README's figures in release mode; words: embedded zookeeper crowd
+cargo scorecard [--long] [--strict] [--only 1,13]   run what proves the product, and print the table of its figures
 cargo xtask build       build the programs that the end-to-end tests run
 cargo xtask install     install with apt-get what the tests need
 cargo xtask test        install, build and test, without format and lints";
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_ref().and_then(|name| name.to_str()) {
         Some("dev") => dev(&arguments.collect::<Vec<_>>()),
         Some("figures") => figures(&arguments.collect::<Vec<_>>()),
+        Some("scorecard") => scorecard::run(&arguments.collect::<Vec<_>>()),
         Some("verify") => verify::everything(),
         Some("build") => programs::build(),
         Some("install") => machine::install_missing(),

@@ -101,11 +101,13 @@ pub(crate) async fn run(
             }
             let known =
                 supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
+            watchdog_crash_points::crash_point!("host.kill.recorded");
             let ended = match (supervisor.find(incarnation), known) {
                 (Some(kept), _) => supervisor.end(&kept, grace).await,
                 (None, Some(obituary)) => Ok(obituary),
                 (None, None) => supervisor.end_unknown(&order.cluster, replica, incarnation).await,
             };
+            watchdog_crash_points::crash_point!("host.kill.proven");
             match ended {
                 Ok(obituary) => Outcome { obituary: Some(obituary), ..Outcome::default() },
                 Err(error) => Outcome::failed(with_causes(&error)),
@@ -117,7 +119,9 @@ pub(crate) async fn run(
                 return Outcome::failed(Refusal::from(error).to_string());
             }
             let taken = snapshot::take(supervisor, &order.cluster, (replica, incarnation), budget).await;
+            watchdog_crash_points::crash_point!("host.snapshot.taken");
             snapshot::file(supervisor, &order.cluster, &order.step, &taken);
+            watchdog_crash_points::crash_point!("host.snapshot.filed");
             Outcome { snapshot: Some(taken), ..Outcome::default() }
         }
         Act::Load(order) => {
@@ -166,6 +170,7 @@ async fn run_start(
             return fail_start(supervisor, &life, error).await;
         }
     };
+    watchdog_crash_points::crash_point!("host.start.recorded");
     let process = Some((life.replica.clone(), life.incarnation, launcher.key().clone()));
     match supervisor.launch(life.clone(), launcher, &launch).await {
         Ok(kept) => {

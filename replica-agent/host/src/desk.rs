@@ -113,12 +113,16 @@ impl Desk {
         };
         floor.running.insert(key, entry);
         drop(floor);
+        watchdog_crash_points::crash_point!("host.order.admitted");
         let carrying = self.clone();
         tokio::spawn(async move {
             let key = (order.cluster.clone(), order.step.clone());
             let outcome = carrying.carry_out(&order, act, new_epoch).await;
+            watchdog_crash_points::crash_point!("host.act.done");
             result.send_replace(Some(outcome.clone()));
+            watchdog_crash_points::crash_point!("host.act.answered");
             carrying.file(key, outcome).await;
+            watchdog_crash_points::crash_point!("host.act.filed");
         });
         Ok(answer)
     }
@@ -191,9 +195,11 @@ impl Desk {
         if newer {
             entries.push(Entry::Epoch { cluster: cluster.clone(), epoch });
         }
+        watchdog_crash_points::crash_point!("host.seal.raised");
         if !entries.is_empty() {
             self.supervisor.ledger.record_order(entries).await?;
         }
+        watchdog_crash_points::crash_point!("host.seal.recorded");
         if newer {
             self.fence.recorded(cluster, epoch);
             self.supervisor.show_epoch(cluster, epoch);

@@ -77,8 +77,10 @@ async fn confirm(
         let Some(epoch) = epoch else { continue };
         if epoch > supervisor.ledger.read(|book| book.epoch(&cluster)) {
             let entry = Entry::Epoch { cluster: cluster.clone(), epoch };
+            watchdog_crash_points::crash_point!("host.epoch.learnt");
             match supervisor.ledger.record_fact(vec![entry]).await {
                 Ok(()) => {
+                    watchdog_crash_points::crash_point!("host.epoch.recorded");
                     fence.recorded(&cluster, epoch);
                     supervisor.show_epoch(&cluster, epoch);
                 }
@@ -96,6 +98,7 @@ async fn note_declared(
 ) {
     while declared.changed().await.is_ok() {
         let done = declared.borrow_and_update().clone();
+        watchdog_crash_points::crash_point!("host.obituary.standing");
         for incarnation in &done {
             supervisor.ledger.note(Entry::Published { incarnation: *incarnation });
         }

@@ -3,23 +3,34 @@
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Our crates, and which of ours each may build on. Dependencies point up the layout's list, never down.
-const ALLOWED: [(&str, &[&str]); 14] = [
+const ALLOWED: [(&str, &[&str]); 16] = [
     ("watchdog-proto", &[]),
     ("watchdog-core", &[]),
+    // Every crate in which a process may be told to die; it is nothing in a release build.
+    ("watchdog-crash-points", &[]),
     ("watchdog-sim", &["watchdog-core"]),
     ("watchdog-ports", &["watchdog-core"]),
-    ("watchdog-journal", &["watchdog-ports", "watchdog-core"]),
-    ("watchdog-membership", &["watchdog-proto", "watchdog-core"]),
+    ("watchdog-journal", &["watchdog-ports", "watchdog-core", "watchdog-crash-points"]),
+    ("watchdog-membership", &["watchdog-proto", "watchdog-core", "watchdog-crash-points"]),
     (
         "watchdog",
-        &["watchdog-proto", "watchdog-core", "watchdog-ports", "watchdog-journal", "watchdog-membership"],
+        &[
+            "watchdog-proto",
+            "watchdog-core",
+            "watchdog-crash-points",
+            "watchdog-ports",
+            "watchdog-journal",
+            "watchdog-membership",
+        ],
     ),
     ("watchdogctl", &["watchdog-proto", "watchdog-core"]),
-    ("replica_agent", &["watchdog-proto", "watchdog-membership", "watchdog-core"]),
-    ("replica-agent", &["watchdog-proto", "watchdog-membership", "watchdog-core"]),
+    ("replica_agent", &["watchdog-proto", "watchdog-membership", "watchdog-core", "watchdog-crash-points"]),
+    ("replica-agent", &["watchdog-proto", "watchdog-membership", "watchdog-core", "watchdog-crash-points"]),
     ("scoring-server", &["replica_agent"]),
     // Everyone's tests build on its rigs, so it builds on nobody, and speaks to what it tests like any stranger.
     ("watchdog-tests", &["watchdog-proto"]),
+    // It kills real processes, and speaks to them like any stranger.
+    ("watchdog-crash", &["watchdog-crash-points", "watchdog-proto", "watchdog-tests"]),
     // It reads with everybody's readers, and nobody builds on it.
     (
         "watchdog-fuzz",

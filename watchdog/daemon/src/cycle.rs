@@ -9,6 +9,7 @@
 use watchdog_core::ids::Time;
 
 use crate::cluster::judge::judge;
+use crate::cluster::landmarks;
 use crate::cluster::lead::{Lead, Stop};
 
 /// Does one check; answers when to look again at the latest.
@@ -33,9 +34,11 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
     }
     let news = lead.news(now).await;
     let judged = judge(&mut lead.world.lock(), news);
+    watchdog_crash_points::crash_point!("daemon.check.judged");
     let Some(entries) = lead.record(judged.batch).await? else {
         return Ok(Lead::retry_at());
     };
+    landmarks::pass(&lead.world.lock(), &entries);
     lead.executor.execute(&entries);
     Ok(lead.again_at(judged.again_at, now))
 }

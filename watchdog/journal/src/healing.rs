@@ -69,10 +69,13 @@ impl HealingLog for Journal {
             return Err(self.fenced(&write.cluster, write.epoch).await);
         };
         let first = Sequence(last - write.bodies.len() as u64 + 1);
+        watchdog_crash_points::crash_point!("journal.write.claimed");
         match insert(&mut session, &RECORD, rows(&write, first, texts)).await {
             Ok(()) => {
                 inputs::add(&mut session, &write.cluster, inputs).await.map_err(during)?;
+                watchdog_crash_points::crash_point!("journal.write.inserted");
                 session.commit().await.map_err(during)?;
+                watchdog_crash_points::crash_point!("journal.write.committed");
             }
             Err(Failure::Duplicate(_)) => {
                 session.rollback().await;
@@ -140,11 +143,13 @@ impl Journal {
             return Ok(false);
         };
         session.execute(sql::ADD_TERM, term()).await.map_err(during)?;
+        watchdog_crash_points::crash_point!("journal.term.added");
         let request = uuid::Uuid::new_v4();
         let by = watchdog.to_string();
         let write = Write { cluster: cluster.clone(), epoch, request, at, by, bodies, inputs: Vec::new() };
         insert(&mut session, &RECORD, rows(&write, Sequence(sequence), texts)).await.map_err(during)?;
         session.commit().await.map_err(during)?;
+        watchdog_crash_points::crash_point!("journal.term.committed");
         Ok(true)
     }
 

@@ -100,6 +100,7 @@ impl Journal {
             entries.last().map_or(known.head, |entry| Head { version: entry.version, hash: entry.hash });
         let (moved, rows) = (move_head(append, known.head, new), rows(append, &entries));
         let mut session = self.writer(APPEND).await?;
+        watchdog_crash_points::crash_point!("journal.append.ready");
         let done = if rows.len() <= ROWS_MAX {
             let sql = sql::append(session.dialect(), rows.len());
             let binds = moved.into_iter().chain(rows.into_iter().flatten()).collect();
@@ -118,6 +119,7 @@ impl Journal {
             }
             Err(failure) => return Err(failure.during(APPEND)),
         }
+        watchdog_crash_points::crash_point!("journal.append.committed");
         drop(session);
         self.states.advance(known, &entries);
         self.keep_snapshot(&append.cluster, new).await;

@@ -288,6 +288,7 @@ fn write_json<T: Serialize>(path: &Path, value: &T, durability: Durability) -> R
         file.write_all(&serde_json::to_vec(value)?)?;
         if durability == Durability::Synced {
             file.sync_data()?;
+            watchdog_crash_points::crash_point!("host.state.written");
         }
         std::fs::rename(&temporary, path)
     };

@@ -48,6 +48,7 @@ impl Member {
     ///
     /// [`JoinError::DeclaredDead`] is for good; after anything else try again, in a new session if this one has expired.
     pub async fn join(tree: Arc<dyn Tree>, paths: &Paths, record: MemberRecord) -> Result<Self, JoinError> {
+        watchdog_crash_points::crash_point!("replica.group.joining");
         let path = paths.member(&record.replica, record.incarnation);
         let obituary = paths.obituary(record.incarnation);
         let create = Operation::Create { path: path.clone(), data: encode(&record), mode: Mode::Ephemeral };
@@ -67,6 +68,7 @@ impl Member {
             }
             Err(error) => return Err(join_error(error)),
         }
+        watchdog_crash_points::crash_point!("replica.group.joined");
         Ok(Self { tree, path, record })
     }
 

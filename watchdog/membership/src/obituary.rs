@@ -32,10 +32,12 @@ pub async fn declare_dead(tree: &dyn Tree, paths: &Paths, record: &ObituaryRecor
         Ok(_) | Err(TreeError::Refused { reason: Refused::Exists, .. }) => {}
         Err(error) => return Err(error),
     }
+    watchdog_crash_points::crash_point!("host.obituary.created");
     let (member, process) = tokio::join!(
         remove(tree, paths.member(&record.replica, record.incarnation)),
         remove(tree, paths.process(&record.replica, record.incarnation)),
     );
+    watchdog_crash_points::crash_point!("host.obituary.registered");
     member.and(process)
 }
 

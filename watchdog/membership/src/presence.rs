@@ -178,6 +178,7 @@ impl Publisher<'_> {
             crate::obituary::remove(self.tree, path.clone()).await?;
             self.published.remove(&path);
         }
+        watchdog_crash_points::crash_point!("host.presence.processes");
         // Last, because it says whether the inventory is complete.
         if self.differs(&host.0, &host.1) {
             self.put(std::slice::from_ref(&host)).await?;

@@ -13,18 +13,30 @@ use crate::shrink::shrink;
 /// How it is used.
 const USAGE: &str = "usage:
   watchdog-sim --seed N [--mode liveness] [--mutant WORD] [--minutes M] [--strict] [--story]
-  watchdog-sim run --seeds A..B [--mode liveness] [--mutant WORD] [--minutes M] [--strict]
-  watchdog-sim mutants [--seeds N] [--only WORD]";
+  watchdog-sim run --seeds A..B [--mode liveness] [--mutant WORD] [--minutes M] [--strict] [-o json]
+  watchdog-sim traces --seeds A..B [--mode liveness] [--minutes M]
+  watchdog-sim mutants [--seeds N] [--only WORD] [--kills K]";
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// One seed, and its story.
     Seed(Asked, u64),
-    /// Many seeds, and the table.
-    Run(Asked, Range<u64>),
-    /// Each mutant until it is killed, within so many seeds.
-    Mutants(Option<Safeguard>, u64),
+    /// Many seeds, and their figures.
+    Run(Asked, Range<u64>, Form),
+    /// Many seeds, and the trace of each.
+    Traces(Asked, Range<u64>),
+    /// Each mutant until it is killed so often, within so many seeds.
+    Mutants(Option<Safeguard>, u64, usize),
+}
+
+/// How figures are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
 }
 
 /// How it is run.
@@ -38,6 +50,11 @@ pub struct Asked {
 }
 
 impl Asked {
+    /// Fifteen minutes of harm in safety mode.
+    fn of(mutant: Option<Safeguard>) -> Self {
+        Self { liveness: false, mutant, minutes: 15, story: false, strict: false }
+    }
+
     /// The order for one seed.
     fn order(&self, seed: u64) -> Order {
         let mode = if self.liveness { Mode::Liveness(seed % PERMANENT_KINDS) } else { Mode::Safety };
@@ -62,13 +79,16 @@ impl Command {
     ///
     /// How it is used.
     pub fn parse(words: &[String]) -> Result<Self, String> {
-        let mut asked = Asked { liveness: false, mutant: None, minutes: 15, story: false, strict: false };
-        let (mut seed, mut seeds, mut verb) = (None, None, "");
+        let mut asked = Asked::of(None);
+        let (mut seed, mut seeds, mut verb, mut kills) = (None, None, "", 1);
+        let mut form = Form::Table;
         let mut words = words.iter().map(String::as_str);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or_else(|| format!("{word} needs a value\n{USAGE}"));
             match word {
-                "run" | "mutants" => verb = word,
+                "run" | "mutants" | "traces" => verb = word,
+                "-o" => form = if value()? == "json" { Form::Json } else { Form::Table },
+                "--kills" => kills = number(value()?)?,
                 "--seed" => seed = Some(number(value()?)?),
                 "--seeds" => seeds = Some(range(value()?)?),
                 "--minutes" => asked.minutes = number(value()?)?,
@@ -84,8 +104,12 @@ impl Command {
             }
         }
         match (verb, seed, seeds) {
-            ("run", None, Some(seeds)) => Ok(Self::Run(asked, seeds)),
-            ("mutants", None, seeds) => Ok(Self::Mutants(asked.mutant, seeds.map_or(400, |seeds| seeds.end))),
+            ("run", None, Some(seeds)) => Ok(Self::Run(asked, seeds, form)),
+            ("traces", None, Some(seeds)) => Ok(Self::Traces(asked, seeds)),
+            ("mutants", None, seeds) => {
+                let kills = usize::try_from(kills).unwrap_or(usize::MAX);
+                Ok(Self::Mutants(asked.mutant, seeds.map_or(400, |seeds| seeds.end), kills))
+            }
             ("", Some(seed), None) => Ok(Self::Seed(asked, seed)),
             _ => Err(USAGE.to_owned()),
         }
@@ -109,8 +133,9 @@ pub fn carry_out(command: &Command, out: &mut impl Write) -> ExitCode {
     let mut say = |text: &str| drop(writeln!(out, "{text}"));
     let fine = match command {
         Command::Seed(asked, seed) => one(asked, *seed, &mut say),
-        Command::Run(asked, seeds) => many(asked, seeds.clone(), &mut say),
-        Command::Mutants(only, bound) => mutants(*only, *bound, &mut say),
+        Command::Run(asked, seeds, form) => many((asked, *form), seeds.clone(), &mut say),
+        Command::Traces(asked, seeds) => traces(asked, seeds.clone(), &mut say),
+        Command::Mutants(only, bound, kills) => mutants(*only, (*bound, *kills), &mut say),
     };
     if fine { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
@@ -141,7 +166,7 @@ fn one(asked: &Asked, seed: u64, say: &mut impl FnMut(&str)) -> bool {
     false
 }
 
-fn many(asked: &Asked, seeds: Range<u64>, say: &mut impl FnMut(&str)) -> bool {
+fn many((asked, form): (&Asked, Form), seeds: Range<u64>, say: &mut impl FnMut(&str)) -> bool {
     let begun = clock();
     let mut all = Figures::default();
     let mut violations = 0_u64;
@@ -150,7 +175,7 @@ fn many(asked: &Asked, seeds: Range<u64>, say: &mut impl FnMut(&str)) -> bool {
         let outcome = run(&asked.order(seed));
         if let Some(violation) = &outcome.violation {
             violations += 1;
-            if violations <= 40 {
+            if violations <= 40 && form == Form::Table {
                 say(&format!("seed {seed} breaks {}: {}", violation.audit, violation.what));
             }
         }
@@ -160,6 +185,10 @@ fn many(asked: &Asked, seeds: Range<u64>, say: &mut impl FnMut(&str)) -> bool {
         all.absorb(outcome.figures);
     }
     let took_ms = clock() - begun;
+    if form == Form::Json {
+        say(&all.json(violations).to_string());
+        return violations == 0;
+    }
     say(&all.table());
     for (known, seed) in first {
         say(&format!("known mistake        {known}: first with --seed {seed} --strict"));
@@ -173,33 +202,50 @@ fn many(asked: &Asked, seeds: Range<u64>, say: &mut impl FnMut(&str)) -> bool {
     violations == 0
 }
 
-fn mutants(only: Option<Safeguard>, bound: u64, say: &mut impl FnMut(&str)) -> bool {
+/// The hash of each run, so that another process, machine or build can be compared with this one.
+fn traces(asked: &Asked, seeds: Range<u64>, say: &mut impl FnMut(&str)) -> bool {
+    seeds.for_each(|seed| say(&format!("{seed} {:016x}", run(&asked.order(seed)).trace)));
+    true
+}
+
+fn mutants(only: Option<Safeguard>, (bound, kills): (u64, usize), say: &mut impl FnMut(&str)) -> bool {
     let mut fine = true;
     for mutant in Safeguard::ALL.iter().filter(|it| only.is_none_or(|only| only == **it)) {
-        let killed = kill(*mutant, bound);
-        let (seed, by) = match &killed {
-            Some((seed, by)) => (seed.to_string(), by.as_str()),
-            None => ("-".to_owned(), "nobody"),
-        };
-        let right = by == mutant.audit();
-        fine &= right;
-        let word = if right { "" } else { "   NOT BY ITS OWN AUDIT: " };
-        let wanted = if right { "" } else { mutant.audit() };
-        say(&format!("{:<26} killed by {by:<14} with seed {seed:>4}{word}{wanted}", mutant.word()));
+        let mut next = 0;
+        let mut right = true;
+        for _ in 0..kills.max(1) {
+            let killed = kill_within(*mutant, next..bound.max(next));
+            next = killed.as_ref().map_or(next, |(seed, _)| seed + 1);
+            right = say_killed(*mutant, killed.as_ref(), say);
+            fine &= right;
+            if !right {
+                break;
+            }
+        }
+        if kills > 1 && right {
+            say(&format!("{:<26} killed {kills} times within {next} seeds", mutant.word()));
+        }
     }
     fine
 }
 
-/// The first seed that notices that a safeguard is gone, and which audit did.
-fn kill(mutant: Safeguard, bound: u64) -> Option<(u64, String)> {
-    kill_within(mutant, 0..bound)
+/// Says who has killed a mutant; answers whether it was the audit that belongs to it.
+fn say_killed(mutant: Safeguard, killed: Option<&(u64, String)>, say: &mut impl FnMut(&str)) -> bool {
+    let (seed, by) = match killed {
+        Some((seed, by)) => (seed.to_string(), by.as_str()),
+        None => ("-".to_owned(), "nobody"),
+    };
+    let right = by == mutant.audit();
+    let word = if right { "" } else { "   NOT BY ITS OWN AUDIT: " };
+    let wanted = if right { "" } else { mutant.audit() };
+    say(&format!("{:<26} killed by {by:<14} with seed {seed:>4}{word}{wanted}", mutant.word()));
+    right
 }
 
-/// The same, of these seeds.
+/// The first of these seeds that notices that a safeguard is gone, and which audit did.
 pub fn kill_within(mutant: Safeguard, seeds: impl IntoIterator<Item = u64>) -> Option<(u64, String)> {
     seeds.into_iter().find_map(|seed| {
-        let liveness = mutant.audit() == "converges";
-        let asked = Asked { liveness, mutant: Some(mutant), minutes: 15, story: false, strict: false };
+        let asked = Asked { liveness: mutant.audit() == "converges", ..Asked::of(Some(mutant)) };
         let violation = run(&asked.order(seed)).violation?;
         Some((seed, violation.audit.to_owned()))
     })

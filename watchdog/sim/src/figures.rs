@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use serde_json::json;
 use watchdog_core::finding::Subject;
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::policy::Remedy;
@@ -204,6 +205,30 @@ impl Figures {
             let _ = writeln!(text, "known mistake        {known}: {count} times");
         }
         text
+    }
+}
+
+impl Figures {
+    /// The same for programs.
+    pub fn json(&self, violations: u64) -> serde_json::Value {
+        let total = self.faults_total();
+        let kinds: serde_json::Map<String, serde_json::Value> =
+            KINDS.iter().zip(self.faults).map(|(kind, count)| ((*kind).to_owned(), count.into())).collect();
+        let spread = |times: &[u64]| json!({ "p50_ms": share_of(times, 50), "p99_ms": share_of(times, 99) });
+        json!({
+            "runs": self.runs,
+            "converged": self.converged,
+            "hours": ratio(self.simulated_ms, 3_600_000),
+            "violations": violations,
+            "known": self.known,
+            "faults": total,
+            "kinds": kinds,
+            "heals": self.heals,
+            "false_heals": self.false_heals,
+            "detection": spread(&self.detection_ms),
+            "decision": spread(&self.decision_ms),
+            "heal": spread(&self.heal_ms),
+        })
     }
 }
 

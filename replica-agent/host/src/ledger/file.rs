@@ -139,7 +139,9 @@ impl LedgerFile {
         let mut file =
             OpenOptions::new().create(true).truncate(true).write(true).open(&temporary).map_err(error)?;
         file.write_all(&bytes).and_then(|()| file.sync_all()).map_err(error)?;
+        watchdog_crash_points::crash_point!("ledger.replace.written");
         std::fs::rename(&temporary, path).map_err(error)?;
+        watchdog_crash_points::crash_point!("ledger.replace.renamed");
         sync_directory(path).map_err(error)?;
         Ok(Self { path: path.to_owned(), file, length: bytes.len() as u64, allocated: 0 })
     }
@@ -167,10 +169,12 @@ impl LedgerFile {
                 Err(source) => LedgerError::Poisoned { path: self.path.clone(), source: source.into() },
             });
         }
+        watchdog_crash_points::crash_point!("ledger.append.written");
         // After a failed sync the kernel forgets what it could not write, so a second one proves nothing.
         let poisoned =
             |source: io::Error| LedgerError::Poisoned { path: self.path.clone(), source: source.into() };
         self.file.sync_data().map_err(poisoned)?;
+        watchdog_crash_points::crash_point!("ledger.append.synced");
         self.length += bytes.len() as u64;
         Ok(())
     }

@@ -57,11 +57,12 @@ impl Supervisor {
         }
         let mut found = carried;
         found.retain(|incarnation, _| !dead.contains(incarnation));
+        watchdog_crash_points::crash_point!("host.stock.begun");
         let living = self.ledger.read(|book| book.living.clone());
         for (incarnation, living) in living {
             let leading = found.remove(&incarnation).filter(|carrier| carrier.leads);
             let process = match living.process {
-                Some(key) => Some(key).filter(|key| self.is_alive(key)),
+                Some(key) => Some(key).filter(|key| self.is_main(key)),
                 None => leading.map(|carrier| carrier.key),
             };
             if let Some(kept) = process.and_then(|key| self.adopt(living.life.clone(), key)) {
@@ -72,11 +73,13 @@ impl Supervisor {
             } else {
                 self.bury_absent(&living.life).await?;
                 inventory.buried += 1;
+                watchdog_crash_points::crash_point!("host.stock.buried");
             }
         }
         for carrier in found.into_values() {
             self.take_unknown(carrier, &mut inventory).await?;
         }
+        watchdog_crash_points::crash_point!("host.stock.taken");
         self.settle_open_steps().await?;
         Ok(inventory)
     }
@@ -112,8 +115,17 @@ impl Supervisor {
                 .is_some_and(|stat| stat.start_ticks == key.start_ticks && !stat.is_dead())
     }
 
+    /// Whether it is alive and the main process of a replica.
+    ///
+    /// The kernel tells the start of a process to ten milliseconds only, so a stranger that was given the number right
+    /// after our replica was started looks the same. But ours leads a session of its own, as the launcher had it do,
+    /// and can't leave it.
+    fn is_main(&self, key: &ProcessKey) -> bool {
+        self.is_alive(key) && proc::Stat::of(key.pid).is_some_and(|stat| stat.session == key.pid)
+    }
+
     fn adopt(self: &Arc<Self>, life: Life, key: ProcessKey) -> Option<Arc<Kept>> {
-        let pidfd = proc::open(key.pid, || self.is_alive(&key))?;
+        let pidfd = proc::open(key.pid, || self.is_main(&key))?;
         let handle = match Handle::new(pidfd) {
             Ok(handle) => handle,
             Err(error) => {

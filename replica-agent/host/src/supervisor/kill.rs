@@ -48,6 +48,7 @@ impl Supervisor {
             }
         }
         kept.signal(Signal::KILL);
+        watchdog_crash_points::crash_point!("host.kill.signalled");
         // The main process of a tree without a group takes the rest with it when it is buried.
         if let Tree::Group(_) = kept.tree {
             kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));

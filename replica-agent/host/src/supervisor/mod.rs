@@ -185,17 +185,21 @@ impl Supervisor {
 
     async fn watch_over(self: Arc<Self>, kept: Arc<Kept>) {
         let status = kept.end().await;
+        watchdog_crash_points::crash_point!("host.death.seen");
         let life = &kept.life;
         let tree_gone = self.clear(&kept.tree, life.incarnation, Some(kept.key.pid)).await;
+        watchdog_crash_points::crash_point!("host.death.cleared");
         let obituary = self.obituary((life.replica.clone(), life.incarnation), &status, tree_gone);
         tracing::info!(replica = %life.replica, incarnation = %life.incarnation, status, tree_gone, "a replica has ended");
         if let Err(error) = self.record_death(&life.cluster, &obituary).await {
             tracing::error!(%error, "an obituary could not be recorded; it is published all the same");
         }
+        watchdog_crash_points::crash_point!("host.death.recorded");
         // Before anybody can know of it, so that the replacement is not refused for the dead one's sake.
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).remove(&life.incarnation);
         self.show_death(&life.cluster, obituary.clone());
         kept.bury(obituary);
+        watchdog_crash_points::crash_point!("host.death.shown");
         self.leases.release(life.incarnation);
         self.dirs.forget(life.incarnation);
     }

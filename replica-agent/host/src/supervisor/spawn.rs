@@ -155,6 +155,7 @@ impl Supervisor {
             variables.insert("USER".to_owned(), name.clone());
             variables.insert("HOME".to_owned(), user.home.to_string_lossy().into_owned());
         }
+        variables.extend(watchdog_crash_points::passed_on());
         variables.extend(program.environment.clone());
         let environment = Environment {
             cluster: life.cluster.clone(),
@@ -208,6 +209,7 @@ impl Supervisor {
         launch: &Launch,
     ) -> Result<Arc<Kept>, SpawnError> {
         let (handle, tree, running) = launcher.waiting.become_program(launch).await;
+        watchdog_crash_points::crash_point!("host.start.running");
         let kept = Kept::new(life, launcher.key, handle, tree);
         match running {
             Ok(()) => Ok(self.keep(kept)),

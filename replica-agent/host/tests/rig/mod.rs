@@ -79,6 +79,19 @@ impl World {
 
     /// Starts a host agent on another directory.
     pub(crate) async fn agent_in(&self, dir: &Path, programs: &str) -> HostAgent {
+        HostAgent::start(&self.configure(dir, programs), dir).await
+    }
+
+    /// The same, run by another program; `None` if it ends instead of listening.
+    pub(crate) async fn agent_under(
+        &self,
+        runner: Command,
+        (dir, programs): (&Path, &str),
+    ) -> Option<HostAgent> {
+        HostAgent::start_under(runner, (&self.configure(dir, programs), dir)).await
+    }
+
+    fn configure(&self, dir: &Path, programs: &str) -> PathBuf {
         let config = format!(
             "host = \"host-a\"\nlisten = \"127.0.0.1:0\"\ndir = \"{}\"\nclusters = [\"demo\"]\n\
              [coordination]\nurl = \"{}\"\nsession_timeout_ms = 4000\n{programs}\n",
@@ -87,7 +100,7 @@ impl World {
         );
         let file = self.directory.path().join(format!("agent-{}.toml", Uuid::now_v7()));
         std::fs::write(&file, config).unwrap();
-        HostAgent::start(&file, dir).await
+        file
     }
 
     /// The process record of an incarnation, once `wanted` holds of it.
@@ -149,7 +162,12 @@ pub(crate) struct HostAgent {
 
 impl HostAgent {
     async fn start(config: &Path, dir: &Path) -> Self {
-        let mut process = Command::new(env!("CARGO_BIN_EXE_replica-agent"))
+        Self::start_under(Command::new("env"), (config, dir)).await.unwrap()
+    }
+
+    async fn start_under(mut runner: Command, (config, dir): (&Path, &Path)) -> Option<Self> {
+        let mut process = runner
+            .arg(env!("CARGO_BIN_EXE_replica-agent"))
             .args(["run", "--config"])
             .arg(config)
             .env("RUST_LOG", "info")
@@ -158,12 +176,16 @@ impl HostAgent {
             .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            process.wait().unwrap();
+            return None;
+        }
         let address = line.trim().rsplit(' ').next().unwrap().to_owned();
         let client = AgentClient::connect(address).await.unwrap();
         let mut agent = Self { process, client, dir: dir.to_owned(), instance: String::new(), ended: false };
         agent.instance = agent.look(&[]).await.instance;
         agent.await_confirmation().await;
-        agent
+        Some(agent)
     }
 
     /// Orders are refused until the agent has read the epoch.

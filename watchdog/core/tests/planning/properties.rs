@@ -1,6 +1,7 @@
 //! Properties: what holds of every plan in random worlds; the same seed gives the same worlds.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::input::PlanInput;
@@ -12,7 +13,15 @@ use watchdog_core::vet::vet;
 use crate::words::happen;
 use crate::world::{NAMES, World};
 
-pub(crate) const WORLDS: u64 = 6_000;
+/// How many worlds are drawn; the variable `WATCHDOG_WORLDS` says otherwise.
+#[expect(clippy::disallowed_methods, reason = "how long a test goes on is no input of the core")]
+pub(crate) fn worlds() -> u64 {
+    static WORLDS: LazyLock<u64> = LazyLock::new(|| {
+        let said = std::env::var("WATCHDOG_WORLDS").ok();
+        said.map_or(6_000, |said| said.parse().unwrap())
+    });
+    *WORLDS
+}
 
 /// A tiny generator of numbers (splitmix64).
 struct Dice(u64);
@@ -207,19 +216,21 @@ pub(crate) fn random_world(seed: u64) -> (World, String) {
 #[test]
 fn the_linter_never_objects_to_the_planner() {
     let mut plans = 0;
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (world, story) = random_world(seed);
         let input = world.input();
         let Some(plan) = plan(&input).plan else { continue };
         plans += 1;
         assert_eq!(vet(&plan, &input), [], "seed {seed}:\n{story}\n{plan:#?}");
     }
-    assert!(plans > WORLDS / 3, "only {plans} of {WORLDS} worlds gave a plan");
+    let worlds = worlds();
+    println!("figure worlds {worlds}\nfigure plans {plans}");
+    assert!(plans > worlds / 3, "only {plans} of {worlds} worlds gave a plan");
 }
 
 #[test]
 fn the_same_input_gives_the_same_plan_byte_for_byte() {
-    for seed in 0..WORLDS / 10 {
+    for seed in 0..worlds() / 10 {
         let (world, story) = random_world(seed);
         let input = world.input();
         let text = serde_json::to_string(&input).unwrap();
@@ -232,7 +243,7 @@ fn the_same_input_gives_the_same_plan_byte_for_byte() {
 
 #[test]
 fn whoever_is_convicted_is_healed_or_told_why_not() {
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (world, story) = random_world(seed);
         let input = world.input();
         let decision = plan(&input);
@@ -260,7 +271,7 @@ fn is_rejection(step: &Step) -> bool {
 
 #[test]
 fn plans_never_touch_more_serving_replicas_than_policy_allows() {
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (world, story) = random_world(seed);
         let input = world.input();
         let Some(plan) = plan(&input).plan else { continue };
@@ -277,7 +288,7 @@ fn plans_never_touch_more_serving_replicas_than_policy_allows() {
 
 #[test]
 fn planning_comes_to_an_end_when_all_steps_work() {
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (mut world, story) = random_world(seed);
         let mut decisions = Vec::new();
         while let Some(plan) = plan(&world.input()).plan {
@@ -306,7 +317,7 @@ fn a_healthy_cluster_gives_nothing_to_do() {
 
 #[test]
 fn every_life_is_started_once() {
-    for seed in 0..WORLDS / 3 {
+    for seed in 0..worlds() / 3 {
         let (mut world, story) = random_world(seed);
         let mut started = BTreeSet::new();
         for _ in 0..10 {

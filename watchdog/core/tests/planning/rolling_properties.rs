@@ -14,7 +14,7 @@ use watchdog_core::record::Mark;
 use watchdog_core::render;
 use watchdog_core::rollout::Rollout;
 
-use crate::properties::{WORLDS, random_world};
+use crate::properties::{random_world, worlds};
 use crate::rolling::CANDIDATE;
 
 fn rolled(plan: &Plan) -> BTreeSet<&ReplicaId> {
@@ -41,7 +41,7 @@ fn holds_since(replica: &ReplicaId, rollout: &Rollout, input: &PlanInput) -> Opt
 #[test]
 fn nobody_goes_beyond_the_canary_before_it_has_soaked() {
     let mut moves = 0;
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (world, story) = random_world(seed);
         let input = world.input();
         let (Some(plan), Some(rollout)) = (plan(&input).plan, &input.history.rollout) else { continue };
@@ -74,12 +74,13 @@ fn nobody_goes_beyond_the_canary_before_it_has_soaked() {
         };
         assert!(may, "seed {seed}:\n{story}\n{}", render::plan(&plan));
     }
-    assert!(moves > WORLDS / 20, "only {moves} of {WORLDS} worlds moved anybody");
+    let worlds = worlds();
+    assert!(moves > worlds / 20, "only {moves} of {worlds} worlds moved anybody");
 }
 
 #[test]
 fn nobody_is_moved_by_a_goal_that_is_held_or_while_another_is_not_well() {
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (world, story) = random_world(seed);
         let input = world.input();
         let (Some(plan), Some(rollout)) = (plan(&input).plan, &input.history.rollout) else { continue };
@@ -98,7 +99,7 @@ fn nobody_is_moved_by_a_goal_that_is_held_or_while_another_is_not_well() {
 #[test]
 fn nothing_is_marked_stable_that_a_declared_replica_does_not_hold() {
     let mut marks = 0;
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (world, story) = random_world(seed);
         let input = world.input();
         let (Some(plan), Some(rollout)) = (plan(&input).plan, &input.history.rollout) else { continue };
@@ -112,7 +113,8 @@ fn nothing_is_marked_stable_that_a_declared_replica_does_not_hold() {
             assert!(long, "seed {seed}: {replica}\n{story}");
         }
     }
-    assert!(marks > WORLDS / 400, "only {marks} of {WORLDS} worlds marked anything");
+    let worlds = worlds();
+    assert!(marks > worlds / 400, "only {marks} of {worlds} worlds marked anything");
 }
 
 /// What waits in these stories waits for what never happens in them.
@@ -121,7 +123,7 @@ const ENDLESS: [&str; 4] = [" open ", "asked ", "intent ", "unsure"];
 #[test]
 fn a_goal_ends_when_all_steps_work_or_says_what_it_waits_for() {
     let mut ended = 0;
-    for seed in 0..WORLDS {
+    for seed in 0..worlds() {
         let (mut world, story) = random_world(seed);
         if world.input.history.rollout.is_none() || ENDLESS.iter().any(|word| story.contains(word)) {
             continue;
@@ -158,5 +160,6 @@ fn a_goal_ends_when_all_steps_work_or_says_what_it_waits_for() {
             history.rollout
         );
     }
-    assert!(ended > WORLDS / 20, "only {ended} of {WORLDS} worlds saw a goal end");
+    let worlds = worlds();
+    assert!(ended > worlds / 20, "only {ended} of {worlds} worlds saw a goal end");
 }

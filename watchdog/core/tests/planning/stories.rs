@@ -63,5 +63,6 @@ fn every_story_ends_as_it_is_told() {
             std::fs::write(&file, retold).unwrap();
         }
     }
+    println!("figure stories {count}");
     assert!(count >= STORIES_MIN, "only {count} stories");
 }

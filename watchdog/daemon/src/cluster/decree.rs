@@ -38,6 +38,7 @@ impl Lead {
             (goal.clone(), Body::GoalDeclared { goal, request, spec, supersede })
         };
         self.write_for(by, vec![said]).await?;
+        watchdog_crash_points::crash_point!("daemon.goal.declared");
         Ok(goal.to_string())
     }
 
@@ -71,6 +72,7 @@ impl Lead {
             (bodies, rolls)
         };
         self.write_for(by, bodies).await?;
+        watchdog_crash_points::crash_point!("daemon.goal.withdrawn");
         Ok(if undoes {
             format!(
                 "goal {goal} is withdrawn; its changes are taken back, and replicas return to the stable version"

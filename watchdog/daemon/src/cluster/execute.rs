@@ -84,6 +84,7 @@ impl Executor {
             let (executor, agent, instance) = (Arc::clone(self), agent.clone(), instance.clone());
             tokio::spawn(async move {
                 let report = executor.carry_out(&plan, &step, (&agent, &instance)).await;
+                watchdog_crash_points::crash_point!("daemon.answer.received");
                 tracing::info!(
                     plan = %plan.id, step = %step.id, act = step.act.word(), outcome = ?report.outcome,
                     error = report.error, "step ended"
@@ -118,6 +119,7 @@ impl Executor {
         let may_act = move || term.surely_alive() && world.lock().history.open_intents.contains_key(&id);
         let (world, id) = (self.world.clone(), step.id.clone());
         let tell = move |milestone| world.tell(&id, milestone);
+        watchdog_crash_points::crash_point!("daemon.order.composed");
         self.agents.act((&destination.address, request), may_act, tell).await
     }
 

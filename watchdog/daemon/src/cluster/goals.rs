@@ -106,6 +106,7 @@ impl Lead {
             let request = request(&cluster, "undo", undoing.goal.as_ref(), head);
             let (author, goal) = (self.id.to_string(), undoing.goal.clone());
             self.append(request, Draft { expected: head, author, goal, changes }).await?;
+            watchdog_crash_points::crash_point!("daemon.undo.appended");
         }
         let to = self.world.lock().log.head.version;
         self.note(vec![Body::Undone { goal: undoing.goal.clone(), to, changes: count }]).await
@@ -157,6 +158,7 @@ impl Lead {
                 let request = request(&self.world.lock().cluster, "begin", Some(goal), base);
                 let draft = Draft { expected: base, author: by.clone(), goal: Some(goal.clone()), changes };
                 self.append(request, draft).await?;
+                watchdog_crash_points::crash_point!("daemon.goal.appended");
             }
         }
         let bodies = self.beginning(pending, over, (base, policy_before));

@@ -132,6 +132,7 @@ impl Lead {
         let seen = self.observer.observe(&self.world, &suspects, &self.agents).await;
         let earlier = std::mem::replace(&mut self.unjudged, Looked::Nothing);
         self.unjudged = earlier.and(seen);
+        watchdog_crash_points::crash_point!("daemon.group.observed");
         if self.observer.is_over() { Err(Stop::Lost(Lost::Expired)) } else { Ok(()) }
     }
 
@@ -141,6 +142,7 @@ impl Lead {
     pub(crate) async fn catch_up(&mut self) -> Result<Option<Time>, Stop> {
         let outcome = self.read_journal().await;
         let confirmed = self.confirm().await?;
+        watchdog_crash_points::crash_point!("daemon.term.confirmed");
         match outcome {
             Ok(None) => {
                 self.world.lock().obstacles.clear();

@@ -13,6 +13,7 @@ pub(crate) mod execute;
 pub(crate) mod goal_book;
 mod goals;
 pub(crate) mod judge;
+pub(crate) mod landmarks;
 pub(crate) mod lead;
 mod log_view;
 mod obey;
@@ -169,16 +170,20 @@ impl ClusterTask {
         let reaches_journal = books.catch_up().await.is_ok();
         let mut contender =
             Contender::enter(Arc::clone(tree), paths, self.contender(reaches_journal)).await?;
+        watchdog_crash_points::crash_point!("daemon.contender.entered");
         if let Some(stop) = self.follow(&mut contender, (&mut books, &mut observer), shutdown).await? {
             return Ok(stop);
         }
+        watchdog_crash_points::crash_point!("daemon.election.won");
         let highest = self.journal.highest_term(&self.cluster).await?;
         let term = Arc::new(Term::mint(contender, highest).await?);
         let epoch = term.epoch();
+        watchdog_crash_points::crash_point!("daemon.epoch.minted");
         if !self.journal_is_whole(&term, &books, shutdown).await? {
             return Ok(Stop::ShuttingDown);
         }
         self.journal.open_term(&self.cluster, epoch, &self.identity.id, clock::now()).await?;
+        watchdog_crash_points::crash_point!("daemon.term.opened");
         if let Some(behind) = books.catch_up().await? {
             anyhow::bail!("{behind}");
         }
@@ -187,6 +192,7 @@ impl ClusterTask {
         let mut lead = self.lead(term, (books, observer));
         self.world.lock().begin_term(epoch);
         let stop = lead.reign(&mut self.acts, shutdown).await;
+        watchdog_crash_points::crash_point!("daemon.reign.ended");
         self.world.lock().end_term();
         Ok(stop)
     }

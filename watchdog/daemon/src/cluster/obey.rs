@@ -54,6 +54,7 @@ impl Lead {
                     return Err(Stop::Resigned(by));
                 }
             };
+            watchdog_crash_points::crash_point!("daemon.operator.written");
             // An operator who has gone will look.
             let _ = answer.send(done);
             // What follows from it is done before the next one is heard, who may build on it.
@@ -91,6 +92,7 @@ impl Lead {
         }
         let draft = Draft { expected, author: by.to_owned(), goal: None, changes };
         let appended = self.append(Uuid::now_v7(), draft).await.map_err(denied)?;
+        watchdog_crash_points::crash_point!("daemon.operator.appended");
         let (from, to) = (head.next(), appended.version);
         self.write_for(by, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
             .await?;

@@ -111,7 +111,9 @@ impl Sealing {
         };
         let (agents, answers) = (Arc::clone(&self.agents), self.answers.clone());
         tokio::spawn(async move {
+            watchdog_crash_points::crash_point!("daemon.seal.sending");
             let reply = agents.seal(&address, request, patience).await;
+            watchdog_crash_points::crash_point!("daemon.seal.answered");
             if let Err(error) = &reply {
                 tracing::warn!(agent = %told.agent, %error, "agent not sealed; asking again");
             }

@@ -6,8 +6,10 @@ mod cancelled;
 mod disk_full;
 mod fencing;
 mod kill;
+mod model;
 mod opening;
 mod postgres_faults;
+mod refused;
 mod support;
 
 mod sqlite {

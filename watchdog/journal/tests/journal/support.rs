@@ -21,6 +21,11 @@ pub(crate) const PATIENT: Options = Options { query_timeout: Duration::from_secs
 /// For tests in which the database does not answer.
 pub(crate) const HASTY: Options = Options { query_timeout: Duration::from_millis(400), connections: 4 };
 
+/// A number of an environment variable; `otherwise` when it is not set.
+pub(crate) fn asked(variable: &str, otherwise: u64) -> u64 {
+    std::env::var(variable).map_or(otherwise, |said| said.parse().unwrap())
+}
+
 /// A journal on a fresh file, and the directory that it stands in.
 pub(crate) async fn sqlite() -> (Journal, TempDir) {
     let directory = tempfile::tempdir().unwrap();

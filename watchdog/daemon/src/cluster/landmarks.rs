@@ -1,0 +1,40 @@
+//! Landmarks: the crash points between what a check has written and what is done about it, by what was written.
+
+use watchdog_core::ids::StepId;
+use watchdog_core::plan::Act;
+use watchdog_core::record::{Body, Entry, Mark};
+use watchdog_crash_points::crash_point;
+
+use crate::cluster::world::World;
+
+/// Passes the points of these entries, none of which has had an effect outside the journal yet.
+pub(crate) fn pass(world: &World, entries: &[Entry]) {
+    for entry in entries {
+        match &entry.body {
+            Body::Convicted { .. } => crash_point!("daemon.conviction.committed"),
+            Body::PlanRecorded { .. } => crash_point!("daemon.plan.committed"),
+            Body::Intended { step, .. } => intended(world, step),
+            Body::Closed { .. } => crash_point!("daemon.result.committed"),
+            Body::Died { .. } => crash_point!("daemon.death.committed"),
+            Body::Sealed { .. } => crash_point!("daemon.seal.committed"),
+            Body::Marked { mark: Mark::Stable, .. } => crash_point!("daemon.step.mark_stable"),
+            Body::Marked { mark: Mark::Rejected, .. } => crash_point!("daemon.step.reject"),
+            Body::Escalated { .. } => crash_point!("daemon.step.notify"),
+            _ => {}
+        }
+    }
+}
+
+/// The leader's own steps but probes are done by being written, and so are passed above.
+fn intended(world: &World, id: &StepId) {
+    let mut steps = world.history.open_plans.values().flat_map(|open| &open.plan.steps);
+    match steps.find(|step| step.id == *id).map(|step| &step.act) {
+        Some(Act::Snapshot { .. }) => crash_point!("daemon.step.snapshot"),
+        Some(Act::Drain { .. }) => crash_point!("daemon.step.drain"),
+        Some(Act::Kill { .. }) => crash_point!("daemon.step.kill"),
+        Some(Act::Start { .. }) => crash_point!("daemon.step.start"),
+        Some(Act::Probe { .. }) => crash_point!("daemon.step.probe"),
+        Some(Act::Load { .. }) => crash_point!("daemon.step.load"),
+        Some(Act::MarkStable { .. } | Act::Reject { .. } | Act::Notify { .. }) | None => {}
+    }
+}
