@@ -18,7 +18,7 @@ enum Sign {
     PostgresServer,
 }
 
-const NEEDS: [Need; 7] = [
+const NEEDS: [Need; 8] = [
     // Not `zookeeper`: that brings a desktop Java and a user, and the tests run the server from its library.
     Need { package: "libzookeeper-java", shown_by: Sign::File("/usr/share/java/zookeeper.jar") },
     Need { package: "default-jre-headless", shown_by: Sign::Program("java") },
@@ -27,6 +27,7 @@ const NEEDS: [Need; 7] = [
     Need { package: "util-linux", shown_by: Sign::Program("setpriv") },
     Need { package: "iproute2", shown_by: Sign::Program("ip") },
     Need { package: "iptables", shown_by: Sign::Program("iptables") },
+    Need { package: "faketime", shown_by: Sign::Program("faketime") },
 ];
 
 impl Sign {
