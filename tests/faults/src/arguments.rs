@@ -59,9 +59,18 @@ pub struct Arguments {
     /// Where our programs are.
     #[arg(long, hide = true, value_name = "DIR")]
     pub programs: Option<PathBuf>,
-    /// Whether this is the positive control.
-    #[arg(long, hide = true)]
-    pub is_control: bool,
+    /// Which part of the suite goes on inside.
+    #[arg(long, hide = true, value_enum, default_value_t = Part::Seed)]
+    pub part: Part,
+}
+
+/// What is run in namespaces of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// One seed.
+    Seed,
+    /// The positive control.
+    Control,
 }
 
 /// For people or for programs.

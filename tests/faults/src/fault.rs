@@ -35,7 +35,7 @@ pub enum Kind {
     PauseAgent,
     /// A replica is killed.
     KillReplica,
-    /// A replica is stopped for good.
+    /// A replica is stopped, and goes on later unless somebody has ended it.
     HangReplica,
     /// A replica holds another version than it was told.
     Drift,

@@ -41,7 +41,10 @@ pub fn times(history: &History) -> Times {
                     Body::Died { obituary } => obituary.at,
                     _ => conviction.since,
                 });
-                note(&mut times.detection, first.0, entry.at.0);
+                // Agents tell when somebody died, and their clocks are right.
+                if dead.is_none() || !history.clock_was_stepped(&entry.by) {
+                    note(&mut times.detection, first.0, entry.at.0);
+                }
                 convicted.insert(key(conviction), entry);
             }
             Body::PlanRecorded { plan, status: PlanStatus::Running } if heals(plan) => {

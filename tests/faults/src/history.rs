@@ -8,6 +8,7 @@ use watchdog_core::plan::{Plan, Step};
 use watchdog_core::record::{Body, Entry};
 
 use crate::customer::Experience;
+use crate::fault::Kind;
 use crate::ledger::{self, Begun, Ledger};
 use crate::nemesis::Act;
 use crate::net::{EACH, Node};
@@ -91,6 +92,12 @@ impl History {
     /// Every step of every plan, by its id.
     pub fn steps(&self) -> BTreeMap<&str, &Step> {
         self.plans().flat_map(|(_, plan)| &plan.steps).map(|step| (step.id.as_str(), step)).collect()
+    }
+
+    /// Whether the clock of a watchdog was ever set wrong, so that its times say nothing.
+    pub fn clock_was_stepped(&self, watchdog: &str) -> bool {
+        let stepped = |act: &Act| act.kind == Kind::ClockStep && act.target.starts_with(watchdog);
+        self.acts.iter().any(stepped)
     }
 
     /// How many steps agents have begun.

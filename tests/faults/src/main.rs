@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use watchdog_faults::arguments::{Arguments, Output};
+use watchdog_faults::arguments::{Arguments, Output, Part};
 use watchdog_faults::report::{Progress, json, table};
 use watchdog_faults::run::{Order, run};
 use watchdog_faults::tally::Tally;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
 fn inside(root: &Path, arguments: &Arguments) -> anyhow::Result<()> {
     let programs = arguments.programs.clone().context("--inside needs --programs")?;
     let seed = arguments.seeds().start;
-    let tally = if arguments.is_control {
+    let tally = if arguments.part == Part::Control {
         let progress = Progress::of("control".to_owned());
         progress.tell("sends stale orders to host agents whose fence is open");
         let tally = control::run(root, &programs, arguments.control());
@@ -110,7 +110,7 @@ impl Suite<'_> {
 
     fn control(&self) -> anyhow::Result<Tally> {
         let count = self.arguments.control().to_string();
-        let words = ["--is-control".to_owned(), "--control".to_owned(), count];
+        let words = ["--part".to_owned(), "control".to_owned(), "--control".to_owned(), count];
         self.enter("control", &words, "--faults 0")
     }
 
@@ -125,7 +125,7 @@ impl Suite<'_> {
         let read = std::fs::read_to_string(root.join(RESULT)).context("the run left no result");
         let tally = read.and_then(|text| serde_json::from_str::<Tally>(&text).context("read the result"));
         // What the control did to its cluster are violations by intention.
-        let is_control = words.iter().any(|word| word == "--is-control");
+        let is_control = words.iter().any(|word| word == "--part");
         let bad = tally.as_ref().map_or(true, |tally| !is_control && !tally.violations.is_empty());
         if bad || self.arguments.keep {
             let kept =

@@ -19,7 +19,7 @@ use crate::time::{ms, now_ms};
 use crate::witness::Witness;
 
 /// How long a cluster may take to come to rest after the last fault.
-const REST_PATIENCE: Duration = Duration::from_secs(60);
+const REST_PATIENCE: Duration = Duration::from_mins(1);
 /// What is under way when all are cut off may still come to its end.
 const ECHO: Duration = Duration::from_millis(300);
 
@@ -54,11 +54,11 @@ pub fn run(root: &Path, programs: &Path, order: &Order, tell: impl Fn(&str)) -> 
         done += 1;
         tell(&format!("fault {done} of {}: {} ({})", schedule.len(), act.kind.word(), said(act)));
     })?;
+    let healing = Instant::now();
     let acts = std::mem::take(&mut nemesis.acts);
     let declared = operator.end();
 
     tell("the faults are over; waits for rest");
-    let healing = Instant::now();
     let rest = stage.until_at_rest(REST_PATIENCE);
     let rest_ms = ms(healing.elapsed());
     let cut_off = match (&rest, order.cut_off.is_zero()) {

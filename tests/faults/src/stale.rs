@@ -77,12 +77,11 @@ fn send(agent: &str, target: Target, act: act_request::Act, (epoch, number): (u6
         Some(act_out(&mut client, ActRequest { order: Some(order), act: Some(act) }).await)
     });
     match answer {
-        None => Reply::Absent,
         Some(Ok(())) => Reply::Obeyed { step },
         Some(Err(status)) if status.code() == tonic::Code::FailedPrecondition => {
             Reply::Refused(status.message().to_owned())
         }
-        Some(Err(_)) => Reply::Absent,
+        None | Some(Err(_)) => Reply::Absent,
     }
 }
 

@@ -9,7 +9,6 @@ use watchdog_core::ids::{PlanId, StepId};
 use watchdog_core::plan::{Agent, Plan, PlanStatus};
 use watchdog_core::record::{Body, Entry};
 
-use crate::fault::Kind;
 use crate::history::History;
 use crate::site::{DISTURBED_MAX, EXCLUSIVE, PLAIN, SESSION_MS};
 
@@ -96,9 +95,7 @@ impl<'a> Book<'a> {
 
 /// Replicas of which no process has run for so long that whoever wrote the entry must have known.
 fn long_dead(history: &History, entry: &Entry) -> Vec<&'static str> {
-    let stepped =
-        |act: &&crate::nemesis::Act| act.kind == Kind::ClockStep && act.target.starts_with(&entry.by);
-    if history.acts.iter().any(|act| stepped(&act)) {
+    if history.clock_was_stepped(&entry.by) {
         return Vec::new();
     }
     let (now, since) = (entry.at.0, entry.at.0.saturating_sub(SEEN_MS + 2 * SESSION_MS));

@@ -25,11 +25,15 @@ pub(super) fn quiet() -> History {
     let starts = names()
         .enumerate()
         .map(|(index, name)| step(&format!("1-1-{}", index + 1), name, &start(&life_id(index))));
-    push(&mut history, 1, &plan(("1-1", names().next().unwrap_or_default(), false), starts.collect()));
+    push(
+        &mut history,
+        1,
+        &plan(("1-1", names().next().unwrap_or_default(), false), &starts.collect::<Vec<_>>()),
+    );
     push(&mut history, 2, &json!({ "kind": "term_opened", "watchdog": "w2" }));
     let kill = json!({ "kind": "kill", "host": "h1", "incarnation": life_id(0), "grace_ms": 0 });
     let steps = vec![step("2-1-1", "demo-a", &kill), step("2-1-2", "demo-a", &start(&life_id(9)))];
-    push(&mut history, 2, &plan(("2-1", "demo-a", false), steps));
+    push(&mut history, 2, &plan(("2-1", "demo-a", false), &steps));
     for id in ["2-1-1", "2-1-2"] {
         intend(&mut history, (id, "demo-a"));
         push(
@@ -68,7 +72,7 @@ fn step(id: &str, replica: &str, act: &Value) -> Value {
     json!({ "id": id, "replica": replica, "act": act, "why": "", "timeout_ms": 1, "optional": false })
 }
 
-fn plan((id, replica, disturbs): (&str, &str, bool), steps: Vec<Value>) -> Value {
+fn plan((id, replica, disturbs): (&str, &str, bool), steps: &[Value]) -> Value {
     let heals = json!([{ "replica": replica, "remedy": "restart", "since": 0, "disturbs": disturbs }]);
     let plan = json!({
         "id": id, "epoch": epoch_of(id), "created_at": NOW_MS, "reason": "", "convictions": [],
@@ -103,7 +107,7 @@ pub(super) fn begin(history: &mut History, host: &str, (act, step): (&str, &str)
 
 /// A plan begins that disturbs a serving replica.
 pub(super) fn disturb(history: &mut History, (id, replica): (&str, &str)) {
-    push(history, 2, &plan((id, replica, true), Vec::new()));
+    push(history, 2, &plan((id, replica, true), &[]));
 }
 
 /// A plan has ended.
