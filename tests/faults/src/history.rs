@@ -10,7 +10,7 @@ use watchdog_core::record::{Body, Entry};
 use crate::customer::Experience;
 use crate::fault::Kind;
 use crate::ledger::{self, Begun, Ledger};
-use crate::nemesis::Act;
+use crate::nemesis::{Act, Fallen};
 use crate::net::{EACH, Node};
 use crate::operator::Declared;
 use crate::stage::Stage;
@@ -31,6 +31,10 @@ pub struct History {
     pub lives: Vec<Life>,
     /// What the nemesis did.
     pub acts: Vec<Act>,
+    /// Whose program ended without the nemesis having ended it.
+    pub fallen: Vec<Fallen>,
+    /// What was found in logs that no program of ours may ever say, with where.
+    pub panics: Vec<String>,
     /// What the operator declared.
     pub declared: Vec<Declared>,
     /// What the customer experienced.
@@ -73,6 +77,10 @@ impl History {
             for (replica, begun) in ledger::read_embedded(&disk)? {
                 history.embedded.insert((node.name(), replica), begun);
             }
+            for name in [node.name(), Node::Dog(index).name()] {
+                let log = std::fs::read(stage.site.log(&name)).context("read a log")?;
+                history.panics.extend(panics(&name, &String::from_utf8_lossy(&log)));
+            }
         }
         let output = stage.ctl(&["log", "verify"])?;
         let said = [output.stdout, output.stderr].concat();
@@ -105,6 +113,10 @@ impl History {
         let embedded: usize = self.embedded.values().map(Vec::len).sum();
         embedded + self.ledgers.values().map(|ledger| ledger.begun.len()).sum::<usize>()
     }
+}
+
+fn panics<'a>(name: &'a str, log: &'a str) -> impl Iterator<Item = String> + 'a {
+    log.lines().filter(|line| line.contains("panicked at")).map(move |line| format!("{name}: {line}"))
 }
 
 /// What the agents of all hosts have begun, without the database.

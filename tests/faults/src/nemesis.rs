@@ -45,6 +45,15 @@ enum Undo {
     Empty(std::path::PathBuf),
 }
 
+/// A program that ended without the nemesis having ended it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fallen {
+    /// On which node.
+    pub name: String,
+    /// When that was seen.
+    pub at_ms: u64,
+}
+
 struct Running {
     act: usize,
     busy: Vec<String>,
@@ -58,6 +67,8 @@ pub struct Nemesis<'a> {
     witness: &'a Witness,
     /// What was done.
     pub acts: Vec<Act>,
+    /// Who ended without our doing, and was started again as an init would.
+    pub fallen: Vec<Fallen>,
     running: Vec<Running>,
     orders: u64,
 }
@@ -65,7 +76,7 @@ pub struct Nemesis<'a> {
 impl<'a> Nemesis<'a> {
     /// One that has done nothing yet.
     pub fn new(stage: &'a mut Stage, witness: &'a Witness) -> Self {
-        Self { stage, witness, acts: Vec::new(), running: Vec::new(), orders: 0 }
+        Self { stage, witness, acts: Vec::new(), fallen: Vec::new(), running: Vec::new(), orders: 0 }
     }
 
     /// Carries out a schedule to its end, and takes everything back; `tell` hears of each fault.
@@ -90,7 +101,7 @@ impl<'a> Nemesis<'a> {
             self.take_back_due()?;
             std::thread::sleep(ROUND);
         }
-        self.revive_all()
+        self.revive_fallen()
     }
 
     fn attempt(&mut self, planned: &Planned) -> anyhow::Result<()> {
@@ -128,7 +139,7 @@ impl<'a> Nemesis<'a> {
             self.take_back(over.undo)?;
             self.acts[over.act].to_ms = Some(now_ms());
         }
-        Ok(())
+        self.revive_fallen()
     }
 
     fn take_back(&mut self, undo: Undo) -> anyhow::Result<()> {
@@ -153,11 +164,20 @@ impl<'a> Nemesis<'a> {
         Ok(())
     }
 
-    /// Starts whoever ended without our doing, as an init would: a database on a full disk does.
-    fn revive_all(&mut self) -> anyhow::Result<()> {
-        let stage = &mut *self.stage;
-        let all = stage.zoo.iter_mut().chain(&mut stage.dogs).chain(&mut stage.hosts);
-        all.chain([&mut stage.database]).try_for_each(crate::unit::Unit::start)
+    fn revive_fallen(&mut self) -> anyhow::Result<()> {
+        for node in Node::all() {
+            let name = node.name();
+            if self.is_busy(&name) {
+                continue;
+            }
+            if let Some(unit) = self.unit(node)
+                && !unit.is_running()
+            {
+                unit.start()?;
+                self.fallen.push(Fallen { name, at_ms: now_ms() });
+            }
+        }
+        Ok(())
     }
 
     fn unit(&mut self, node: Node) -> Option<&mut crate::unit::Unit> {

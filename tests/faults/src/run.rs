@@ -55,7 +55,7 @@ pub fn run(root: &Path, programs: &Path, order: &Order, tell: impl Fn(&str)) -> 
         tell(&format!("fault {done} of {}: {} ({})", schedule.len(), act.kind.word(), said(act)));
     })?;
     let healing = Instant::now();
-    let acts = std::mem::take(&mut nemesis.acts);
+    let (acts, fallen) = (std::mem::take(&mut nemesis.acts), std::mem::take(&mut nemesis.fallen));
     let declared = operator.end();
 
     tell("the faults are over; waits for rest");
@@ -72,7 +72,7 @@ pub fn run(root: &Path, programs: &Path, order: &Order, tell: impl Fn(&str)) -> 
 
     tell("reads the record, the ledgers and the logs");
     let mut history = History::read(&stage).context("read what was written down")?;
-    (history.acts, history.declared) = (acts, declared);
+    (history.acts, history.fallen, history.declared) = (acts, fallen, declared);
     (history.lives, history.customer) = (witness.all(), customer.experience());
     history.cut_off = cut_off;
     history.still_open = rest.map(drop).and(again).err().map(|error| format!("{error:#}"));

@@ -4,6 +4,7 @@ mod acknowledged;
 mod budget;
 mod cut_off;
 mod exclusive;
+mod fallen;
 mod intent;
 pub mod interleaving;
 mod obituary;
@@ -32,7 +33,7 @@ pub struct Violation {
 type Check = fn(&History) -> Vec<String>;
 
 /// All of them, by name.
-pub const ALL: [(&str, Check); 12] = [
+pub const ALL: [(&str, Check); 13] = [
     ("interleaving", interleaving::check),
     ("once", once::check),
     ("intent", intent::check),
@@ -43,6 +44,7 @@ pub const ALL: [(&str, Check); 12] = [
     ("unasked", unasked::check),
     ("started", started::check),
     ("exclusive", exclusive::check),
+    ("fallen", fallen::check),
     ("rest", rest::check),
     ("cut_off", cut_off::check),
 ];

@@ -44,6 +44,8 @@ pub(super) fn quiet() -> History {
     }
     close(&mut history, "1-1");
     close(&mut history, "2-1");
+    let stable = json!({ "kind": "marked", "version": 3, "mark": "stable", "state_hash": null, "why": "" });
+    push(&mut history, 2, &stable);
     let first = Begun { incarnation: life_id(0), ..begun("kill", "2-1-1") };
     let second = Begun { incarnation: life_id(9), ..begun("start", "2-1-2") };
     history.ledgers.insert("h1".into(), Ledger { begun: vec![first, second], dead: Vec::new() });
