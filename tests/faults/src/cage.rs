@@ -52,18 +52,17 @@ pub fn possible() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs this very program with other arguments inside; waits for it.
+/// Runs `program`, which is this one, with other arguments inside; waits for it.
 ///
 /// # Errors
 ///
 /// If it can't be started.
-pub fn enter(arguments: &[OsString], log: &Path) -> anyhow::Result<ExitStatus> {
-    let this = std::env::current_exe().context("find this program")?;
+pub fn enter(program: &Path, arguments: &[OsString], log: &Path) -> anyhow::Result<ExitStatus> {
     let mut command = Command::new("setpriv");
     command
         .args(["--pdeathsig", "KILL", "unshare", "--net", "--mount", "--pid", "--fork", "--kill-child"])
         .args(["--mount-proc", "--", "sh", "-c", FIRST, "sh"])
-        .arg(this)
+        .arg(program)
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(std::fs::File::create(log).context("make the log of the run")?);

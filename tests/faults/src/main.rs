@@ -61,8 +61,10 @@ fn outside(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         let code = if arguments.may_be_impossible { ExitCode::SUCCESS } else { ExitCode::from(2) };
         return Ok(code);
     }
-    let programs = programs::build()?;
-    let suite = Suite { arguments, programs };
+    // Asked for now, because cargo puts the same program in its place anew, and ours is then called deleted.
+    let this = std::env::current_exe().context("find this program")?;
+    let programs = programs::build(&this)?;
+    let suite = Suite { arguments, this, programs };
     let mut sum = Tally::default();
     let begun = Instant::now();
     let seeds = arguments.seeds();
@@ -91,6 +93,7 @@ fn outside(arguments: &Arguments) -> anyhow::Result<ExitCode> {
 
 struct Suite<'a> {
     arguments: &'a Arguments,
+    this: PathBuf,
     programs: PathBuf,
 }
 
@@ -121,7 +124,7 @@ impl Suite<'_> {
         let mut all: Vec<OsString> = vec!["--inside".into(), root.into(), "--programs".into()];
         all.push(self.programs.clone().into());
         all.extend(words.iter().map(OsString::from));
-        let status = cage::enter(&all, &root.join("output.log"))?;
+        let status = cage::enter(&self.this, &all, &root.join("output.log"))?;
         let read = std::fs::read_to_string(root.join(RESULT)).context("the run left no result");
         let tally = read.and_then(|text| serde_json::from_str::<Tally>(&text).context("read the result"));
         // What the control did to its cluster are violations by intention.

@@ -9,13 +9,12 @@ use anyhow::Context as _;
 pub const UNFENCED: &str = "replica-agent-unfenced";
 const PACKAGES: [&str; 4] = ["watchdog", "watchdogctl", "replica-agent", "scoring-server"];
 
-/// Builds them all, which takes no time when they are; answers their directory.
+/// Builds them all beside `this` program, which takes no time when they are; answers their directory.
 ///
 /// # Errors
 ///
 /// If cargo is not there, or they don't compile.
-pub fn build() -> anyhow::Result<PathBuf> {
-    let this = std::env::current_exe().context("find this program")?;
+pub fn build(this: &Path) -> anyhow::Result<PathBuf> {
     let directory = this.parent().context("find this program's directory")?.to_owned();
     let optimised = directory.ends_with("release");
     cargo(optimised, &["--bins"])?;
