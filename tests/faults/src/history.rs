@@ -52,9 +52,9 @@ pub struct History {
 pub struct CutOff {
     /// For how long.
     pub lasted_ms: u64,
-    /// Steps that agents began meanwhile.
+    /// Steps that were recorded to be sent, or that agents began, meanwhile.
     pub acts: usize,
-    /// Replicas that died meanwhile, and may not.
+    /// Replicas that died meanwhile or at the return, and may not.
     pub died: Vec<String>,
     /// Questions that nobody answered meanwhile.
     pub failed: usize,

@@ -25,6 +25,7 @@ pub mod operator;
 pub mod programs;
 pub mod report;
 pub mod run;
+pub mod severed;
 pub mod site;
 pub mod stage;
 pub mod stale;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Parser as _;
 use watchdog_faults::arguments::{Arguments, Output, Part};
+use watchdog_faults::checks::Violation;
 use watchdog_faults::report::{Progress, json, table};
 use watchdog_faults::run::{Order, run};
 use watchdog_faults::tally::Tally;
@@ -73,8 +74,8 @@ fn outside(arguments: &Arguments) -> anyhow::Result<ExitCode> {
     loop {
         let in_time = arguments.minutes.is_some_and(|it| begun.elapsed() < Duration::from_mins(it));
         let is_last = if arguments.minutes.is_some() { !in_time } else { seed >= last };
-        let tally = suite.seed(seed, arguments.cut_off(is_last))?;
-        sum.add(tally);
+        // One run that fails does not take away what the others have shown, in hours perhaps.
+        sum.add(suite.seed(seed, arguments.cut_off(is_last)).unwrap_or_else(|error| failed(seed, &error)));
         if is_last || arguments.minutes.is_some_and(|it| begun.elapsed() >= Duration::from_mins(it)) {
             break;
         }
@@ -89,6 +90,13 @@ fn outside(arguments: &Arguments) -> anyhow::Result<ExitCode> {
         Output::Json => println!("{:#}", json(&sum, control.as_ref())),
     }
     Ok(if sum.violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// A run that did not come to its end has shown nothing.
+fn failed(seed: u64, error: &anyhow::Error) -> Tally {
+    eprintln!("seed {seed}: {error:#}");
+    let violation = Violation { check: "run".to_owned(), what: format!("seed {seed} failed: {error:#}") };
+    Tally { seeds: vec![seed], violations: vec![violation], ..Tally::default() }
 }
 
 struct Suite<'a> {

@@ -8,11 +8,11 @@ use anyhow::Context as _;
 
 use crate::customer::Customer;
 use crate::fault::schedule;
-use crate::history::{CutOff, History, begun};
+use crate::history::History;
 use crate::nemesis::{Act, Nemesis};
-use crate::net::{EACH, Node, Rule, run as run_quietly};
+use crate::net::{EACH, Node, run as run_quietly};
 use crate::operator::Operator;
-use crate::site::{EXCLUSIVE, EXCLUSIVE_LEASE_MS};
+use crate::severed::Severed;
 use crate::stage::Stage;
 use crate::tally::Tally;
 use crate::time::{ms, now_ms};
@@ -20,8 +20,6 @@ use crate::witness::Witness;
 
 /// How long a cluster may take to come to rest after the last fault.
 const REST_PATIENCE: Duration = Duration::from_mins(1);
-/// What is under way when all are cut off may still come to its end.
-const ECHO: Duration = Duration::from_millis(300);
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -61,14 +59,18 @@ pub fn run(root: &Path, programs: &Path, order: &Order, tell: impl Fn(&str)) -> 
     tell("the faults are over; waits for rest");
     let rest = stage.until_at_rest(REST_PATIENCE);
     let rest_ms = ms(healing.elapsed());
-    let cut_off = match (&rest, order.cut_off.is_zero()) {
+    let (cut_off, again) = match (&rest, order.cut_off.is_zero()) {
         (Ok(_), false) => {
             tell("cuts everybody off from ZooKeeper");
-            Some(cut_off(&stage, &witness, &customer, order.cut_off)?)
+            let severed = Severed::begin(&stage, &witness, &customer)?;
+            let mut cut = severed.last(order.cut_off)?;
+            let again = stage.until_at_rest(REST_PATIENCE).map(drop);
+            // Nor may the return be taken for the death of many.
+            cut.died = severed.dead(cut.lasted_ms);
+            (Some(cut), again)
         }
-        _ => None,
+        _ => (None, Ok(())),
     };
-    let again = if cut_off.is_some() { stage.until_at_rest(REST_PATIENCE).map(drop) } else { Ok(()) };
 
     tell("reads the record, the ledgers and the logs");
     let mut history = History::read(&stage).context("read what was written down")?;
@@ -92,37 +94,6 @@ fn said(act: &Act) -> String {
         Some(reply) => format!("{}: {reply:?}", act.target),
         None => act.target.clone(),
     }
-}
-
-/// Row 17 of the scorecard: everybody keeps still while nobody can know who leads, and customers notice nothing.
-fn cut_off(stage: &Stage, witness: &Witness, customer: &Customer, lasts: Duration) -> anyhow::Result<CutOff> {
-    let clients = (0..EACH).map(Node::Dog).chain((0..EACH).map(Node::Host));
-    let rules: Vec<Rule> = clients
-        .flat_map(|client| (0..EACH).flat_map(move |zoo| Rule::apart(client, Node::Zoo(zoo))))
-        .collect();
-    rules.iter().try_for_each(Rule::apply)?;
-    let cut = Instant::now();
-    std::thread::sleep(ECHO);
-    let (acts, living, heard) = (begun(stage)?, witness.living(), customer.experience());
-    std::thread::sleep(lasts.saturating_sub(cut.elapsed()));
-    let (acts_after, living_after, heard_after) = (begun(stage)?, witness.living(), customer.experience());
-    let lasted_ms = ms(cut.elapsed());
-    rules.iter().try_for_each(Rule::lift)?;
-    let mut died: Vec<String> = Vec::new();
-    for life in living.iter().filter(|life| !living_after.iter().any(|it| it.incarnation == life.incarnation))
-    {
-        // The lease of an exclusive one ends it, so that another may be started when nobody can ask.
-        if life.replica != EXCLUSIVE || lasted_ms < EXCLUSIVE_LEASE_MS {
-            died.push(life.replica.clone());
-        }
-    }
-    Ok(CutOff {
-        lasted_ms,
-        acts: acts_after - acts,
-        died,
-        failed: heard_after.failed.len() - heard.failed.len(),
-        answered: heard_after.answered - heard.answered,
-    })
 }
 
 /// For whoever reads the logs: what was done, and when.

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use serde_json::{Value, json};
 
 use crate::net::{EACH, Node};
+use crate::witness::Life;
 
 /// The guarded cluster.
 pub const CLUSTER: &str = "demo";
@@ -66,6 +67,14 @@ impl Site {
     /// What the clock of a watchdog is set by.
     pub fn clock(&self, node: Node) -> PathBuf {
         self.root.join("clocks").join(node.name())
+    }
+
+    /// Where a life of a replica says that it listens: its `service`, or its `agent`.
+    pub fn announced(&self, life: &Life, what: &str) -> Option<String> {
+        let host = (0..EACH).map(Node::Host).find(|node| node.name() == life.host)?;
+        let file = self.disk(host).join("run").join(&life.incarnation).join("address.json");
+        let told: Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
+        Some(told[what].as_str()?.to_owned())
     }
 
     /// Where goals are written for the operator's command.

@@ -167,19 +167,12 @@ impl Nemesis<'_> {
             }
             _ => {
                 let path = if kind == Kind::Lie { "/debug/lie" } else { "/debug/drift?version=1" };
-                let address = self.address_of(&life, "service")?;
+                let address = self.stage.site.announced(&life, "service")?;
                 let (status, _) =
                     http::ask("POST", &address, path, std::time::Duration::from_millis(500)).ok()?;
                 (status == 200).then(|| Harm::on_life(&life, Undo::Nothing))
             }
         }
-    }
-
-    fn address_of(&self, life: &Life, what: &str) -> Option<String> {
-        let host = (0..EACH).map(Node::Host).find(|node| node.name() == life.host)?;
-        let file = self.stage.site.disk(host).join("run").join(&life.incarnation).join("address.json");
-        let told: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(file).ok()?).ok()?;
-        Some(told[what].as_str()?.to_owned())
     }
 
     /// Fills what is left of a small disk.
@@ -206,7 +199,7 @@ impl Nemesis<'_> {
         let reply = if draw & 1 == 0 {
             stale::kill(&Site::agent(host), &life, (epoch, self.orders))
         } else {
-            stale::drain(&self.address_of(&life, "agent")?, &life, (epoch, self.orders))
+            stale::drain(&self.stage.site.announced(&life, "agent")?, &life, (epoch, self.orders))
         };
         (reply != Reply::Absent).then(|| Harm { reply: Some(reply), ..Harm::on_life(&life, Undo::Nothing) })
     }
