@@ -60,6 +60,7 @@ impl World {
         let mut world = Self {
             observation: Observation {
                 at: Time(1_000_000),
+                watched_since: Time::default(),
                 sight: Sight::Clear,
                 fenced_write_at: None,
                 hosts: BTreeMap::new(),

@@ -1,7 +1,8 @@
 //! Core: the decisions of Watchdog, as functions of what they are told.
 //!
-//! No clock, no randomness, no IO, no logging: time, policy and observation
-//! are arguments, plans are values. The same input gives the same plan.
+//! No randomness, no IO, no logging, and nothing that asks what time it is:
+//! time, policy and observation are arguments, plans are values. The same
+//! input gives the same plan.
 //!
 //! ```text
 //! observation ─► assess ─► strikes ─► planner ─► vet ─► (record) ─► next ─► Send | Sleep | Finish
@@ -14,6 +15,7 @@ pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub mod assess;
 pub mod change;
+pub mod clock;
 pub mod condition;
 mod fate;
 pub mod finding;

@@ -15,6 +15,9 @@ use crate::state::Hash;
 pub struct Observation {
     /// When.
     pub at: Time,
+    /// Since when the observer has watched without a break, in the same term and by the same clock.
+    #[serde(default)]
+    pub watched_since: Time,
     /// Whether the observer itself sees.
     pub sight: Sight,
     /// When the observer's last fenced write was committed: the proof that it is not the one that is cut off.

@@ -192,6 +192,8 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
 fn is_seen_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let asked_until = heals.filter_map(|heal| heal.ended_at).max().unwrap_or_default();
+    // The end was stamped by whoever led then, whose clock may have been behind ours.
+    let asked_until = asked_until.max(input.observation.watched_since);
     let lease_ms = input.policy.lease_ms.saturating_add(input.policy.lease_margin_ms);
     if input.now < asked_until.plus_ms(lease_ms) {
         return false;

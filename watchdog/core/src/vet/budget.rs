@@ -117,8 +117,10 @@ fn acting<'a>(plan: &'a Plan, input: &'a PlanInput) -> impl Iterator<Item = &'a 
 /// too old to be carried out any more.
 fn is_well(replica: &ReplicaId, input: &PlanInput) -> bool {
     let lease_ms = input.policy.lease_ms + input.policy.lease_margin_ms;
-    let fresh = |at: Option<Time>| at.is_some_and(|at| input.now.since_ms(at) < lease_ms);
-    if input.history.heals.get(replica).into_iter().flatten().any(|heal| fresh(heal.ended_at)) {
+    let fresh = |at: Time| input.now.since_ms(at) < lease_ms;
+    let ends = input.history.heals.get(replica).into_iter().flatten().filter_map(|heal| heal.ended_at);
+    // Nobody's clock but our own says how old an order is.
+    if ends.chain([input.observation.watched_since]).any(fresh) {
         return false;
     }
     let alive: Vec<_> =

@@ -327,6 +327,7 @@ fn empty() -> PlanInput {
         replicas: BTreeMap::new(),
         observation: Observation {
             at: NOW,
+            watched_since: Time::default(),
             sight: Sight::Clear,
             fenced_write_at: Some(NOW),
             hosts: BTreeMap::new(),

@@ -127,6 +127,7 @@ impl World {
         let mut world = Self {
             observation: Observation {
                 at: NOW,
+                watched_since: Time::default(),
                 sight: Sight::Clear,
                 fenced_write_at: Some(NOW),
                 hosts: hosts.into_iter().collect(),

@@ -49,6 +49,9 @@ pub(crate) enum Stop {
     /// The journal can't be reached from here, but from elsewhere.
     #[error("the journal can't be reached from here, but another watchdog can reach it")]
     CutOff,
+    /// What it measures time with was set.
+    #[error("this machine's clock was set by more than a minute; leases and soaks are counted anew")]
+    ClockSet,
 }
 
 /// See the module.
@@ -66,6 +69,8 @@ pub(crate) struct Lead {
     pub(crate) unread: Unread,
     pub(crate) resign_after: Duration,
     pub(crate) tidied_at: Time,
+    /// How often the clock had stepped when the term began.
+    pub(crate) clock_steps: u64,
     /// What was seen and is not judged yet.
     pub(crate) unjudged: Looked,
 }
@@ -165,6 +170,10 @@ impl Lead {
         match self.term.confirm(term, head.version, head.hash).await {
             Ok(()) if self.term.surely_alive() => {
                 let now = self.books.now();
+                // By `now` everything is decided; with what was measured before the step it can't be compared.
+                if clock::steps() != self.clock_steps {
+                    return Err(Stop::ClockSet);
+                }
                 self.world.lock().observation.fenced_write_at = Some(now);
                 Ok(Some(now))
             }

@@ -183,6 +183,7 @@ impl ClusterTask {
             anyhow::bail!("{behind}");
         }
         tracing::info!(cluster = %self.cluster, %epoch, "leading");
+        observer.begin_anew();
         let mut lead = self.lead(term, (books, observer));
         self.world.lock().begin_term(epoch);
         let stop = lead.reign(&mut self.acts, shutdown).await;
@@ -264,6 +265,7 @@ impl ClusterTask {
             sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
             resign_after: self.identity.resign_after,
             tidied_at: clock::now(),
+            clock_steps: clock::steps(),
             // Whatever a follower saw it did not judge.
             unjudged: Looked::All,
             agents: Arc::clone(&self.agents),

@@ -72,6 +72,11 @@ impl Observer {
         self.view.changed().await;
     }
 
+    /// Counts anew from now on: what was measured by others' time, before our term, or before the clock was set is not known.
+    pub(crate) fn begin_anew(&mut self) {
+        self.aimed_at = None;
+    }
+
     /// Whether this view will never see again, so that another session is needed.
     pub(crate) fn is_over(&self) -> bool {
         self.over
@@ -87,7 +92,8 @@ impl Observer {
         let asked = asked(&world.lock(), suspects);
         let (seen, replies) = tokio::join!(self.look(suspects), look_at_hosts(agents, asked));
         let mut world = world.lock();
-        let now = clock::now();
+        // Never before the record, like all decisions: otherwise the difference would count as time that has passed.
+        let now = clock::now().max(world.history.last_at);
         world.observation.at = now;
         match seen {
             Ok(delta) => self.take_in(&mut world, (&delta, suspects), &replies),
@@ -133,6 +139,9 @@ impl Observer {
         let first = self.aimed_at.is_none();
         // Silence is counted from our own sight of it, and what happened while we could not see is not known.
         let fresh = first || was_blind;
+        if fresh {
+            world.observation.watched_since = world.observation.at;
+        }
         if fresh || delta.contenders {
             world.contenders = self.view.picture().row().cloned().collect();
         }

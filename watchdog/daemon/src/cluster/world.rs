@@ -86,6 +86,7 @@ impl World {
             role: Role::Follower,
             observation: Observation {
                 at,
+                watched_since: at,
                 sight: Sight::Blind { since: at, why },
                 fenced_write_at: None,
                 hosts: BTreeMap::new(),

@@ -8,9 +8,7 @@ use crate::fact::Fact;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Lease {
-    by_clock: bool,
-}
+pub(super) struct Lease;
 
 impl Audit for Lease {
     fn name(&self) -> &'static str {
@@ -20,7 +18,7 @@ impl Audit for Lease {
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
         let (plan, _) = begins(fact, truth)?;
         let policy = truth.policy();
-        let lease_ms = policy.lease_ms + policy.lease_margin_ms;
+        let lease_ms = truth.at_least(policy.lease_ms + policy.lease_margin_ms);
         for step in &plan.steps {
             let (Act::Start { .. }, Some(replica)) = (&step.act, &step.replica) else { continue };
             let ended = |life: Incarnation| {
@@ -33,7 +31,6 @@ impl Audit for Lease {
                 let Some(since) = truth.silent_since(host) else { continue };
                 let silent_ms = truth.now - since;
                 if silent_ms < lease_ms {
-                    self.by_clock = silent_ms + truth.astray_ms() >= lease_ms;
                     return Some(format!(
                         "{replica} is replaced while it runs on {host}, which is silent for {silent_ms} ms only"
                     ));
@@ -41,9 +38,5 @@ impl Audit for Lease {
             }
         }
         None
-    }
-
-    fn known(&self, _: &Truth<'_>) -> Option<&'static str> {
-        self.by_clock.then_some("a lease is waited for on the leader's wall clock, which may jump")
     }
 }

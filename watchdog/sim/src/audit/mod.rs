@@ -88,6 +88,11 @@ impl Truth<'_> {
         &self.journal.declared
     }
 
+    /// How long a time is at least, in truth, that a watchdog's clock tells to be so long.
+    pub fn at_least(&self, told_ms: u64) -> u64 {
+        told_ms * 10 / 11
+    }
+
     /// How far the clocks of two machines are apart at most.
     pub fn skew_ms(&self) -> u64 {
         let off = || self.clocks.values().copied().chain([0]);

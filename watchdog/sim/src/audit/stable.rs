@@ -11,7 +11,8 @@ use super::{Audit, Truth};
 use crate::fact::Fact;
 use crate::life::Life;
 
-/// What has ended for no longer than a session's time-out and this is not known yet.
+/// What has ended for no longer than a session's time-out and this is not known yet; and no session ends while the
+/// service that ends them is down.
 const UNSEEN_MS: u64 = 3_000;
 /// Clocks are read at other moments than things happen.
 const SLACK_MS: u64 = 500;
@@ -19,9 +20,8 @@ const SLACK_MS: u64 = 500;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Stable {
-    dead: BTreeMap<ReplicaId, (u64, u64, Hash)>,
+    dead: BTreeMap<ReplicaId, Vec<(u64, u64, Hash)>>,
     soak_ms: u64,
-    cause: Option<&'static str>,
 }
 
 impl Audit for Stable {
@@ -33,7 +33,7 @@ impl Audit for Stable {
         match fact {
             Fact::Died { life } => {
                 if let Some(well) = life.last_well {
-                    self.dead.insert(life.replica.clone(), well);
+                    self.dead.entry(life.replica.clone()).or_default().push(well);
                 }
                 None
             }
@@ -50,13 +50,8 @@ impl Audit for Stable {
                     _ => None,
                 });
                 let (version, hash) = marks.next()?;
-                let restless = |slack_ms| {
-                    let mut declared = truth.declared().iter().cloned();
-                    declared.find(|it| !self.has_soaked(it, (hash, slack_ms, judged.seen_at), truth))
-                };
-                let (hard, restless) = (restless(SLACK_MS + truth.astray_ms()), restless(SLACK_MS));
-                self.cause = cause(hard.is_some(), truth);
-                let replica = restless?;
+                let mut declared = truth.declared().iter().cloned();
+                let replica = declared.find(|it| !self.has_soaked(it, (hash, judged.seen_at), truth))?;
                 let soak_ms = self.soak_ms;
                 Some(format!(
                     "version {version} becomes stable, and {replica} has not held it, well, for {soak_ms} ms"
@@ -65,39 +60,22 @@ impl Audit for Stable {
             _ => None,
         }
     }
-
-    fn known(&self, _: &Truth<'_>) -> Option<&'static str> {
-        self.cause
-    }
-}
-
-/// From which known mistake it comes that one counts as well, whom clocks excuse or, being `hard`, do not.
-fn cause(hard: bool, truth: &Truth<'_>) -> Option<&'static str> {
-    match () {
-        () if !hard => Some("a soak is measured from a host's clock to the leader's"),
-        // The longest time in which a leader may have been unable to look.
-        () if truth.now - truth.zoo.back_at < truth.setup.session_ms => {
-            Some("a soak counts the time in which nobody could look")
-        }
-        () => None,
-    }
 }
 
 impl Stable {
-    fn has_soaked(
-        &self,
-        replica: &ReplicaId,
-        (hash, slack_ms, now): (Hash, u64, u64),
-        truth: &Truth<'_>,
-    ) -> bool {
+    fn has_soaked(&self, replica: &ReplicaId, (hash, now): (Hash, u64), truth: &Truth<'_>) -> bool {
         let unseen_ms = truth.setup.session_ms + UNSEEN_MS;
+        let soak_ms = truth.at_least(self.soak_ms);
         let long = |(from, to, held): (u64, u64, Hash)| {
-            held == hash && to + unseen_ms >= now && now.saturating_sub(from) + slack_ms >= self.soak_ms
+            held == hash
+                && to.max(truth.zoo.back_at) + unseen_ms >= now
+                && now.saturating_sub(from) + SLACK_MS >= soak_ms
         };
         let of_life = |life: &Life| {
             let present = life.well_since.map(|since| (since, now, life.hash));
             present.is_some_and(long) || life.last_well.is_some_and(long)
         };
-        truth.lives_of(replica).any(of_life) || self.dead.get(replica).copied().is_some_and(long)
+        truth.lives_of(replica).any(of_life)
+            || self.dead.get(replica).into_iter().flatten().copied().any(long)
     }
 }

@@ -9,7 +9,7 @@ use crate::fact::Fact;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Storm {
-    by_clock: bool,
+    has_newer: bool,
 }
 
 impl Audit for Storm {
@@ -22,7 +22,7 @@ impl Audit for Storm {
         let Fact::Judged(judged) = fact else { return None };
         let (plan, at) = (judged.plan?, judged.plan?.created_at);
         let policy = truth.policy();
-        let lease_ms = policy.lease_ms + policy.lease_margin_ms;
+        let lease_ms = truth.at_least(policy.lease_ms + policy.lease_margin_ms);
         let just_gone = truth.zoo.gone.values().filter(|gone| **gone + JUDGED_AFTER_MS > judged.seen_at);
         let seen = truth.zoo.hosts.len() + just_gone.count();
         let half = 2 * seen >= truth.setup.hosts.len();
@@ -36,13 +36,19 @@ impl Audit for Storm {
         let starts = plan.steps.iter().filter(|step| matches!(step.act, Act::Start { .. }));
         let replaced: Vec<&ReplicaId> =
             starts.filter_map(|step| step.replica.as_ref()).filter(|it| runs_on_unseen(it)).collect();
+        let has_newer = |replica: &&ReplicaId| {
+            let newest = judged.history.lives.get(*replica).and_then(|lives| lives.back());
+            newest.is_some_and(|newest| {
+                truth.lives_of(replica).all(|life| life.incarnation < newest.incarnation)
+            })
+        };
+        self.has_newer = replaced.iter().any(has_newer);
         let total = truth.declared().len();
         let share = policy.storm_share;
         #[expect(clippy::cast_precision_loss, reason = "numbers of replicas are small")]
         let many = replaced.len() >= 2 && replaced.len() as f64 >= share * total as f64;
         let released =
             truth.journal.folded.storm_released_at.is_some_and(|released| at.since_ms(released) < 120_000);
-        self.by_clock = half && truth.astray_ms() > 0;
         (many && !released).then(|| {
             format!(
                 "{} of {total} are replaced at once although they run, and {seen} hosts are seen",
@@ -50,8 +56,7 @@ impl Audit for Storm {
             )
         })
     }
-
     fn known(&self, _: &Truth<'_>) -> Option<&'static str> {
-        self.by_clock.then_some("a lease is waited for on the leader's wall clock, which may jump")
+        self.has_newer.then_some("a storm counts by the newest lives, and not by older ones that came back")
     }
 }

@@ -143,7 +143,7 @@ impl World {
         if fault == Fault::Fenced {
             return self.stop(dog, ("a newer leader writes to the journal", 0));
         }
-        let now: Time = self.wall(Node::Dog(dog));
+        let now: Time = self.told(dog);
         let (resign_after, stay_out) = (self.setup.resign_after_ms, self.setup.stay_out_ms);
         let others = (0..self.dogs.len()).any(|other| {
             other != dog

@@ -37,6 +37,11 @@ const CALM_MAX: u32 = 5;
 impl World {
     pub(crate) fn decide(&mut self, dog: usize) {
         let now = self.now_of(dog);
+        let steps = self.clock_steps(dog);
+        if self.dogs[dog].lead.as_ref().is_some_and(|lead| lead.clock_steps != steps) {
+            // With what was measured before the step this time can't be compared.
+            return self.stop(dog, ("its clock was set", 0));
+        }
         let known = self.history_of(dog).map(|history| history.through);
         match self.obey(dog).and_then(|()| self.run_errands(dog)) {
             Ok(()) => {}
@@ -109,7 +114,7 @@ impl World {
 
     /// Rests until then, or until the next check is due all the same.
     fn rest_until(&mut self, dog: usize, again_at: Option<Time>) {
-        let wall = self.wall(Node::Dog(dog));
+        let wall = self.told(dog);
         let wanted = again_at.map(|at| at.since_ms(wall).max(5));
         let interval = self.setup.policy.check_interval_ms.min(self.setup.session_ms / 8);
         let (calm, idle) = match (self.dogs[dog].lead.as_ref(), self.dogs[dog].mind.as_ref()) {
@@ -233,7 +238,7 @@ impl World {
     /// The same, on copies.
     pub(crate) fn plan_input_now(&mut self, dog: usize, mind: &Mind) -> Option<PlanInput> {
         let epoch = self.dogs[dog].lead.as_ref()?.epoch;
-        let now = self.wall(Node::Dog(dog)).max(mind.history.last_at);
+        let now = self.told(dog).max(mind.history.last_at);
         let mut history = mind.history.clone();
         history.pending.clear();
         let replicas = mind.log.replicas.clone();
@@ -242,7 +247,7 @@ impl World {
 
     /// An unused incarnation: a UUID of version 7, which begins with the minter's wall clock.
     fn mint_life(&mut self, dog: usize) -> Incarnation {
-        let wall = u128::from(self.wall(Node::Dog(dog)).0);
+        let wall = u128::from(self.told(dog).0);
         let number = u128::from(self.ticket());
         Incarnation::from_u128(wall << 80 | 7 << 76 | 2 << 62 | number)
     }

@@ -20,8 +20,10 @@ mod seal;
 mod tamper;
 mod term;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
+use watchdog_core::clock::Clock;
 use watchdog_core::history::History;
 use watchdog_core::ids::{Epoch, ReplicaId, StepId, Time, WatchdogId};
 use watchdog_core::observation::{Observation, Sight};
@@ -32,6 +34,8 @@ use watchdog_core::strikes::StrikeBook;
 
 use crate::event::DogWork;
 use crate::journal::Write;
+use crate::mutant::Safeguard;
+use crate::net::Node;
 use crate::order::{Answer, Order};
 use crate::world::World;
 use crate::zoo::SessionId;
@@ -135,6 +139,8 @@ pub struct Lead {
     pub seen_at: u64,
     /// When the group was last tidied.
     pub tidied_at: u64,
+    /// How often its clock had stepped when the term began.
+    pub clock_steps: u64,
     /// When a check was last wanted because of time alone.
     pub wanted: Option<Time>,
 }
@@ -154,6 +160,8 @@ pub struct Dog {
     pub stops_at_write: Option<u64>,
     /// What happens once it runs again.
     pub put_off: Vec<(u64, DogWork)>,
+    /// What its process measures time with, once it asked.
+    pub clock: Cell<Option<Clock>>,
     /// Counts what must not reach it any more: runs and terms.
     pub term: u64,
     /// Whether it will try to open a session.
@@ -205,9 +213,24 @@ impl World {
         }
     }
 
-    /// The wall clock of a watchdog, never before the newest entry of the record that it knows.
+    /// The time as a watchdog's process tells it: its machine's wall clock, without its jumps.
+    pub(crate) fn told(&self, dog: usize) -> Time {
+        let wall = self.wall(Node::Dog(dog));
+        let steered = &self.dogs[dog].clock;
+        let mut clock = steered.get().unwrap_or_else(|| Clock::new(wall, self.now));
+        let time = clock.tell(wall, self.now);
+        steered.set(Some(clock));
+        if self.lacks(Safeguard::SteadyClock) { wall } else { time }
+    }
+
+    /// How often its time had to jump all the same.
+    pub(crate) fn clock_steps(&self, dog: usize) -> u64 {
+        self.dogs[dog].clock.get().map_or(0, |clock| clock.steps())
+    }
+
+    /// The time of a watchdog, never before the newest entry of the record that it knows.
     pub(crate) fn now_of(&self, dog: usize) -> Time {
-        let wall = self.wall(crate::net::Node::Dog(dog));
+        let wall = self.told(dog);
         self.dogs[dog].mind.as_ref().map_or(wall, |mind| wall.max(mind.history.last_at))
     }
 

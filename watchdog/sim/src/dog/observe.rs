@@ -38,13 +38,14 @@ impl View {
 impl World {
     /// Looks at the group, and again at whatever is suspect.
     pub(crate) fn observe(&mut self, dog: usize) -> Looked {
-        let now = self.wall(Node::Dog(dog));
+        let now = self.told(dog);
         let sees = self.is_covered(Holder::Dog(dog)) || self.lacks(Safeguard::Sight);
         let mut rounds = Vec::new();
         if sees {
             rounds = self.look_at_hosts(dog);
         }
         let Some(mind) = self.dogs[dog].mind.as_mut() else { return Looked::Nothing };
+        let now = now.max(mind.history.last_at);
         mind.observation.at = now;
         if !sees {
             mind.go_blind(now, "the connection is lost, so what is not seen is unknown");
@@ -91,6 +92,9 @@ impl Mind {
         let seen_before = self.view.stamp.unwrap_or_default();
         let first = self.view.stamp.is_none();
         let fresh = first || was_blind;
+        if fresh {
+            self.observation.watched_since = self.observation.at;
+        }
         let suspects = self.strikes.suspects();
         let mut changed: BTreeSet<ReplicaId> = zoo
             .replica_stamps
@@ -199,6 +203,7 @@ pub(super) fn unseen(at: Time) -> Observation {
     let why = "this watchdog has just started and has not looked yet".to_owned();
     Observation {
         at,
+        watched_since: at,
         sight: Sight::Blind { since: at, why },
         fenced_write_at: None,
         hosts: BTreeMap::new(),

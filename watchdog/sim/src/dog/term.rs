@@ -113,7 +113,7 @@ impl World {
         let Some(minted) = self.dogs[dog].minted.take() else { return };
         let Some(turn) = self.dogs[dog].turn else { return };
         let id = self.id_of(dog);
-        let at = self.wall(Node::Dog(dog));
+        let at = self.told(dog);
         let asked = self.journal.up && self.net.is_open(Node::Dog(dog), Node::Journal);
         let before = self.journal.entries.len();
         let opened = asked && self.journal.open_term(minted.epoch, &id, at).is_ok();
@@ -155,6 +155,7 @@ impl World {
             calm: 0,
             seen_at: self.now,
             tidied_at: self.now,
+            clock_steps: self.clock_steps(dog),
             wanted: None,
         };
         self.dogs[dog].lead = Some(Box::new(lead));
@@ -224,6 +225,7 @@ impl World {
         it.term += 1;
         it.will_begin = false;
         (it.lead, it.minted, it.mind, it.turn, it.session) = (None, None, None, None, None);
+        it.clock.set(None);
         self.hear(&Fact::Stopped { dog });
         self.cover();
     }

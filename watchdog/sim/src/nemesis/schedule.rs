@@ -89,7 +89,9 @@ fn draw(setup: &Setup, rng: &mut Rng) -> (Harm, u64) {
         79..81 => (Harm::ZooDown, short * 3),
         81..85 => {
             let node = if rng.chance(600) { Node::Dog(dog) } else { Node::Host(host) };
-            let jump = i64::try_from(rng.range(500, 20_000)).unwrap_or_default();
+            // Some so far that it is taken over at once.
+            let far = if rng.chance(200) { 300_000 } else { 20_000 };
+            let jump = i64::try_from(rng.range(500, far)).unwrap_or_default();
             (Harm::ClockJump(node, if rng.chance(500) { jump } else { -jump }), 0)
         }
         85..89 => {
