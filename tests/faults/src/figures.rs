@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use watchdog_core::finding::{Conviction, FaultKind, Subject};
 use watchdog_core::ids::{Incarnation, PlanId};
-use watchdog_core::plan::{Plan, PlanStatus};
+use watchdog_core::plan::{Act, Plan, PlanStatus};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Entry};
 
@@ -92,13 +92,22 @@ pub fn heals_done(history: &History) -> usize {
     done.filter(|plan| heals(plan)).count()
 }
 
-/// Lives that were ended to heal them although they answered customers to the end, and nothing had been done to them.
+/// Lives that were ended to heal them although they answered customers to the end, and nothing had been done to them:
+/// neither by the nemesis nor by a plan that told them to drain and was cut short.
 pub fn false_heals(history: &History) -> Vec<String> {
     let hit =
         |incarnation: &str| history.acts.iter().any(|act| act.incarnation.as_deref() == Some(incarnation));
     let steps: BTreeMap<&str, &Plan> = history
         .plans()
         .flat_map(|(_, plan)| plan.steps.iter().map(move |step| (step.id.as_str(), plan)))
+        .collect();
+    let drains: Vec<(&PlanId, String)> = history
+        .plans()
+        .flat_map(|(_, plan)| plan.steps.iter().map(move |step| (&plan.id, &step.act)))
+        .filter_map(|(plan, act)| match act {
+            Act::Drain { incarnation } => Some((plan, incarnation.to_string())),
+            _ => None,
+        })
         .collect();
     let mut found = Vec::new();
     for begun in history.ledgers.values().flat_map(|ledger| &ledger.begun).filter(|begun| begun.act == "kill")
@@ -110,7 +119,9 @@ pub fn false_heals(history: &History) -> Vec<String> {
         let life = history.lives.iter().find(|life| life.incarnation == begun.incarnation);
         let answered = history.customer.heard.get(&begun.incarnation).map(|heard| heard.last_ms);
         let well = life.and_then(|life| life.died_ms).zip(answered);
+        let drained = drains.iter().any(|(other, whom)| *other != &plan.id && *whom == begun.incarnation);
         if ends_well
+            && !drained
             && !rolls
             && !hit(&begun.incarnation)
             && well.is_some_and(|(died, last)| last + WELL_MS > died)
