@@ -1,13 +1,31 @@
 //! Quick: ten faults, the time without ZooKeeper and the positive control, on a real cluster, within a minute.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-use std::process::Command;
-use std::sync::Mutex;
+use std::path::Path;
+use std::process::{Child, Command};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde_json::Value;
 
 /// Two clusters at once on two cores would measure each other.
 static ALONE: Mutex<()> = Mutex::new(());
+
+/// Nobody else has a cluster, and what it runs is built, which may take minutes and is not what is waited for below.
+fn alone() -> MutexGuard<'static, ()> {
+    let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    watchdog_faults::programs::build(Path::new(env!("CARGO_BIN_EXE_watchdog-faults"))).unwrap();
+    alone
+}
+
+/// Killed also when the test fails before it does so.
+struct Killed(Child);
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
 
 fn suite(arguments: &[&str]) -> std::process::Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_watchdog-faults"));
@@ -16,7 +34,7 @@ fn suite(arguments: &[&str]) -> std::process::Output {
 
 #[test]
 fn a_few_faults_violate_nothing_and_the_control_is_seen() {
-    let _alone = ALONE.lock().unwrap();
+    let _alone = alone();
     let output = suite(&["--seeds", "1..2", "--faults", "10", "--control", "3", "-o", "json"]);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}\n{}", String::from_utf8_lossy(&output.stdout));
@@ -30,16 +48,15 @@ fn a_few_faults_violate_nothing_and_the_control_is_seen() {
 
 #[test]
 fn nothing_is_left_when_it_is_killed() {
-    let _alone = ALONE.lock().unwrap();
+    let _alone = alone();
     let mut command = Command::new(env!("CARGO_BIN_EXE_watchdog-faults"));
     // A name by which all of its processes are found, as each inherits it.
     let mark = format!("WATCHDOG_FAULTS_MARK_{}", std::process::id());
-    let mut child = command.args(["--control", "0"]).env(&mark, "1").spawn().unwrap();
+    let child = Killed(command.args(["--control", "0"]).env(&mark, "1").spawn().unwrap());
     let many = || marked(&mark) > 8;
     watchdog_tests::wait_for("its processes", std::time::Duration::from_mins(2), || many().then_some(()))
         .unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    drop(child);
     let none = || (marked(&mark) == 0).then_some(());
     watchdog_tests::wait_for("the last of its processes to go", std::time::Duration::from_secs(20), none)
         .unwrap();
