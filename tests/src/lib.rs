@@ -22,3 +22,4 @@ pub mod story;
 pub mod zookeeper;
 
 pub use process::{Guarded, wait_for};
+pub use reaper::Directory;

@@ -256,7 +256,11 @@ pub fn shared_server() -> anyhow::Result<&'static Postgres> {
 }
 
 /// The newest server that Debian has installed.
-fn find_binaries() -> anyhow::Result<PathBuf> {
+///
+/// # Errors
+///
+/// Names the package that is missing.
+pub fn find_binaries() -> anyhow::Result<PathBuf> {
     let found = std::fs::read_dir("/usr/lib/postgresql").ok().and_then(|versions| {
         let versions = versions.flatten().filter(|version| version.path().join("bin/postgres").exists());
         versions.max_by_key(|version| version.file_name().to_string_lossy().parse::<u32>().unwrap_or(0))
@@ -268,12 +272,20 @@ fn find_binaries() -> anyhow::Result<PathBuf> {
 }
 
 /// The user `postgres`, whom the server runs as when we are root (it refuses to be root).
-struct Unprivileged {
-    uid: u32,
-    gid: u32,
+#[derive(Debug, Clone, Copy)]
+pub struct Unprivileged {
+    /// Its number.
+    pub uid: u32,
+    /// Its group's.
+    pub gid: u32,
 }
 
-fn unprivileged() -> anyhow::Result<Option<Unprivileged>> {
+/// Whom the server runs as; `None` when we are not root, and so it runs as we do.
+///
+/// # Errors
+///
+/// If we are root and there is no such user.
+pub fn unprivileged() -> anyhow::Result<Option<Unprivileged>> {
     if !rustix::process::geteuid().is_root() {
         return Ok(None);
     }

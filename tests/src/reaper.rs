@@ -79,11 +79,15 @@ pub(crate) fn forget(group: u32) {
 
 /// A fresh directory, removed on drop, or by the reaper if this process dies before.
 #[derive(Debug)]
-pub(crate) struct Directory(Option<tempfile::TempDir>);
+pub struct Directory(Option<tempfile::TempDir>);
 
 impl Directory {
     /// Makes a directory whose name starts with `prefix`.
-    pub(crate) fn fresh(prefix: &str) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    ///
+    /// If it can't be made, or the shell that would remove it is gone.
+    pub fn fresh(prefix: &str) -> anyhow::Result<Self> {
         let directory =
             tempfile::Builder::new().prefix(prefix).tempdir().context("make a fresh directory")?;
         anyhow::ensure!(
@@ -95,7 +99,7 @@ impl Directory {
     }
 
     /// Where it is.
-    pub(crate) fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         self.0.as_ref().map_or(Path::new(""), tempfile::TempDir::path)
     }
 }

@@ -228,11 +228,7 @@ impl Node {
 
     fn launch(&self) -> anyhow::Result<()> {
         let mut java = Command::new("java");
-        java.args(["-Xms64m", "-Xmx512m", "-XX:+UseSerialGC", "-Dzookeeper.admin.enableServer=false"])
-            .args(["-Dzookeeper.extendedTypesEnabled=true", "-Dzookeeper.forceSync=no"])
-            .arg("-Dzookeeper.fastleader.minNotificationInterval=200")
-            .args(["-cp", &JARS.join(":"), "org.apache.zookeeper.server.quorum.QuorumPeerMain"])
-            .arg(&self.config);
+        java.args(java_arguments()).arg(&self.config);
         *self.process() = Some(Guarded::spawn(&self.name, &mut java, &self.log)?);
         Ok(())
     }
@@ -248,7 +244,30 @@ impl Node {
     }
 }
 
-fn need_packages() -> anyhow::Result<()> {
+/// What `java` is told before the configuration file of a server.
+pub fn java_arguments() -> Vec<String> {
+    let mut arguments: Vec<String> = [
+        "-Xms64m",
+        "-Xmx512m",
+        "-XX:+UseSerialGC",
+        "-Dzookeeper.admin.enableServer=false",
+        "-Dzookeeper.extendedTypesEnabled=true",
+        "-Dzookeeper.forceSync=no",
+        "-Dzookeeper.fastleader.minNotificationInterval=200",
+        "-cp",
+    ]
+    .map(str::to_owned)
+    .into();
+    arguments.extend([JARS.join(":"), "org.apache.zookeeper.server.quorum.QuorumPeerMain".to_owned()]);
+    arguments
+}
+
+/// Checks that Debian's packages are there.
+///
+/// # Errors
+///
+/// Names the one that is missing.
+pub fn need_packages() -> anyhow::Result<()> {
     for jar in JARS {
         anyhow::ensure!(Path::new(jar).exists(), "{jar} is missing: apt-get install -y libzookeeper-java");
     }

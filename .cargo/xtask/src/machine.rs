@@ -18,7 +18,7 @@ enum Sign {
     PostgresServer,
 }
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     // Not `zookeeper`: that brings a desktop Java and a user, and the tests run the server from its library.
     Need { package: "libzookeeper-java", shown_by: Sign::File("/usr/share/java/zookeeper.jar") },
     Need { package: "default-jre-headless", shown_by: Sign::Program("java") },
@@ -29,6 +29,7 @@ const NEEDS: [Need; 8] = [
     Need { package: "iptables", shown_by: Sign::Program("iptables") },
     // It has the kernel answer a chosen call with an error, as a disk does that is full or broken.
     Need { package: "strace", shown_by: Sign::Program("strace") },
+    Need { package: "faketime", shown_by: Sign::Program("faketime") },
 ];
 
 impl Sign {

@@ -13,7 +13,7 @@ mod memory;
 mod model;
 mod scorer;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -51,7 +51,14 @@ async fn serve() -> anyhow::Result<()> {
 
     let listener = TcpListener::bind(&address).with_context(|| format!("cannot listen on {address}"))?;
     listener.set_nonblocking(true)?;
-    let url = format!("http://{}", listener.local_addr()?);
+    let bound = listener.local_addr()?;
+    let url = format!("http://{bound}");
+    // Whoever reaches the service reaches the agent beside it; the agent itself never listens beyond this machine.
+    let beside = Some(SocketAddr::new(bound.ip(), 0)).filter(|it| it.ip().is_loopback());
+    let agent = match beside {
+        Some(address) => agent.listen(address),
+        None => agent,
+    };
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let router = http::router(scorer.clone(), debug);
     let server = tokio::spawn(async move { axum::serve(listener, router).await });

@@ -27,6 +27,20 @@ use supervisor::launch;
 
 /// The program: does what the command line says, and answers how it went.
 pub fn main() -> ExitCode {
+    if cfg!(feature = "unfenced") {
+        eprintln!("this replica-agent was built without its fence, for a test, and runs nothing");
+        return ExitCode::FAILURE;
+    }
+    obey()
+}
+
+/// The same program with its fence open, for a test that must see what happens then.
+#[cfg(feature = "unfenced")]
+pub fn main_unfenced() -> ExitCode {
+    obey()
+}
+
+fn obey() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     // Before anything else: this is on the way between a death and the replacement's first answer.
     if words.next().is_some_and(|word| word == launch::WORD) {

@@ -4,15 +4,15 @@
 //! walks towards the wall clock, at most a tenth faster or slower than true time:
 //!
 //! ```text
-//! wall clock ──► nearer than a minute ──► walk:  0.9 ≤ told / true ≤ 1.1, never backwards
-//!          └──► farther ───────────────► step: what was measured before means nothing any more (`steps` tells)
+//! wall clock ──► behind, or ahead by less than a minute ──► walk:  0.9 ≤ told / true ≤ 1.1, never backwards
+//!          └──► farther ahead ───────► step: what was measured before means nothing any more (`steps` tells)
 //! ```
 //!
 //! So a duration of `d` as told is at least `d / 1.1` long in truth, which the margins of the policy cover.
 
 use crate::ids::Time;
 
-/// A wall clock that is farther off than this, in milliseconds, is not walked to.
+/// A wall clock that is farther ahead than this, in milliseconds, is not walked to.
 const STEP_MS: u64 = 60_000;
 /// What is told is kept finer than it is told, so that frequent questions don't round the walk away.
 const FINE: u64 = 10;
@@ -38,12 +38,17 @@ impl Clock {
         let passed_ms = monotonic_ms.saturating_sub(self.asked_at);
         self.asked_at = self.asked_at.max(monotonic_ms);
         let by_pace = |pace: u64| self.told.saturating_add(passed_ms.saturating_mul(pace));
-        if wall.abs_diff(by_pace(FINE)) > STEP_MS * FINE {
+        if wall.saturating_sub(by_pace(FINE)) > STEP_MS * FINE {
             (self.told, self.steps) = (wall, self.steps + 1);
         } else {
             self.told = wall.clamp(by_pace(FINE - 1), by_pace(FINE + 1));
         }
         Time(self.told / FINE)
+    }
+
+    /// Goes on from `at` if that is later: what is written down has happened, whoever's clock it was stamped by.
+    pub fn raise(&mut self, at: Time) {
+        self.told = self.told.max(at.0.saturating_mul(FINE));
     }
 
     /// How often it gave up walking and stepped; whoever measures with it begins anew when this has changed.
@@ -71,9 +76,9 @@ mod tests {
             (1_004_000, 1_984_000, 1_984_000, 0),
             // An hour ahead.
             (1_005_000, 5_585_000, 5_585_000, 1),
-            // And back again.
-            (1_006_000, 1_986_000, 1_986_000, 2),
-            (1_007_000, 1_987_000, 1_987_000, 2),
+            // And back again: it waits for it, and time goes on.
+            (1_006_000, 1_986_000, 5_585_900, 1),
+            (1_007_000, 1_987_000, 5_586_800, 1),
         ];
         for (monotonic, wall, told, steps) in table {
             assert_eq!(
@@ -82,6 +87,15 @@ mod tests {
                 "at {monotonic}"
             );
         }
+    }
+
+    #[test]
+    fn after_who_was_ahead_time_goes_on() {
+        let mut clock = Clock::new(Time(1_000), 0);
+        clock.raise(Time(601_000));
+        assert_eq!((clock.tell(Time(2_000), 1_000), clock.steps()), (Time(601_900), 0));
+        clock.raise(Time(5));
+        assert_eq!(clock.tell(Time(3_000), 2_000), Time(602_800));
     }
 
     #[test]

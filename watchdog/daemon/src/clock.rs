@@ -1,29 +1,19 @@
 //! Clock: the one place where the daemon asks what time it is.
 
-use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{ClockId, clock_gettime};
 use watchdog_core::clock::Clock;
 use watchdog_core::ids::Time;
 
-/// One for the whole process, which measures leases with it.
-static CLOCK: LazyLock<Mutex<Clock>> = LazyLock::new(|| Mutex::new(Clock::new(wall(), since_boot_ms())));
-
-/// The time: the wall clock's, but never in a jump that would end a lease too early.
-pub(crate) fn now() -> Time {
-    ask().0
+/// A clock that goes on from what the wall clock shows now; each cluster has its own, because its record moves it.
+pub(crate) fn start() -> Clock {
+    Clock::new(wall(), since_boot_ms())
 }
 
-/// How often time had to jump all the same, because somebody set the wall clock.
-pub(crate) fn steps() -> u64 {
-    ask().1
-}
-
-fn ask() -> (Time, u64) {
-    let mut clock = CLOCK.lock().unwrap_or_else(PoisonError::into_inner);
-    let now = clock.tell(wall(), since_boot_ms());
-    (now, clock.steps())
+/// What such a clock shows: the wall clock's time, but never in a jump that would end a lease too early.
+pub(crate) fn tell(clock: &mut Clock) -> Time {
+    clock.tell(wall(), since_boot_ms())
 }
 
 fn wall() -> Time {

@@ -22,21 +22,21 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
     lead.observe().await?;
     let Some(now) = lead.catch_up().await? else {
         lead.refuse_operators()?;
-        return Ok(Lead::retry_at());
+        return Ok(lead.retry_at());
     };
     // What earlier leaders began is ended before an operator decides about it.
     if !lead.run_errands().await? {
         lead.refuse_operators()?;
-        return Ok(Lead::retry_at());
+        return Ok(lead.retry_at());
     }
     if !lead.obey_operators().await? {
-        return Ok(Lead::retry_at());
+        return Ok(lead.retry_at());
     }
     let news = lead.news(now).await;
     let judged = judge(&mut lead.world.lock(), news);
     watchdog_crash_points::crash_point!("daemon.check.judged");
     let Some(entries) = lead.record(judged.batch).await? else {
-        return Ok(Lead::retry_at());
+        return Ok(lead.retry_at());
     };
     landmarks::pass(&lead.world.lock(), &entries);
     lead.executor.execute(&entries);

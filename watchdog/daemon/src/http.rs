@@ -17,7 +17,6 @@ use watchdog_core::ids::ClusterId;
 use watchdog_proto::admin as wire;
 
 use crate::admin::{AdminService, log, plans, views, why};
-use crate::clock;
 use crate::cluster::Handle;
 use crate::cluster::world::Role;
 
@@ -46,11 +45,10 @@ type Clusters = State<Arc<BTreeMap<ClusterId, Handle>>>;
 
 /// 200 when every cluster is seen and its journal read; 503 says which is not, and why.
 async fn ready(State(clusters): Clusters) -> Response {
-    let now = clock::now();
     let blind: Vec<String> = clusters
         .iter()
         .filter_map(|(id, handle)| {
-            let status = views::status(&handle.world.lock(), now);
+            let status = handle.world.as_of_now(views::status);
             status.blind.map(|why| format!("{id}: {why}\n"))
         })
         .collect();
@@ -111,7 +109,7 @@ async fn status(
     State(admin): State<AdminService>,
     Path(cluster): Path<String>,
 ) -> Answer<wire::ClusterStatus> {
-    Answer(admin.cluster(&cluster).map(|handle| views::status(&handle.world.lock(), clock::now())))
+    Answer(admin.cluster(&cluster).map(|handle| handle.world.as_of_now(views::status)))
 }
 
 async fn verdict(
@@ -120,7 +118,7 @@ async fn verdict(
 ) -> Answer<wire::Verdict> {
     Answer(admin.cluster(&cluster).and_then(|handle| {
         let replica = crate::admin::parse("replica", &replica)?;
-        why::verdict(&handle.world.lock(), &replica, clock::now())
+        handle.world.as_of_now(|world, now| why::verdict(world, &replica, now))
     }))
 }
 
@@ -147,7 +145,7 @@ async fn plan_show(
 }
 
 async fn preview(State(admin): State<AdminService>, Path(cluster): Path<String>) -> Answer<wire::PlanView> {
-    Answer(admin.cluster(&cluster).map(|handle| plans::preview(&handle.world.lock(), clock::now())))
+    Answer(admin.cluster(&cluster).map(|handle| handle.world.as_of_now(plans::preview)))
 }
 
 async fn log_list(

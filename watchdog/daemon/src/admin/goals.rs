@@ -15,7 +15,6 @@ use watchdog_core::state::{State, canonical};
 use watchdog_proto::admin as wire;
 
 use super::{goal_view, invalid, log, parse, writes};
-use crate::clock;
 use crate::cluster::Handle;
 use crate::cluster::operator::{Declaration, Wish};
 
@@ -145,7 +144,7 @@ pub(crate) fn show(handle: &Handle, id: &str) -> Result<wire::GoalView, Status> 
     let world = handle.world.lock();
     let story =
         world.goals.get(&id).ok_or_else(|| Status::not_found(format!("id: there is no goal {id}")))?;
-    Ok(goal_view::full(&world, story, clock::now()))
+    Ok(goal_view::full(&world, story, world.now()))
 }
 
 /// One goal now and whenever something of it changes, until it is over.

@@ -20,7 +20,6 @@ use watchdog_core::ids::ClusterId;
 use watchdog_proto::admin as wire;
 use watchdog_proto::admin::admin_server::Admin;
 
-use crate::clock;
 use crate::cluster::Handle;
 
 /// See the module.
@@ -67,14 +66,14 @@ impl Admin for AdminService {
 
     async fn status(&self, request: Request<wire::StatusRequest>) -> Answer<wire::ClusterStatus> {
         let handle = self.cluster(&request.get_ref().cluster)?;
-        Ok(Response::new(views::status(&handle.world.lock(), clock::now())))
+        Ok(Response::new(handle.world.as_of_now(views::status)))
     }
 
     async fn why(&self, request: Request<wire::WhyRequest>) -> Answer<wire::Verdict> {
         let request = request.get_ref();
         let handle = self.cluster(&request.cluster)?;
         let replica = parse("replica", &request.replica)?;
-        why::verdict(&handle.world.lock(), &replica, clock::now()).map(Response::new)
+        handle.world.as_of_now(|world, now| why::verdict(world, &replica, now)).map(Response::new)
     }
 
     async fn plan_list(&self, request: Request<wire::PlanListRequest>) -> Answer<wire::PlanListReply> {
@@ -91,7 +90,7 @@ impl Admin for AdminService {
 
     async fn plan_preview(&self, request: Request<wire::PlanPreviewRequest>) -> Answer<wire::PlanView> {
         let handle = self.cluster(&request.get_ref().cluster)?;
-        Ok(Response::new(plans::preview(&handle.world.lock(), clock::now())))
+        Ok(Response::new(handle.world.as_of_now(plans::preview)))
     }
 
     async fn plan_snapshot(&self, request: Request<wire::PlanShowRequest>) -> Answer<wire::SnapshotsReply> {

@@ -12,7 +12,6 @@ use watchdog_proto::admin as wire;
 
 use super::views;
 use super::{invalid, parse};
-use crate::clock;
 use crate::cluster::Handle;
 use crate::cluster::operator::{Act, Denial, Wish};
 use crate::cluster::world::Role;
@@ -25,7 +24,7 @@ type Answer<T> = Result<Response<T>, Status>;
 /// Pauses the cluster.
 pub(crate) async fn pause(handle: &Handle, request: wire::PauseRequest) -> Answer<wire::Done> {
     let reason = text("reason", &request.reason)?;
-    let body = Body::Paused { reason, until: until(request.for_ms) };
+    let body = Body::Paused { reason, until: until(handle, request.for_ms) };
     write(handle, request.by, body, "paused: nothing is healed until `resume`").await
 }
 
@@ -41,7 +40,7 @@ pub(crate) async fn resume(handle: &Handle, by: String) -> Answer<wire::Done> {
 pub(crate) async fn hold(handle: &Handle, request: wire::HoldRequest) -> Answer<wire::Done> {
     let reason = text("reason", &request.reason)?;
     known(handle, &request.target)?;
-    let body = Body::Held { target: request.target, reason, until: until(request.for_ms) };
+    let body = Body::Held { target: request.target, reason, until: until(handle, request.for_ms) };
     write(handle, request.by, body, "held: seen, not touched, until `release`").await
 }
 
@@ -207,6 +206,6 @@ fn text(field: &str, text: &str) -> Result<String, Status> {
     Ok(trimmed.to_owned())
 }
 
-fn until(for_ms: u64) -> Option<Time> {
-    (for_ms > 0).then(|| clock::now().plus_ms(for_ms))
+fn until(handle: &Handle, for_ms: u64) -> Option<Time> {
+    (for_ms > 0).then(|| handle.world.lock().now().plus_ms(for_ms))
 }

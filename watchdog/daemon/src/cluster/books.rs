@@ -16,7 +16,6 @@ use watchdog_ports::healing_log::{HealingLog, PlanInputRecord, Write};
 use watchdog_ports::journal_error::JournalError;
 use watchdog_ports::metadata_log::MetadataLog;
 
-use crate::clock;
 use crate::cluster::log_view::LogView;
 use crate::cluster::world::SharedWorld;
 
@@ -71,7 +70,7 @@ impl Books {
         match &outcome {
             Ok(_) => world.journal_fault = None,
             Err(error) => {
-                let since = world.journal_fault.as_ref().map_or_else(clock::now, |(since, _)| *since);
+                let since = world.journal_fault.as_ref().map_or_else(|| world.now(), |(since, _)| *since);
                 world.journal_fault = Some((since, error.to_string()));
             }
         }
@@ -262,7 +261,7 @@ impl Books {
 
     /// Now, as decisions see it: never before the newest entry of the record.
     pub(crate) fn now(&self) -> watchdog_core::ids::Time {
-        clock::now().max(self.world.lock().history.last_at)
+        self.world.lock().now()
     }
 }
 

@@ -23,7 +23,7 @@ use crate::cluster::observe::{Looked, Observer};
 use crate::cluster::operator::Act;
 use crate::cluster::seal::{Sealed, Sealing};
 use crate::cluster::world::SharedWorld;
-use crate::{clock, cycle};
+use crate::cycle;
 
 /// How soon a journal that did not answer is asked again, in milliseconds.
 const RETRY_MS: u64 = 100;
@@ -172,10 +172,10 @@ impl Lead {
         match self.term.confirm(term, head.version, head.hash).await {
             Ok(()) if self.term.surely_alive() => {
                 let written_at = self.books.now();
-                if clock::steps() != self.clock_steps {
+                let mut world = self.world.lock();
+                if world.clock_steps() != self.clock_steps {
                     return Err(Stop::ClockSet);
                 }
-                let mut world = self.world.lock();
                 world.observation.fenced_write_at = Some(written_at);
                 // Decisions are made as of the look: who was stopped since has not seen what happened meanwhile, and may
                 // not count that time.
@@ -253,8 +253,8 @@ impl Lead {
     }
 
     /// When to ask again what did not answer.
-    pub(crate) fn retry_at() -> Time {
-        clock::now().plus_ms(RETRY_MS)
+    pub(crate) fn retry_at(&self) -> Time {
+        self.books.now().plus_ms(RETRY_MS)
     }
 
     /// When to look again, at the latest.
@@ -273,9 +273,9 @@ impl Lead {
             Remedy::Retry | Remedy::LookAgain => tracing::warn!(%error, "journal did not answer; holding"),
         }
         let mut world = self.world.lock();
-        let since = world.journal_fault.as_ref().map_or_else(clock::now, |(since, _)| *since);
+        let since = world.journal_fault.as_ref().map_or_else(|| world.now(), |(since, _)| *since);
         world.journal_fault = Some((since, error.to_string()));
-        let long = u128::from(clock::now().since_ms(since)) > self.resign_after.as_millis();
+        let long = u128::from(world.now().since_ms(since)) > self.resign_after.as_millis();
         if long && world.another_reaches_journal(&self.id) { Err(Stop::CutOff) } else { Ok(()) }
     }
 
@@ -285,7 +285,7 @@ impl Lead {
         acts: &mut mpsc::Receiver<Act>,
         shutdown: &mut crate::shutdown::Shutdown,
     ) -> Result<(), Stop> {
-        let patience = Duration::from_millis(next_at.since_ms(clock::now()));
+        let patience = Duration::from_millis(next_at.since_ms(self.books.now()));
         let alive = self.term.surely_alive();
         // While nothing can be seen, what is dirty stays so, and to be woken by it would be to spin.
         let clear = self.world.lock().observation.sight == Sight::Clear;

@@ -39,7 +39,6 @@ use watchdog_membership::view::View;
 use watchdog_ports::delays::Delays;
 
 use crate::agents::Agents;
-use crate::clock;
 use crate::cluster::books::{Books, Journal};
 use crate::cluster::execute::Executor;
 use crate::cluster::lead::{Lead, Stop, Unread};
@@ -105,7 +104,7 @@ impl ClusterTask {
         journal: Arc<dyn Journal>,
     ) -> (Self, Handle) {
         let (sender, acts) = mpsc::channel(ACTS_WAITING);
-        let world = SharedWorld::new(World::new(cluster.clone(), clock::now()));
+        let world = SharedWorld::new(World::new(cluster.clone()));
         let handle = Handle { world: world.clone(), journal: Arc::clone(&journal), acts: sender };
         let agents = Arc::new(Agents::default());
         (Self { identity, cluster, connect, journal, agents, world, acts }, handle)
@@ -182,7 +181,12 @@ impl ClusterTask {
         if !self.journal_is_whole(&term, &books, shutdown).await? {
             return Ok(Stop::ShuttingDown);
         }
-        self.journal.open_term(&self.cluster, epoch, &self.identity.id, clock::now()).await?;
+        let at = {
+            let mut world = self.world.lock();
+            world.raise_clock();
+            world.now()
+        };
+        self.journal.open_term(&self.cluster, epoch, &self.identity.id, at).await?;
         watchdog_crash_points::crash_point!("daemon.term.opened");
         if let Some(behind) = books.catch_up().await? {
             anyhow::bail!("{behind}");
@@ -280,8 +284,8 @@ impl ClusterTask {
             world: self.world.clone(),
             sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
             resign_after: self.identity.resign_after,
-            tidied_at: clock::now(),
-            clock_steps: clock::steps(),
+            tidied_at: books.now(),
+            clock_steps: self.world.lock().clock_steps(),
             // Whatever a follower saw it did not judge.
             unjudged: Looked::All,
             agents: Arc::clone(&self.agents),
@@ -320,7 +324,7 @@ impl ClusterTask {
 
     fn go_blind(&self, why: &str) {
         let mut world = self.world.lock();
-        let now = clock::now();
+        let now = world.now();
         world.go_blind(now, why);
     }
 }
@@ -333,6 +337,7 @@ fn deny(act: Act) {
 impl World {
     /// A term of ours begins: strikes are counted afresh, by our own eyes.
     pub(crate) fn begin_term(&mut self, epoch: Epoch) {
+        self.raise_clock();
         self.role = Role::Leader(epoch);
         self.strikes = watchdog_core::strikes::StrikeBook::new(&self.history);
         self.refusals.clear();

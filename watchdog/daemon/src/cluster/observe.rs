@@ -17,7 +17,6 @@ use watchdog_membership::view::View;
 use watchdog_proto::agent::{LookReply, LookRequest};
 
 use crate::agents::Agents;
-use crate::clock;
 use crate::cluster::sighting;
 use crate::cluster::world::{SharedWorld, World};
 
@@ -93,7 +92,7 @@ impl Observer {
         let (seen, replies) = tokio::join!(self.look(suspects), look_at_hosts(agents, asked));
         let mut world = world.lock();
         // Never before the record, like all decisions: otherwise the difference would count as time that has passed.
-        let now = clock::now().max(world.history.last_at);
+        let now = world.now();
         world.observation.at = now;
         match seen {
             Ok(delta) => self.take_in(&mut world, (&delta, suspects), &replies),

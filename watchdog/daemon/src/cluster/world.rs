@@ -3,11 +3,13 @@
 //! It stands behind a plain mutex that is never held across an await, so that a
 //! read never waits for the database or the network: what was last seen is answered.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 use watchdog_core::assess::Scene;
+use watchdog_core::clock::Clock;
 use watchdog_core::finding::Finding;
 use watchdog_core::history::History;
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time, WatchdogId};
@@ -18,6 +20,7 @@ use watchdog_core::refusal::Refusal;
 use watchdog_core::strikes::StrikeBook;
 use watchdog_membership::records::{ContenderRecord, EpochRecord};
 
+use crate::clock;
 use crate::cluster::goal_book::GoalBook;
 use crate::cluster::log_view::LogView;
 use crate::cluster::plan_book::PlanBook;
@@ -57,6 +60,8 @@ pub(crate) struct World {
     pub(crate) log: LogView,
     /// What was done.
     pub(crate) history: History,
+    /// What time it is in it.
+    clock: Cell<Clock>,
     /// The plans of it.
     pub(crate) plans: PlanBook,
     /// The goals of it.
@@ -79,7 +84,9 @@ pub(crate) struct World {
 
 impl World {
     /// A world of which nothing is known yet.
-    pub(crate) fn new(cluster: ClusterId, at: Time) -> Self {
+    pub(crate) fn new(cluster: ClusterId) -> Self {
+        let mut clock = clock::start();
+        let at = clock::tell(&mut clock);
         let why = "this watchdog has just started and has not looked yet".to_owned();
         Self {
             cluster,
@@ -96,6 +103,7 @@ impl World {
             epoch: None,
             log: LogView::empty(),
             history: History::default(),
+            clock: Cell::new(clock),
             plans: PlanBook::default(),
             goals: GoalBook::default(),
             milestones: BTreeMap::new(),
@@ -149,6 +157,24 @@ impl World {
                 }
             }
         }
+    }
+
+    /// Now, as decisions see it: never before the newest entry of the record.
+    pub(crate) fn now(&self) -> Time {
+        let mut clock = self.clock.get();
+        let now = clock::tell(&mut clock);
+        self.clock.set(clock);
+        now.max(self.history.last_at)
+    }
+
+    /// Time goes on from the newest entry of the record, where it would stand still until our clock has come to it.
+    pub(crate) fn raise_clock(&mut self) {
+        self.clock.get_mut().raise(self.history.last_at);
+    }
+
+    /// How often time had to jump all the same, because somebody set the wall clock.
+    pub(crate) fn clock_steps(&self) -> u64 {
+        self.clock.get().steps()
     }
 
     /// Whether some other contender says that it reaches the journal.
@@ -212,6 +238,12 @@ impl SharedWorld {
     pub(crate) fn lock(&self) -> MutexGuard<'_, World> {
         // A panic elsewhere leaves at worst an old view, and the next check reads it anew.
         self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Looks at the world, as of now.
+    pub(crate) fn as_of_now<T>(&self, look: impl FnOnce(&World, Time) -> T) -> T {
+        let world = self.lock();
+        look(&world, world.now())
     }
 
     /// Tells followers of the record how far it is known.

@@ -225,6 +225,15 @@ impl World {
         if self.lacks(Safeguard::SteadyClock) { wall } else { time }
     }
 
+    /// Its time goes on from the newest entry of the record.
+    pub(crate) fn raise_clock(&self, dog: usize, at: Time) {
+        let steered = &self.dogs[dog].clock;
+        steered.set(steered.get().map(|mut clock| {
+            clock.raise(at);
+            clock
+        }));
+    }
+
     /// How often its time had to jump all the same.
     pub(crate) fn clock_steps(&self, dog: usize) -> u64 {
         self.dogs[dog].clock.get().map_or(0, |clock| clock.steps())

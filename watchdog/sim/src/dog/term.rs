@@ -122,6 +122,8 @@ impl World {
             return self.stop(dog, ("its term can't be opened", 50));
         }
         let history = self.journal.folded.clone();
+        self.raise_clock(dog, history.last_at);
+        let at = self.told(dog);
         let mut log = LogView::of(&self.journal);
         let guard = history.rollout.as_ref().and_then(|rollout| rollout.guard.as_deref());
         log.aim(&self.journal, history.stable, guard);
