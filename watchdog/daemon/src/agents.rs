@@ -27,6 +27,8 @@ use crate::cluster::world::Milestone;
 const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
 /// A connection on which nothing comes back for this long is given up.
 const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(2);
+/// A leader leaves because of one agent that does not answer it at most once in this time.
+const LEAVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
 /// The largest answer: a snapshot and what is around it.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
@@ -69,6 +71,10 @@ impl Report {
 #[derive(Debug, Default)]
 pub(crate) struct Agents {
     channels: Mutex<HashMap<String, Channel>>,
+    /// Since when each agent that was asked has not answered.
+    silent: Mutex<HashMap<String, Instant>>,
+    /// When we last left the lead because of an agent.
+    left_for: Mutex<HashMap<String, Instant>>,
 }
 
 impl Agents {
@@ -90,7 +96,9 @@ impl Agents {
                 let fate = if sent { Outcome::Unknown } else { Outcome::Never };
                 return Report::of(fate, "this watchdog stopped leading before the agent answered");
             }
-            let failure = match self.try_act((address, request.clone()), &mut progress_at, &tell).await {
+            let tried = self.try_act((address, request.clone()), &mut progress_at, &tell).await;
+            self.note(address, &tried);
+            let failure = match tried {
                 Ok(result) => return Report::from_result(result),
                 Err(status) if is_final(&status) => {
                     // Refused at the first asking it was not begun; refused again it may have been, before.
@@ -150,7 +158,7 @@ impl Agents {
     ) -> Result<SealReply, Status> {
         let mut client = self.client(address)?;
         let answer = tokio::time::timeout(patience, client.seal(request)).await;
-        Ok(answer.map_err(|_| Status::deadline_exceeded("the agent did not answer"))??.into_inner())
+        self.heard(address, answer)
     }
 
     /// Looks at an agent's replicas now.
@@ -162,7 +170,54 @@ impl Agents {
     ) -> Result<LookReply, Status> {
         let mut client = self.client(address)?;
         let answer = tokio::time::timeout(patience, client.look(request)).await;
-        Ok(answer.map_err(|_| Status::deadline_exceeded("the agent did not answer"))??.into_inner())
+        self.heard(address, answer)
+    }
+
+    fn heard<T>(
+        &self,
+        address: &str,
+        answer: Result<Result<tonic::Response<T>, Status>, tokio::time::error::Elapsed>,
+    ) -> Result<T, Status> {
+        let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("the agent did not answer")));
+        self.note(address, &answer);
+        answer.map(tonic::Response::into_inner)
+    }
+
+    fn note<T>(&self, address: &str, answer: &Result<T, Status>) {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        let unheard = |status: &Status| matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded);
+        if answer.as_ref().is_err_and(unheard) {
+            silent.entry(address.to_owned()).or_insert_with(Instant::now);
+        } else {
+            silent.remove(address);
+        }
+    }
+
+    /// Whether everybody who was asked answered.
+    pub(crate) fn all_answer(&self) -> bool {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// Those of these agents that have not answered for so long.
+    pub(crate) fn silent_for(&self, patience: Duration, addresses: &[String]) -> Vec<String> {
+        let mut silent = self.silent.lock().unwrap_or_else(PoisonError::into_inner);
+        // Who is not in the group any more is not missed.
+        silent.retain(|address, _| addresses.contains(address));
+        let long = silent.iter().filter(|(_, since)| since.elapsed() > patience);
+        long.map(|(address, _)| address.clone()).collect()
+    }
+
+    /// Whether to leave the lead to others because of this agent, whom they may reach: not twice in a while, or they
+    /// would leave it to each other when nobody does.
+    pub(crate) fn may_leave_for(&self, address: &str) -> bool {
+        let mut left = self.left_for.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain(|_, at| at.elapsed() < LEAVE_AGAIN_AFTER);
+        let may = !left.contains_key(address);
+        if may {
+            left.insert(address.to_owned(), Instant::now());
+            self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
+        }
+        may
     }
 
     fn client(&self, address: &str) -> Result<AgentClient<Channel>, Status> {

@@ -20,6 +20,7 @@ use crate::cluster::lead::{Lead, Stop};
 /// answer is no reason to stop: nothing is recorded, so nothing is done.
 pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
     lead.observe().await?;
+    lead.check_that_agents_hear_us().await?;
     let Some(now) = lead.catch_up().await? else {
         lead.refuse_operators()?;
         return Ok(lead.retry_at());

@@ -11,24 +11,14 @@ use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::rollout::expected;
 
 use crate::dog::Mind;
-use crate::net::Node;
 use crate::world::World;
 
 /// What keeps it from rest, and the known mistake that it comes from; `None` when nothing does.
 pub(crate) fn restless(world: &mut World) -> Option<(String, Option<&'static str>)> {
     let what = what(world)?;
     let leader = world.dogs.iter().find(|dog| dog.lead.is_some()).and_then(|dog| dog.mind.as_ref());
-    let leads = world.dogs.iter().position(|dog| dog.lead.is_some());
-    let mut hosts = (0..world.hosts.len()).map(Node::Host);
-    let reaches = leads.is_some_and(|dog| hosts.any(|host| world.net.is_whole(Node::Dog(dog), host)));
-    let known = match () {
-        () if leads.is_some() && !reaches => Some("a leader that can't reach any agent does not leave"),
-        () if leader.is_some_and(|mind| waits_for_the_unsettled(world, mind)) => {
-            Some("who serves another version after an order of unknown fate stays disturbed")
-        }
-        () => None,
-    };
-    Some((what, known))
+    let waits = leader.is_some_and(|mind| waits_for_the_unsettled(world, mind));
+    Some((what, waits.then_some("who serves another version after an order of unknown fate stays disturbed")))
 }
 
 /// Whether somebody is not touched for the sake of one that serves, and only the fate of an order to it is not known.

@@ -1,7 +1,7 @@
 //! Lead: one term of one leader: what it holds, and how it waits between checks.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use uuid::Uuid;
@@ -14,6 +14,7 @@ use watchdog_membership::obituary;
 use watchdog_membership::records::Paths;
 use watchdog_membership::term::{Lost, Term, TermError};
 use watchdog_ports::journal_error::{JournalError, Remedy};
+use watchdog_proto::agent::LookRequest;
 
 use crate::agents::Agents;
 use crate::cluster::books::{Batch, Books};
@@ -28,6 +29,9 @@ use crate::cycle;
 /// How soon a journal that did not answer is asked again, in milliseconds.
 const RETRY_MS: u64 = 100;
 
+/// An agent that does not answer is asked so often whether it hears us, and waited for so long.
+const ASK_AGAIN_EVERY: Duration = Duration::from_secs(2);
+const ASK_AGAIN_PATIENCE: Duration = Duration::from_millis(500);
 /// How often the group is tidied, in milliseconds.
 const TIDY_EVERY_MS: u64 = 10_000;
 
@@ -49,6 +53,9 @@ pub(crate) enum Stop {
     /// The journal can't be reached from here, but from elsewhere.
     #[error("the journal can't be reached from here, but another watchdog can reach it")]
     CutOff,
+    /// An agent is in the group, and does not answer us.
+    #[error("the agent at {0} is in the group and does not answer this watchdog; another may reach it")]
+    Unheard(String),
     /// What it measures time with was set.
     #[error("this machine's clock was set by more than a minute; leases and soaks are counted anew")]
     ClockSet,
@@ -69,6 +76,8 @@ pub(crate) struct Lead {
     pub(crate) unread: Unread,
     pub(crate) resign_after: Duration,
     pub(crate) tidied_at: Time,
+    /// When it last asked an agent again because it had not answered.
+    pub(crate) asked_again_at: Option<Instant>,
     /// How often the clock had stepped when the term began.
     pub(crate) clock_steps: u64,
     /// What was seen and is not judged yet.
@@ -263,6 +272,34 @@ impl Lead {
         // A term must be confirmed well before half of its session's time-out is over.
         let longest = now.plus_ms(interval.min(self.term.tree().timeout_ms() / 8));
         wanted.map_or(longest, |wanted| wanted.min(longest))
+    }
+
+    /// Leaves when an agent that is in the group has not answered us for as long as after which a leader without a
+    /// journal leaves, and there is another who may reach it.
+    pub(crate) async fn check_that_agents_hear_us(&mut self) -> Result<(), Stop> {
+        if self.agents.all_answer() || self.asked_again_at.is_some_and(|at| at.elapsed() < ASK_AGAIN_EVERY) {
+            return Ok(());
+        }
+        self.asked_again_at = Some(Instant::now());
+        let (addresses, cluster, others) = {
+            let world = self.world.lock();
+            let present = world.observation.hosts.values().filter(|host| host.is_present());
+            let lives = world.observation.replicas.values().flat_map(|seen| seen.lives.values());
+            let members = lives.filter_map(|life| life.member.as_ref()).map(|member| &member.address);
+            let addresses: Vec<String> = present.map(|host| &host.address).chain(members).cloned().collect();
+            let others = world.contenders.iter().any(|other| other.watchdog != self.id);
+            (addresses, world.cluster.to_string(), others)
+        };
+        for address in self.agents.silent_for(self.resign_after, &addresses) {
+            // Nobody may have asked it since.
+            let request = LookRequest { cluster: cluster.clone(), replicas: Vec::new() };
+            let answer = self.agents.look(&address, request, ASK_AGAIN_PATIENCE).await;
+            let silent = answer.is_err() && !self.agents.silent_for(self.resign_after, &addresses).is_empty();
+            if others && silent && self.agents.may_leave_for(&address) {
+                return Err(Stop::Unheard(address));
+            }
+        }
+        Ok(())
     }
 
     /// The one place that decides what a failure of the journal means for a leader.

@@ -144,7 +144,7 @@ impl ClusterTask {
         shutdown: &mut crate::shutdown::Shutdown,
     ) -> Duration {
         match self.session(tree, shutdown).await {
-            Ok(Stop::CutOff | Stop::Resigned(_)) => self.identity.stay_out,
+            Ok(Stop::CutOff | Stop::Unheard(_) | Stop::Resigned(_)) => self.identity.stay_out,
             Ok(stop) => {
                 tracing::info!(cluster = %self.cluster, %stop, "not leading any more");
                 Duration::ZERO
@@ -285,6 +285,7 @@ impl ClusterTask {
             sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
             resign_after: self.identity.resign_after,
             tidied_at: books.now(),
+            asked_again_at: None,
             clock_steps: self.world.lock().clock_steps(),
             // Whatever a follower saw it did not judge.
             unjudged: Looked::All,

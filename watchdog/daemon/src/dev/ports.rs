@@ -1,7 +1,9 @@
 //! Ports: chosen before the processes start, because each stays with its process across restarts.
 
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::{Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
@@ -9,6 +11,9 @@ use anyhow::Context as _;
 /// Below what the kernel gives to outgoing connections, one of which might else take the port while its owner restarts.
 const FIRST: u16 = 10_000;
 const COUNT: u16 = 2_000;
+
+/// A lock file for each port that was chosen, held until this process ends, however it ends.
+static RESERVED: Mutex<Vec<File>> = Mutex::new(Vec::new());
 
 /// An address for each of `count` watchdogs: from `first` on, or free ones, preferably those of `earlier`.
 pub(super) fn watchdogs(
@@ -53,6 +58,22 @@ fn given(address: SocketAddr) -> anyhow::Result<TcpListener> {
     })
 }
 
+/// Keeps a port from another `watchdog dev` that chooses while its owner starts or restarts; true also where that can't
+/// be told.
+fn reserve(port: u16) -> bool {
+    let directory = std::env::temp_dir().join("watchdog-dev-ports");
+    // Each user may have made it first; then the others choose as if it were not there.
+    let _ = std::fs::create_dir(&directory);
+    let Ok(file) = OpenOptions::new().create(true).append(true).open(directory.join(port.to_string())) else {
+        return true;
+    };
+    let is_ours = !matches!(file.try_lock(), Err(TryLockError::WouldBlock));
+    if is_ours {
+        RESERVED.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+    }
+    is_ours
+}
+
 fn free(ip: IpAddr, earlier: Option<SocketAddr>) -> anyhow::Result<TcpListener> {
     if let Some(listener) = earlier.and_then(|address| TcpListener::bind(address).ok()) {
         return Ok(listener);
@@ -63,6 +84,7 @@ fn free(ip: IpAddr, earlier: Option<SocketAddr>) -> anyhow::Result<TcpListener> 
         let offset = (start + u32::from(step)) % u32::from(COUNT);
         FIRST + u16::try_from(offset).unwrap_or_default()
     });
-    let mut bound = candidates.filter_map(|port| TcpListener::bind(SocketAddr::new(ip, port)).ok());
+    let ours = candidates.filter(|port| reserve(*port));
+    let mut bound = ours.filter_map(|port| TcpListener::bind(SocketAddr::new(ip, port)).ok());
     bound.next().with_context(|| format!("no free port on {ip} from {FIRST} to {}", FIRST + COUNT - 1))
 }

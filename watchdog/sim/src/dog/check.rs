@@ -1,6 +1,10 @@
 //! Check: looks, reads along, and proves that it still leads.
 
+use std::collections::BTreeSet;
+
 use watchdog_core::ids::Time;
+use watchdog_core::observation::HostSeen;
+use watchdog_core::plan::Agent;
 use watchdog_core::record::{Body, Entry};
 
 use super::Looked;
@@ -13,6 +17,9 @@ use crate::zoo::Holder;
 
 /// How soon a journal that did not answer is asked again.
 pub(super) const RETRY_MS: u64 = 100;
+
+/// A leader leaves because of one agent that does not answer it at most once in this time.
+const LEAVE_AGAIN_AFTER_MS: u64 = 600_000;
 
 /// What becomes of a request to the journal.
 enum Passage {
@@ -40,6 +47,9 @@ impl World {
         (lead.check_at, lead.is_busy, lead.again, lead.seen_at) = (u64::MAX, true, false, now);
         self.figures.checks += 1;
         let seen = self.observe(dog);
+        if self.is_unheard(dog) {
+            return self.stop(dog, ("an agent does not answer it", self.setup.stay_out_ms));
+        }
         if let Some(lead) = self.dogs[dog].lead.as_mut() {
             let earlier = std::mem::replace(&mut lead.unjudged, Looked::Nothing);
             lead.unjudged = earlier.and(seen);
@@ -60,6 +70,57 @@ impl World {
                 self.journal_failed(dog, fault);
             }
         }
+    }
+
+    /// Whether an agent has not answered for so long that a leader leaves, because another may reach it.
+    fn is_unheard(&mut self, dog: usize) -> bool {
+        let (now, patience) = (self.now, self.setup.resign_after_ms);
+        let others = (0..self.dogs.len()).any(|other| other != dog && self.dogs[other].turn.is_some());
+        let never = self.lacks(Safeguard::Resign);
+        let observation = self.dogs[dog].mind.as_ref().map(|mind| &mind.observation);
+        let present = |agent: &&Agent| match (agent, observation) {
+            (Agent::Host(host), Some(seen)) => seen.hosts.get(host).is_some_and(HostSeen::is_present),
+            (Agent::Replica(replica, life), Some(seen)) => {
+                let seen = seen.replicas.get(replica).and_then(|seen| seen.lives.get(life));
+                seen.is_some_and(|life| life.member.is_some())
+            }
+            _ => false,
+        };
+        let silent = |agent: &&Agent| {
+            let Some((index, _)) = self.whereabouts(agent) else { return true };
+            !self.hosts[index].is_up() || !self.net.is_whole(Node::Dog(dog), Node::Host(index))
+        };
+        let Some(lead) = self.dogs[dog].lead.as_ref() else { return false };
+        let asked = lead.calls.values().filter(|call| call.sent > 1).map(|call| &call.order.agent);
+        let asked = asked.chain(lead.seals.keys().map(|(agent, _)| agent));
+        let looked = self.looked_through(dog);
+        let asked = asked.chain(&looked);
+        let unheard: BTreeSet<Agent> = asked.filter(present).filter(silent).cloned().collect();
+        let it = &mut self.dogs[dog];
+        let Some(lead) = it.lead.as_mut() else { return false };
+        lead.unheard.retain(|agent, _| unheard.contains(agent));
+        for agent in unheard {
+            lead.unheard.entry(agent).or_insert(now);
+        }
+        it.left_for.retain(|_, at| now - *at < LEAVE_AGAIN_AFTER_MS);
+        let mut long =
+            lead.unheard.iter().filter(|(_, since)| now - **since > patience).map(|(agent, _)| agent);
+        let Some(agent) = long.find(|agent| !it.left_for.contains_key(*agent)).cloned() else {
+            return false;
+        };
+        if others && !never {
+            it.left_for.insert(agent, now);
+        }
+        others && !never
+    }
+
+    /// The agents that are asked to look again at what is suspect.
+    fn looked_through(&self, dog: usize) -> Vec<Agent> {
+        let Some(mind) = self.dogs[dog].mind.as_ref() else { return Vec::new() };
+        let suspects = mind.strikes.suspects();
+        let seen = suspects.iter().filter_map(|replica| mind.observation.replicas.get(replica));
+        let alive = seen.flat_map(|seen| seen.lives.values()).filter(|life| life.is_alive());
+        alive.map(|life| Agent::Host(life.host.clone())).collect()
     }
 
     /// Ends a check; the next is as late as may be, or so soon.

@@ -139,6 +139,8 @@ pub struct Lead {
     pub seen_at: u64,
     /// When the group was last tidied.
     pub tidied_at: u64,
+    /// Since when agents that it asks do not answer it.
+    pub unheard: BTreeMap<Agent, u64>,
     /// Its steps that a host agent did not answer.
     pub doubts: BTreeSet<StepId>,
     /// How often its clock had stepped when the term began.
@@ -166,6 +168,8 @@ pub struct Dog {
     pub clock: Cell<Option<Clock>>,
     /// Counts what must not reach it any more: runs and terms.
     pub term: u64,
+    /// When it last left the lead because of an agent.
+    pub left_for: BTreeMap<Agent, u64>,
     /// Whether it will try to open a session.
     pub will_begin: bool,
     /// Its session.

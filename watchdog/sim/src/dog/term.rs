@@ -145,6 +145,7 @@ impl World {
             confirmed_at: minted.at,
             calls: std::collections::BTreeMap::new(),
             seals: std::collections::BTreeMap::new(),
+            unheard: std::collections::BTreeMap::new(),
             doubts: std::collections::BTreeSet::new(),
             heard: Vec::new(),
             ended: Vec::new(),

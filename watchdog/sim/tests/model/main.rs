@@ -23,10 +23,11 @@
 //! Placement, and so proof of death. An agent that hears of an epoch by its watch: whoever hears less takes more.
 //! A journal restored from a backup. Embedded agents, which differ in having no lease ([`Mutant::TrustsOldEpoch`]).
 //!
-//! *Where the model is stricter* than the code that it was made from: a leader closes its own order only once the agent
-//! has said something after which it can't be begun ([`Mutant::GivesUpUnsealed`]); what became of one that stays unknown
-//! is told by the agent, not by the group ([`Mutant::SettlesByGroup`]); and a death that the record knows counts before
-//! the group shows it ([`Mutant::GroupBeforeRecord`]). With any one of the three missing the budget can be broken.
+//! *What it taught.* A leader closes its own order only once the agent has said something after which it can't be begun
+//! ([`Mutant::GivesUpUnsealed`]), and a death that the record knows counts before the group shows it
+//! ([`Mutant::GroupBeforeRecord`]): both are so since. *Where it is stricter* than the code: what became of an order that
+//! stays unknown is told by the agent, not by the group ([`Mutant::SettlesByGroup`]; the code waits out a lease first),
+//! and so it is with embedded agents, whose orders are closed when they are not answered in time.
 //!
 //! What is exhausted in a second here is a fraction of what `cargo run --release -p watchdog-sim --example model`
 //! exhausts.
