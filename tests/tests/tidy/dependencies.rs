@@ -3,11 +3,13 @@
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Our crates, and which of ours each may build on. Dependencies point up the layout's list, never down.
-const ALLOWED: [(&str, &[&str]); 17] = [
+const ALLOWED: [(&str, &[&str]); 18] = [
     ("watchdog-proto", &[]),
     ("watchdog-core", &[]),
     // Every crate in which a process may be told to die; it is nothing in a release build.
     ("watchdog-crash-points", &[]),
+    // Every crate that listens or connects.
+    ("watchdog-trust", &[]),
     ("watchdog-sim", &["watchdog-core"]),
     ("watchdog-ports", &["watchdog-core"]),
     ("watchdog-journal", &["watchdog-ports", "watchdog-core", "watchdog-crash-points"]),
@@ -21,11 +23,12 @@ const ALLOWED: [(&str, &[&str]); 17] = [
             "watchdog-ports",
             "watchdog-journal",
             "watchdog-membership",
+            "watchdog-trust",
         ],
     ),
-    ("watchdogctl", &["watchdog-proto", "watchdog-core"]),
-    ("replica_agent", &["watchdog-proto", "watchdog-membership", "watchdog-core", "watchdog-crash-points"]),
-    ("replica-agent", &["watchdog-proto", "watchdog-membership", "watchdog-core", "watchdog-crash-points"]),
+    ("watchdogctl", &["watchdog-proto", "watchdog-core", "watchdog-trust"]),
+    ("replica_agent", AGENT),
+    ("replica-agent", AGENT),
     ("scoring-server", &["replica_agent"]),
     // Everyone's tests build on its rigs, so it builds on nobody, and speaks to what it tests like any stranger.
     ("watchdog-tests", &["watchdog-proto"]),
@@ -49,6 +52,10 @@ const ALLOWED: [(&str, &[&str]); 17] = [
     ("watchdog-faults", &["watchdog-core", "watchdog-proto", "watchdog-sim", "watchdog-tests"]),
     ("xtask", &[]),
 ];
+
+/// What both agents build on.
+const AGENT: &[&str] =
+    &["watchdog-proto", "watchdog-membership", "watchdog-core", "watchdog-crash-points", "watchdog-trust"];
 
 /// What the core may use: data, errors and hashing.
 const CORE_LIBRARIES: [&str; 5] = ["serde", "serde_json", "serde_json_canonicalizer", "sha2", "thiserror"];
