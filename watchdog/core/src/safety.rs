@@ -45,7 +45,9 @@ pub fn may_touch(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
         return Err(Reason::Quarantined { why: why.clone() });
     }
     hold_on(replica.as_str(), input)?;
-    if let Some(host) = home(input, replica) {
+    // A second life on a host that is held is touched with the first.
+    let alive = lives(input, replica).filter(|(_, life)| life.is_alive()).map(|(_, life)| &life.host);
+    for host in home(input, replica).into_iter().chain(alive) {
         hold_on(host.as_str(), input)?;
     }
     if let Some(obstacle) = obstacle_to(replica, input) {

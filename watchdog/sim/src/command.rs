@@ -7,15 +7,19 @@ use std::process::ExitCode;
 
 use crate::figures::{Figures, ratio};
 use crate::mutant::Safeguard;
+use crate::nemesis::FLAPPING;
 use crate::run::{Mode, Order, PERMANENT_KINDS, run};
 use crate::shrink::shrink;
 
 /// How it is used.
 const USAGE: &str = "usage:
   watchdog-sim --seed N [--mode liveness] [--mutant WORD] [--minutes M] [--strict] [--story]
-  watchdog-sim run --seeds A..B [--mode liveness] [--mutant WORD] [--minutes M] [--strict] [-o json]
+  watchdog-sim run --seeds A..B [--mode liveness] [--mutant WORD] [--minutes M] [--flapping] [--strict] [-o json]
   watchdog-sim traces --seeds A..B [--mode liveness] [--minutes M]
   watchdog-sim mutants [--seeds N] [--only WORD] [--kills K]";
+
+/// A day of flapping at the usual pace would end in quarantine within the hour, and then nothing is healed wrongly.
+const FLAPPING_RARER: u64 = 20;
 
 /// What is asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,12 +43,22 @@ pub enum Form {
     Json,
 }
 
+/// Which harm is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Weather {
+    /// Any.
+    All,
+    /// Only such as comes and goes by itself.
+    Flapping,
+}
+
 /// How it is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Asked {
     liveness: bool,
     mutant: Option<Safeguard>,
     minutes: u64,
+    weather: Weather,
     story: bool,
     strict: bool,
 }
@@ -52,18 +66,22 @@ pub struct Asked {
 impl Asked {
     /// Fifteen minutes of harm in safety mode.
     fn of(mutant: Option<Safeguard>) -> Self {
-        Self { liveness: false, mutant, minutes: 15, story: false, strict: false }
+        Self { liveness: false, mutant, minutes: 15, weather: Weather::All, story: false, strict: false }
     }
 
     /// The order for one seed.
     fn order(&self, seed: u64) -> Order {
         let mode = if self.liveness { Mode::Liveness(seed % PERMANENT_KINDS) } else { Mode::Safety };
         let harm_ms = self.minutes * 60_000;
-        let kinds = self.mutant.map_or(&[][..], Safeguard::kinds);
+        let (kinds, rarer) = match self.weather {
+            Weather::All => (self.mutant.map_or(&[][..], Safeguard::kinds), 1),
+            Weather::Flapping => (&FLAPPING[..], FLAPPING_RARER),
+        };
         Order {
             mode,
             mutant: self.mutant,
             kinds,
+            rarer,
             harm_ms,
             tells: self.story,
             strict: self.strict,
@@ -94,6 +112,7 @@ impl Command {
                 "--minutes" => asked.minutes = number(value()?)?,
                 "--mode" => asked.liveness = value()? == "liveness",
                 "--story" => asked.story = true,
+                "--flapping" => asked.weather = Weather::Flapping,
                 "--strict" => asked.strict = true,
                 "--mutant" | "--only" => {
                     let word = value()?;

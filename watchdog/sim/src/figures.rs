@@ -12,6 +12,7 @@ use watchdog_core::record::Body;
 use crate::audit::{Truth, begins};
 use crate::fact::Fact;
 use crate::nemesis::KINDS;
+use crate::zoo::Holder;
 
 /// How a replica's trouble goes on.
 #[derive(Debug, Clone, Copy, Default)]
@@ -44,8 +45,10 @@ pub struct Figures {
     pub answers_lost: u64,
     /// Heals that were begun.
     pub heals: u64,
-    /// Those of replicas that were well.
+    /// Those that ended, or put another in the place of, a replica that was well and in touch.
     pub false_heals: u64,
+    /// Those of replicas that were well on a host that was out of touch, which nobody can tell from a lost one.
+    pub out_of_touch: u64,
     /// Goals achieved, rejected.
     pub achieved: u64,
     /// See `achieved`.
@@ -125,12 +128,15 @@ impl Figures {
         let target = &truth.journal.folded;
         let stable = target.stable.and_then(|stable| target.marked_hashes.get(&stable));
         let candidate = target.rollout.as_ref().map(|rollout| &rollout.state_hash);
-        let mut lives = truth.lives_of(replica);
-        let well = lives.any(|life| {
+        let well = truth.lives_of(replica).filter(|life| {
             let right = Some(&life.hash) == stable || Some(&life.hash) == candidate;
             right && life.well_since.is_some_and(|since| truth.now - since > 5_000)
         });
-        self.false_heals += u64::from(ends && well);
+        let in_touch: Vec<bool> = well.map(|life| is_in_touch(life.host, truth)).collect();
+        if ends && !in_touch.is_empty() {
+            let wrong = in_touch.contains(&true);
+            *(if wrong { &mut self.false_heals } else { &mut self.out_of_touch }) += 1;
+        }
     }
 
     /// Adds those of another run.
@@ -148,6 +154,7 @@ impl Figures {
         self.answers_lost += other.answers_lost;
         self.heals += other.heals;
         self.false_heals += other.false_heals;
+        self.out_of_touch += other.out_of_touch;
         self.achieved += other.achieved;
         self.rejected += other.rejected;
         self.quarantines += other.quarantines;
@@ -182,8 +189,8 @@ impl Figures {
         let false_share = 100.0 * ratio(self.false_heals, self.heals.max(1));
         let _ = writeln!(
             text,
-            "heals                {} ({} of replicas that were well: {false_share:.2} %)",
-            self.heals, self.false_heals
+            "heals                {} ({} of replicas that were well: {false_share:.2} %; {} well, but out of touch)",
+            self.heals, self.false_heals, self.out_of_touch
         );
         let _ = writeln!(
             text,
@@ -225,11 +232,18 @@ impl Figures {
             "kinds": kinds,
             "heals": self.heals,
             "false_heals": self.false_heals,
+            "out_of_touch": self.out_of_touch,
             "detection": spread(&self.detection_ms),
             "decision": spread(&self.decision_ms),
             "heal": spread(&self.heal_ms),
         })
     }
+}
+
+/// Whether the agent of a host holds a session that the coordination service hears of.
+fn is_in_touch(host: usize, truth: &Truth<'_>) -> bool {
+    let mut sessions = truth.zoo.sessions.values();
+    sessions.any(|session| session.holder == Holder::Agent(host) && session.silent_since.is_none())
 }
 
 /// One number in the terms of another.

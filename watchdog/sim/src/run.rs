@@ -50,6 +50,8 @@ pub struct Order {
     pub faults: Option<Vec<Fault>>,
     /// The only kinds of harm, each as often as it stands here; none: all.
     pub kinds: &'static [usize],
+    /// So many times as long from one harm to the next as the seed would draw; 0 is as 1.
+    pub rarer: u64,
     /// Whether the story is told.
     pub tells: bool,
     /// Whether known mistakes end it too.
@@ -112,7 +114,8 @@ pub fn run(order: &Order) -> Outcome {
 }
 
 fn drawn_faults(setup: &Setup, order: &Order, (rng, until): (&mut Rng, u64)) -> Vec<Fault> {
-    let mut faults = schedule(setup, rng, ((HARM_FROM_MS, until), order.kinds));
+    let gap_ms = setup.gap_ms * order.rarer.max(1);
+    let mut faults = schedule(setup, rng, ((HARM_FROM_MS, until), gap_ms, order.kinds));
     if let Mode::Liveness(kind) = order.mode {
         let at = HARM_FROM_MS + order.harm_ms / 2;
         let broken = permanent(setup, rng, kind % PERMANENT_KINDS);

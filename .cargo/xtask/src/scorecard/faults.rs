@@ -1,7 +1,7 @@
 //! Faults: the rows that the real-fault suite measures.
 
 use super::ask::{self, number};
-use super::figure::Figure;
+use super::figure::{Figure, spread};
 use super::{Family, Size};
 use crate::programs::cargo;
 
@@ -24,7 +24,12 @@ fn faults(size: Size) -> anyhow::Result<Vec<Figure>> {
         Figure::of(
             10,
             sound && interleavings == 0 && faults >= size.of(60, 5_000),
-            format!("{faults} faults, {interleavings} interleavings, {violations} violations"),
+            format!(
+                "{faults} faults, {interleavings} interleavings, {violations} violations; heal {}, false heals {} of {}",
+                spread(&told["heal"]),
+                number(&told, "false_heals")?,
+                number(&told, "heals")?,
+            ),
         ),
         Figure::of(11, seen >= size.of(1, 100), format!("{seen} seen of {sent} orders")),
         Figure::of(17, sound && acts == 0 && ms > 0, format!("{acts} in {} s", ms / 1_000)),

@@ -63,6 +63,11 @@ pub(super) fn thousands(number: u64) -> String {
     text
 }
 
+/// How long something took, of what programs say of it.
+pub(super) fn spread(times: &serde_json::Value) -> String {
+    format!("p50 {} ms p99 {} ms", times["p50_ms"], times["p99_ms"])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,6 +1,6 @@
 //! Landmarks: the crash points between what a check has written and what is done about it, by what was written.
 
-use watchdog_core::ids::StepId;
+use watchdog_core::ids::{PlanId, StepId};
 use watchdog_core::plan::Act;
 use watchdog_core::record::{Body, Entry, Mark};
 use watchdog_crash_points::crash_point;
@@ -13,7 +13,7 @@ pub(crate) fn pass(world: &World, entries: &[Entry]) {
         match &entry.body {
             Body::Convicted { .. } => crash_point!("daemon.conviction.committed"),
             Body::PlanRecorded { .. } => crash_point!("daemon.plan.committed"),
-            Body::Intended { step, .. } => intended(world, step),
+            Body::Intended { plan, step, .. } => intended(world, plan, step),
             Body::Closed { .. } => crash_point!("daemon.result.committed"),
             Body::Died { .. } => crash_point!("daemon.death.committed"),
             Body::Sealed { .. } => crash_point!("daemon.seal.committed"),
@@ -26,8 +26,9 @@ pub(crate) fn pass(world: &World, entries: &[Entry]) {
 }
 
 /// The leader's own steps but probes are done by being written, and so are passed above.
-fn intended(world: &World, id: &StepId) {
-    let mut steps = world.history.open_plans.values().flat_map(|open| &open.plan.steps);
+fn intended(world: &World, plan: &PlanId, id: &StepId) {
+    // The plan may have ended with the same entries.
+    let mut steps = world.plans.get(plan).into_iter().flat_map(|story| &story.plan.steps);
     match steps.find(|step| step.id == *id).map(|step| &step.act) {
         Some(Act::Snapshot { .. }) => crash_point!("daemon.step.snapshot"),
         Some(Act::Drain { .. }) => crash_point!("daemon.step.drain"),

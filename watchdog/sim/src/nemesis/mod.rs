@@ -98,6 +98,9 @@ pub const KINDS: [&str; 28] = [
     "message reordered",
 ];
 
+/// Those after which everything is as before without anybody's help: replicas, links and machines that flap.
+pub const FLAPPING: [usize; 9] = [1, 3, 5, 10, 11, 12, 13, 14, 21];
+
 impl Harm {
     /// Its place among [`KINDS`].
     pub fn kind(&self) -> usize {

@@ -11,12 +11,15 @@ use crate::setup::Setup;
 /// Versions that don't work, with the words of [`crate::life::TRAITS`].
 const BAD: [&str; 6] = ["dies-at-start", "dies", "hangs", "fails-to-load", "sickens", "lies"];
 
-/// The harm of one run, from `from` to `until`; of some kinds only, where any are named.
-pub fn schedule(setup: &Setup, rng: &mut Rng, ((from, until), kinds): ((u64, u64), &[usize])) -> Vec<Fault> {
+/// When harm is done, how long it is from one to the next, and of which kinds it is; none: all.
+type Pace<'a> = ((u64, u64), u64, &'a [usize]);
+
+/// The harm of one run.
+pub fn schedule(setup: &Setup, rng: &mut Rng, ((from, until), gap_ms, kinds): Pace<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut at = from;
     loop {
-        at += rng.range(1, 2 * setup.gap_ms);
+        at += rng.range(1, 2 * gap_ms);
         if at >= until {
             return faults;
         }
