@@ -8,9 +8,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::ids::{HostId, ReplicaId, Time};
+use crate::ids::{HostId, Incarnation, ReplicaId, Time};
 use crate::input::PlanInput;
-use crate::planner::case::lives;
+use crate::observation::Presence;
+use crate::planner::case::{lives, serves};
 use crate::refusal::{Reason, StormAwaits};
 
 /// A storm that stands.
@@ -66,27 +67,49 @@ fn is_large_share(part: usize, total: usize, share: f64) -> bool {
     part as f64 >= share * total as f64
 }
 
-/// Since when a replica that ran is absent without anybody's word that it is dead.
+/// Since when a life of a replica that does not serve is out of sight, without anybody's word that it is dead.
 fn vanished_at(replica: &ReplicaId, input: &PlanInput) -> Option<Time> {
-    if lives(input, replica).any(|(_, life)| life.is_alive()) || is_being_healed(replica, input) {
+    // One that runs and does not serve would be replaced too, though another life of it may be out of sight.
+    if serves(input, replica) || is_being_healed(replica, input) {
         return None;
     }
-    let (host, told) = newest_life(replica, input)?;
-    if told || says_gone(host, input) {
-        return None;
-    }
+    let unproven = lives_out_of_sight(replica, input);
+    let newest = newest_of(replica, input)?;
     let absent = input.observation.replicas.get(replica).and_then(|seen| seen.absent_since);
-    Some(absent.unwrap_or(input.now))
+    // A newer life was only ordered when an older one was out of sight, so its host's silence is what counts.
+    let since = |(life, host): (&Incarnation, &&HostId)| {
+        let absent = absent.filter(|_| *life == newest);
+        absent.or_else(|| gone_since(host, input)).unwrap_or(input.now)
+    };
+    unproven.iter().map(since).max()
 }
 
-/// The newest life of a replica, where it ran, and whether an obituary tells of it; `None` when it never lived.
-fn newest_life<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<(&'a HostId, bool)> {
-    let seen = lives(input, replica).last().map(|(id, life)| (id, &life.host, life.obituary.is_some()));
+/// Every life that is out of sight without anybody's word that it is over, and where it was.
+fn lives_out_of_sight<'a>(replica: &ReplicaId, input: &'a PlanInput) -> BTreeMap<Incarnation, &'a HostId> {
+    let ordered = || input.history.lives.get(replica).into_iter().flatten();
+    let seen = lives(input, replica).map(|(id, life)| (id, &life.host));
+    let mut unproven: BTreeMap<Incarnation, &HostId> =
+        ordered().map(|past| (past.incarnation, &past.host)).chain(seen).collect();
+    unproven.retain(|id, host| {
+        let told = lives(input, replica).any(|(it, life)| it == *id && life.obituary.is_some())
+            || ordered().any(|past| past.incarnation == *id && past.obituary.is_some());
+        let alive = lives(input, replica).any(|(it, life)| it == *id && life.is_alive());
+        !told && !alive && !says_gone(host, input)
+    });
+    unproven
+}
+
+/// The newest life of a replica by the order of the record, which is not that of names; `None` when it never lived.
+fn newest_of(replica: &ReplicaId, input: &PlanInput) -> Option<Incarnation> {
     let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
-    let ordered = ordered.map(|past| (past.incarnation, &past.host, past.obituary.is_some()));
-    match (seen, ordered) {
-        (Some(seen), Some(ordered)) if seen.0 == ordered.0 => Some((seen.1, seen.2 || ordered.2)),
-        (seen, ordered) => seen.max(ordered).map(|(_, host, told)| (host, told)),
+    let seen = || lives(input, replica).map(|(id, _)| id).max();
+    ordered.map(|past| past.incarnation).or_else(seen)
+}
+
+fn gone_since(host: &HostId, input: &PlanInput) -> Option<Time> {
+    match input.observation.hosts.get(host)?.presence {
+        Presence::Gone { since } => Some(since),
+        Presence::Present => None,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::plan::{Act, Agent, Plan, PlanStatus};
 use crate::policy::Remedy;
 
 use super::Objection;
-use super::facts::{held_to, is_present, seen, serves, touched};
+use super::facts::{held_to, is_present, last_place, seen, serves, touched};
 
 const HOUR_MS: u64 = 3_600_000;
 
@@ -79,8 +79,7 @@ fn spared<'a>(
     let may = leaving.iter().all(leaves) && (another || leaving.iter().all(|replica| live(replica)));
     let lost = input.replicas.keys().filter(|replica| {
         let gone = || {
-            let last = super::facts::places(input, replica).last_key_value().map(|(_, host)| *host);
-            last.is_some_and(|host| !is_present(input, host)) && !serves(input, replica)
+            last_place(input, replica).is_some_and(|host| !is_present(input, host)) && !serves(input, replica)
         };
         input.history.quarantined.contains_key(*replica) || gone()
     });

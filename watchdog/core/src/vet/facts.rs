@@ -48,6 +48,16 @@ pub(super) fn places<'a>(input: &'a PlanInput, replica: &ReplicaId) -> BTreeMap<
     places
 }
 
+/// Where a replica runs, or ran last by the order of the record: leaders whose clocks differ name incarnations, and so
+/// the newest name need not be the newest life.
+pub(super) fn last_place<'a>(input: &'a PlanInput, replica: &ReplicaId) -> Option<&'a HostId> {
+    let seen = || seen(input, replica).into_iter().flatten();
+    let running = seen().rev().find(|(_, life)| life.is_alive());
+    let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
+    let of_seen = |(_, life): (_, &'a Life)| &life.host;
+    running.map(of_seen).or(ordered.map(|past| &past.host)).or_else(|| seen().next_back().map(of_seen))
+}
+
 /// Whether a life of the replica takes work, as far as is seen, and is not recorded as dead.
 pub(super) fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
     let recorded = input.history.lives.get(replica).into_iter().flatten();

@@ -3,12 +3,13 @@
 use std::collections::BTreeSet;
 
 use crate::finding::Subject;
+use crate::ids::HostId;
 use crate::input::PlanInput;
 use crate::observation::Sight;
 use crate::plan::{Agent, Plan};
 
 use super::Objection;
-use super::facts::{places, seen, touched};
+use super::facts::{last_place, seen, touched};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let mut objections = Vec::new();
@@ -49,7 +50,7 @@ fn hosts<'a>(plan: &'a Plan, input: &'a PlanInput) -> BTreeSet<&'a str> {
     let homes = touched(plan).into_iter().flat_map(|replica| {
         let running = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
         let running: Vec<&str> = running.map(|(_, life)| life.host.as_str()).collect();
-        let last = places(input, replica).last_key_value().map(|(_, host)| host.as_str());
+        let last = last_place(input, replica).map(HostId::as_str);
         if running.is_empty() { last.into_iter().collect() } else { running }
     });
     agents.chain(homes).collect()

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::ids::{HostId, ReplicaId, Time};
+use crate::ids::{HostId, Incarnation, ReplicaId, Time};
 use crate::input::PlanInput;
-use crate::observation::{HostSeen, Life};
+use crate::observation::{HostSeen, Life, Presence};
 use crate::plan::{Act, Plan};
 
 use super::Objection;
-use super::facts::{is_present, places, seen};
+use super::facts::{is_present, places, seen, serves};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let starts = plan.steps.iter().filter(|step| matches!(step.act, Act::Start { .. }));
@@ -29,19 +29,31 @@ fn is_trusted(last: Time, input: &PlanInput) -> bool {
     observation.fenced_write_at.is_some_and(|written| written > last) && 2 * present >= hosts.len()
 }
 
-/// Since when the newest life is gone, when nobody says what became of it and no operator said to go on.
+/// Since when a life may be only out of sight: nobody says what became of it, and no operator said to go on.
 fn silent_since(replica: &ReplicaId, input: &PlanInput) -> Option<Time> {
-    let places = places(input, replica);
-    let (newest, host) = places.iter().next_back()?;
-    let life = seen(input, replica).and_then(|lives| lives.get(newest));
-    let mut past = input.history.lives.get(replica).into_iter().flatten();
-    let told = life.is_some_and(|life| life.obituary.is_some())
-        || past.any(|past| past.incarnation == *newest && past.obituary.is_some());
-    let alive = seen(input, replica).is_some_and(|lives| lives.values().any(Life::is_alive));
-    if told || alive || is_present(input, host) {
+    if serves(input, replica) {
         return None;
     }
-    let since =
-        input.observation.replicas.get(replica).and_then(|seen| seen.absent_since).unwrap_or(input.now);
+    let told = |incarnation: &Incarnation| {
+        let life = seen(input, replica).and_then(|lives| lives.get(incarnation));
+        let mut past = input.history.lives.get(replica).into_iter().flatten();
+        life.is_some_and(|life| life.obituary.is_some())
+            || past.any(|past| past.incarnation == *incarnation && past.obituary.is_some())
+    };
+    let silent =
+        |(incarnation, host): (&Incarnation, &&HostId)| !told(incarnation) && !is_present(input, host);
+    let lives = places(input, replica);
+    let unseen: Vec<_> = lives.iter().filter(|life| silent(*life)).collect();
+    let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
+    let newest = ordered.map(|past| &past.incarnation).or(lives.keys().next_back())?;
+    let absent = input.observation.replicas.get(replica).and_then(|seen| seen.absent_since);
+    let since = |(incarnation, host): (&Incarnation, &&HostId)| {
+        let gone = match input.observation.hosts.get(*host).map(|host| host.presence) {
+            Some(Presence::Gone { since }) => Some(since),
+            _ => None,
+        };
+        absent.filter(|_| incarnation == newest).or(gone).unwrap_or(input.now)
+    };
+    let since = unseen.into_iter().map(since).max()?;
     input.history.storm_released_at.is_none_or(|released| released <= since).then_some(since)
 }

@@ -51,6 +51,10 @@ pub(crate) fn happen(world: &mut World, line: &str) {
 fn of_replica(world: &mut World, name: &str, words: &[&str]) -> bool {
     match words {
         ["exits"] => world.die(name, None),
+        ["newest-exits"] => {
+            let newest = world.seen(name).lives.keys().next_back().copied();
+            world.die(name, newest);
+        }
         ["vanishes", ms] => world.vanish(name, ago(number(ms))),
         ["hangs"] => {
             let process = world.process(name);

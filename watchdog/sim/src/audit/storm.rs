@@ -8,9 +8,7 @@ use crate::fact::Fact;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Storm {
-    has_newer: bool,
-}
+pub(super) struct Storm;
 
 impl Audit for Storm {
     fn name(&self) -> &'static str {
@@ -36,13 +34,6 @@ impl Audit for Storm {
         let starts = plan.steps.iter().filter(|step| matches!(step.act, Act::Start { .. }));
         let replaced: Vec<&ReplicaId> =
             starts.filter_map(|step| step.replica.as_ref()).filter(|it| runs_on_unseen(it)).collect();
-        let has_newer = |replica: &&ReplicaId| {
-            let newest = judged.history.lives.get(*replica).and_then(|lives| lives.back());
-            newest.is_some_and(|newest| {
-                truth.lives_of(replica).all(|life| life.incarnation < newest.incarnation)
-            })
-        };
-        self.has_newer = replaced.iter().any(has_newer);
         let total = truth.declared().len();
         let share = policy.storm_share;
         #[expect(clippy::cast_precision_loss, reason = "numbers of replicas are small")]
@@ -55,8 +46,5 @@ impl Audit for Storm {
                 replaced.len()
             )
         })
-    }
-    fn known(&self, _: &Truth<'_>) -> Option<&'static str> {
-        self.has_newer.then_some("a storm counts by the newest lives, and not by older ones that came back")
     }
 }
