@@ -37,7 +37,9 @@ pub enum AgentError {
         reason: LoadError,
     },
     /// Without TLS nothing listens where others could reach it.
-    #[error("{address} is not a loopback address; without TLS (WATCHDOG_TLS_CA, _CERT and _KEY) an agent listens on 127.0.0.0/8 or ::1 only")]
+    #[error(
+        "{address} is not a loopback address; without TLS (WATCHDOG_TLS_CA, _CERT and _KEY) an agent listens on 127.0.0.0/8 or ::1 only"
+    )]
     NotLoopback {
         /// Where it was told to listen.
         address: SocketAddr,

@@ -82,12 +82,7 @@ pub(crate) struct Agents {
 impl Agents {
     /// No connections yet.
     pub(crate) fn new(dialer: Dialer) -> Self {
-        Self {
-            dialer,
-            channels: Mutex::default(),
-            silent: Mutex::default(),
-            left_for: Mutex::default(),
-        }
+        Self { dialer, channels: Mutex::default(), silent: Mutex::default(), left_for: Mutex::default() }
     }
 
     /// Carries out a step to its end, and tells of its progress.

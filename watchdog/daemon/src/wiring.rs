@@ -104,7 +104,8 @@ async fn serve(
 /// The certificates that the configuration names. People may come without one: they may have a token.
 fn credentials(config: &Config) -> anyhow::Result<Option<Arc<Credentials>>> {
     let Some(files) = config.tls.clone() else { return Ok(None) };
-    let credentials = Credentials::open(files, Some(Role::Watchdog), Clients::Anybody).context("use [tls]")?;
+    let credentials =
+        Credentials::open(files, Some(Role::Watchdog), Clients::Anybody).context("use [tls]")?;
     credentials.keep_fresh();
     Ok(Some(credentials))
 }

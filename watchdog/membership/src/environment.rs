@@ -169,7 +169,14 @@ impl Environment {
     /// The variables that say this: what a host agent gives to the process.
     pub fn variables(&self) -> BTreeMap<String, String> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
-        let tls = |tls: &Option<Tls>, part: fn(&Tls) -> Option<&PathBuf>| tls.as_ref().and_then(part).map(path);
+        let files = |tls: &Option<Tls>| {
+            let identity = tls.as_ref().and_then(|tls| tls.identity.as_ref());
+            let (certificate, key) =
+                identity.map(|(certificate, key)| (path(certificate), path(key))).unzip();
+            [tls.as_ref().map(|tls| path(&tls.ca)), certificate, key]
+        };
+        let ([coordination_ca, coordination_cert, coordination_key], [ca, cert, key]) =
+            (files(&self.coordination_tls), files(&self.tls));
         let fixed = [
             (CLUSTER, Some(self.cluster.to_string())),
             (REPLICA, Some(self.replica.to_string())),
@@ -177,12 +184,12 @@ impl Environment {
             (INCARNATION, Some(self.incarnation.to_string())),
             (COORDINATION, self.coordination.clone()),
             (COORDINATION_AUTH_FILE, self.coordination_auth_file.as_ref().map(path)),
-            (COORDINATION_TLS_CA, tls(&self.coordination_tls, ca)),
-            (COORDINATION_TLS_CERT, tls(&self.coordination_tls, certificate)),
-            (COORDINATION_TLS_KEY, tls(&self.coordination_tls, key)),
-            (TLS_CA, tls(&self.tls, ca)),
-            (TLS_CERT, tls(&self.tls, certificate)),
-            (TLS_KEY, tls(&self.tls, key)),
+            (COORDINATION_TLS_CA, coordination_ca),
+            (COORDINATION_TLS_CERT, coordination_cert),
+            (COORDINATION_TLS_KEY, coordination_key),
+            (TLS_CA, ca),
+            (TLS_CERT, cert),
+            (TLS_KEY, key),
             (SESSION_TIMEOUT_MS, Some(self.session_timeout_ms.to_string())),
             (EPOCH, Some(self.epoch.to_string())),
             (STATE_FILE, Some(path(&self.state_file))),
@@ -199,18 +206,6 @@ impl Environment {
         let variable = parameter_variable(name);
         self.parameters.get(&variable[PARAMETER_PREFIX.len()..]).map(String::as_str)
     }
-}
-
-fn ca(tls: &Tls) -> Option<&PathBuf> {
-    Some(&tls.ca)
-}
-
-fn certificate(tls: &Tls) -> Option<&PathBuf> {
-    tls.identity.as_ref().map(|(certificate, _)| certificate)
-}
-
-fn key(tls: &Tls) -> Option<&PathBuf> {
-    tls.identity.as_ref().map(|(_, key)| key)
 }
 
 /// The variable that carries a program parameter: `WATCHDOG_PARAM_MAX_SIZE` for `max-size`.

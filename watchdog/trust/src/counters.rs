@@ -130,7 +130,8 @@ impl Counters {
         let count = tally.count.fetch_add(1, Ordering::Relaxed) + 1;
         let now_ms = u64::try_from(self.since.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
         let told_at_ms = tally.told_at_ms.load(Ordering::Relaxed);
-        let is_due = told_at_ms == 0 || Duration::from_millis(now_ms.saturating_sub(told_at_ms)) >= TOLD_EVERY;
+        let is_due =
+            told_at_ms == 0 || Duration::from_millis(now_ms.saturating_sub(told_at_ms)) >= TOLD_EVERY;
         let ours = is_due
             && tally
                 .told_at_ms

@@ -102,7 +102,8 @@ impl Credentials {
         let stamp = self.files.stamp();
         let known = {
             let current = self.current();
-            current.stamp == stamp || current.broken.as_ref().is_some_and(|(broken, said)| *said && *broken == stamp)
+            current.stamp == stamp
+                || current.broken.as_ref().is_some_and(|(broken, said)| *said && *broken == stamp)
         };
         if known {
             return false;
@@ -291,11 +292,7 @@ fn client(files: &TlsFiles, material: &Material, servers: Servers) -> Result<Arc
 }
 
 fn not_a_pair(paths: &IdentityFiles) -> impl Fn(Error) -> TlsError {
-    |source| TlsError::NotAPair {
-        certificate: paths.certificate.clone(),
-        key: paths.key.clone(),
-        source,
-    }
+    |source| TlsError::NotAPair { certificate: paths.certificate.clone(), key: paths.key.clone(), source }
 }
 
 /// An error and its causes as one line.

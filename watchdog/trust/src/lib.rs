@@ -12,7 +12,7 @@ mod error;
 mod facts;
 mod files;
 mod gate;
-#[cfg(feature = "mint")]
+#[cfg(any(feature = "mint", test))]
 pub mod mint;
 mod orders;
 mod peer;
@@ -20,6 +20,8 @@ mod refusal;
 mod role;
 mod seats;
 mod servers;
+#[cfg(test)]
+mod tests;
 mod wire;
 
 pub use connection::{CertificateIdentity, Connection};

@@ -116,10 +116,11 @@ impl Authority {
     /// A [`MintError`]
     pub fn from_pem(minted: Minted) -> Result<Self, MintError> {
         let key = KeyPair::from_pem(&minted.key);
-        let key =
-            key.map_err(|source| MintError { operation: "read the key of the certificate authority", source })?;
+        let key = key
+            .map_err(|source| MintError { operation: "read the key of the certificate authority", source })?;
         let issuer = Issuer::from_ca_cert_pem(&minted.certificate, key);
-        let issuer = issuer.map_err(|source| MintError { operation: "read the certificate authority", source })?;
+        let issuer =
+            issuer.map_err(|source| MintError { operation: "read the certificate authority", source })?;
         Ok(Self { issuer, minted })
     }
 

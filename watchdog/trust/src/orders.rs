@@ -32,7 +32,9 @@ impl<S> Orders<S> {
 
     fn admit(&self, path: &str, connection: Option<&Connection>) -> Result<(), Status> {
         let Some(connection) = connection else {
-            return Err(Status::permission_denied("nothing is known of this connection, so it may order nothing"));
+            return Err(Status::permission_denied(
+                "nothing is known of this connection, so it may order nothing",
+            ));
         };
         if !connection.encrypted {
             return Ok(());

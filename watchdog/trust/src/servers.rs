@@ -1,5 +1,6 @@
 //! Servers: judges the certificate of a server to whom we connect: its authority, its time, its host, and its role.
 
+use std::fmt;
 use std::sync::Arc;
 
 use tokio_rustls::rustls::client::WebPkiServerVerifier;
@@ -21,11 +22,18 @@ pub(crate) struct ServersOfRole {
 }
 
 /// A server with a good certificate that is for something else.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the certificate of {name:?} is not of the role {wanted}")]
 struct NotThatRole {
     name: String,
     wanted: Role,
+}
+
+impl fmt::Debug for NotThatRole {
+    /// As a sentence: that is how the library shows it to people.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 impl ServersOfRole {

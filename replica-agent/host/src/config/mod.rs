@@ -215,7 +215,9 @@ impl Config {
             ));
         }
         if listen.ip().is_unspecified() {
-            return Err(format!("{listen} is no address that watchdogs could be told; give the one at which they reach this host"));
+            return Err(format!(
+                "{listen} is no address that watchdogs could be told; give the one at which they reach this host"
+            ));
         }
         Ok(())
     }
@@ -320,17 +322,6 @@ mod tests {
                 "0.0.0.0:7000",
                 "agent.toml:2: listen: 0.0.0.0:7000 is reachable from other machines",
             ),
-            (
-                "[coordination]",
-                "[tls]\nca = \"/no/ca\"\n[coordination]",
-                "agent.toml:6: ca: certificate must be given too",
-            ),
-            (
-                "[coordination]",
-                "[tls]\nca = \"/no/ca\"\ncertificate = \"/no/c\"\nkey = \"/no/k\"\n[coordination]",
-                "agent.toml:7: certificate: cannot read the certificate authority /no/ca: No such file",
-            ),
-            ("url =", "tls_key = \"/k\"\nurl =", "agent.toml:6: tls_certificate: tls_ca must be given too"),
             ("127.0.0.1:0", "localhost", "agent.toml:2: invalid socket address syntax"),
             ("[\"demo\"]", "[]", "agent.toml:4: clusters: names no cluster"),
             ("[\"demo\"]", "[\"demo\", \"demo\"]", "agent.toml:4: clusters: names demo twice"),
@@ -372,6 +363,27 @@ mod tests {
             ),
             ("\"port\",", "\"prot\",", "agent.toml:9: unknown value `prot`; did you mean `port`?"),
         ];
+        told(&table);
+    }
+
+    #[test]
+    fn half_of_the_certificates_is_a_mistake_too() {
+        told(&[
+            (
+                "[coordination]",
+                "[tls]\nca = \"/no/ca\"\n[coordination]",
+                "agent.toml:6: ca: certificate must be given too",
+            ),
+            (
+                "[coordination]",
+                "[tls]\nca = \"/no/ca\"\ncertificate = \"/no/c\"\nkey = \"/no/k\"\n[coordination]",
+                "agent.toml:7: certificate: cannot read the certificate authority /no/ca: No such file",
+            ),
+            ("url =", "tls_key = \"/k\"\nurl =", "agent.toml:6: tls_certificate: tls_ca must be given too"),
+        ]);
+    }
+
+    fn told(table: &[(&str, &str, &str)]) {
         for (from, to, expected) in table {
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.starts_with(expected), "{to}: {error}");

@@ -37,10 +37,12 @@ impl TlsTable {
         let given = keys.iter().find(|(_, path)| path.is_some()).map(|(key, _)| *key);
         match (given, lacking, self.files()) {
             (Some(given), Some(lacking), _) => Err((given, format!("{lacking} must be given too"))),
-            (Some(_), None, Some(files)) => match Credentials::open(files, Some(Role::Agent), Clients::Certified) {
-                Ok(_) => Ok(()),
-                Err(error) => Err(("certificate", format!("{:#}", anyhow::Error::new(error)))),
-            },
+            (Some(_), None, Some(files)) => {
+                match Credentials::open(files, Some(Role::Agent), Clients::Certified) {
+                    Ok(_) => Ok(()),
+                    Err(error) => Err(("certificate", format!("{:#}", anyhow::Error::new(error)))),
+                }
+            }
             _ => Ok(()),
         }
     }

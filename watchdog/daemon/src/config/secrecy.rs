@@ -37,7 +37,10 @@ pub(super) fn coordination(
         return Ok(None);
     };
     if url.get_ref().starts_with("embedded:") {
-        return Err((place, "the embedded service never leaves this machine; leave the tls_ keys out".to_owned()));
+        return Err((
+            place,
+            "the embedded service never leaves this machine; leave the tls_ keys out".to_owned(),
+        ));
     }
     let (ca, identity) = match (ca, certificate, key) {
         (Some(ca), None, None) => (ca, None),
@@ -59,10 +62,7 @@ pub(super) fn coordination(
 
 type Three = (Spanned<PathBuf>, Spanned<PathBuf>, Spanned<PathBuf>);
 
-fn together(
-    keys: [Option<Spanned<PathBuf>>; 3],
-    names: [&'static str; 3],
-) -> Result<Option<Three>, Broken> {
+fn together(keys: [Option<Spanned<PathBuf>>; 3], names: [&'static str; 3]) -> Result<Option<Three>, Broken> {
     let place = keys.iter().flatten().map(Spanned::span).next();
     let lacking: Vec<&str> =
         keys.iter().zip(names).filter(|(key, _)| key.is_none()).map(|(_, name)| name).collect();

@@ -183,7 +183,8 @@ fn the_example_names_every_key_and_shows_the_defaults() {
         .map(|line| line.strip_prefix("# ").filter(|bare| bare.contains(" = ")).unwrap_or(line));
     // Files that must be there.
     let named = ["auth_file", "tls_", "ca = ", "certificate = ", "key = "];
-    let all = all.filter(|line| !named.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n");
+    let all =
+        all.filter(|line| !named.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n");
     let spelt_out = Config::parse(Path::new("example"), &all).unwrap();
     assert_eq!(spelt_out.address.as_deref(), Some(example.advertised(example.listen).as_str()));
     let spelt_out = Config { address: None, ..spelt_out };

@@ -185,9 +185,10 @@ impl Stage<'_> {
         say(format_args!("coordination {coordination}"));
         say(format_args!("journal {}", hidden(journal.as_str())));
         let watchdogs = ports::watchdogs(options.listen, options.watchdogs, &earlier.watchdogs)?;
-        let certificates = match options.tls {
-            true => Some(Certificates::make(self.home.path(), options.watchdogs, options.hosts)?),
-            false => None,
+        let certificates = if options.tls {
+            Some(Certificates::make(self.home.path(), options.watchdogs, options.hosts)?)
+        } else {
+            None
         };
         let layout = Layout { watchdogs, hosts: options.hosts, coordination, journal, certificates };
         layout.write(self.home, programs)?;
