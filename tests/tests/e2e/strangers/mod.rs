@@ -96,7 +96,8 @@ fn keep(directory: &Path, name: &str, minted: &Minted) -> Visitor {
 
 /// Waits until a log tells of somebody who was turned away for this cause.
 fn until_told(place: &Place, cause: &str) {
-    let told = format!("cause=\"{cause}\"");
+    // Between the field and its value there may be colours.
+    let told = format!("\"{cause}\"");
     wait_for(&format!("{told} in the log of the {}", place.what), Duration::from_secs(20), || {
         std::fs::read_to_string(&place.log).ok().filter(|log| log.contains(&told))
     })
