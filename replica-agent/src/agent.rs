@@ -18,6 +18,8 @@ use watchdog_core::ids::StepId;
 use watchdog_membership::environment::{Addresses, Environment, StateFile};
 use watchdog_membership::records::{Health, MemberRecord};
 use watchdog_membership::tree::Connect;
+use watchdog_membership::wire::Tls;
+use watchdog_trust::{Clients, Credentials, Gate, Role, TlsError, TlsFiles};
 
 use crate::application::Application;
 use crate::checks::Checks;
@@ -79,7 +81,7 @@ impl Agent {
         &self.environment
     }
 
-    /// Listens here instead of on a free port of 127.0.0.1; loopback only.
+    /// Listens here instead of on a free port of 127.0.0.1; beyond loopback only when the environment names certificates.
     #[must_use]
     pub fn listen(self, address: SocketAddr) -> Self {
         Self { listen: address, ..self }
@@ -156,14 +158,16 @@ impl Agent {
             None => group::connector(&self.environment)?,
         };
         let us = Identity::of_this_process(&self.environment)?;
-        let listener = self.bind().await?;
+        let gate = self.gate()?;
+        let listener = self.bind(&gate).await?;
         let address = listener.local_addr().map_err(AgentError::system("tell where it listens"))?;
-        let address = format!("http://{address}");
+        let scheme = if gate.credentials.is_some() { "https" } else { "http" };
+        let address = format!("{scheme}://{address}");
         let server = self.server(us, application)?;
 
         let portrait = Portrait::new(&server.us, address.clone(), self.service.clone());
         let record = watch::Sender::new(portrait.shown().clone());
-        let tasks = Tasks::start(&server, listener, portrait, &record);
+        let tasks = Tasks::start(&server, (listener, gate), portrait, &record);
         self.announce(address)?;
 
         let hook = std::mem::replace(&mut self.on_declared_dead, Box::new(|| ()));
@@ -182,8 +186,22 @@ impl Agent {
         Ok(())
     }
 
-    async fn bind(&self) -> Result<TcpListener, AgentError> {
-        if !self.listen.ip().is_loopback() {
+    /// How watchdogs are let in: by their certificates, when the environment names ours.
+    fn gate(&self) -> Result<Gate, AgentError> {
+        let identity = |tls: &Tls| -> Option<TlsFiles> {
+            let (certificate, key) = tls.identity.clone()?;
+            Some(TlsFiles::new(tls.ca.clone(), certificate, key))
+        };
+        let Some(tls) = &self.environment.tls else { return Ok(Gate::default()) };
+        let files = identity(tls).ok_or(AgentError::Tls(TlsError::NoIdentity))?;
+        let credentials = Credentials::open(files, Some(Role::Agent), Clients::Certified);
+        let credentials = credentials.map_err(AgentError::Tls)?;
+        credentials.keep_fresh();
+        Ok(Gate::new(Some(credentials)))
+    }
+
+    async fn bind(&self, gate: &Gate) -> Result<TcpListener, AgentError> {
+        if !self.listen.ip().is_loopback() && gate.credentials.is_none() {
             return Err(AgentError::NotLoopback { address: self.listen });
         }
         TcpListener::bind(self.listen).await.map_err(AgentError::system("listen for watchdogs"))

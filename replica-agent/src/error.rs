@@ -8,6 +8,7 @@ use watchdog_core::ids::Version;
 use watchdog_core::state::Hash;
 use watchdog_membership::environment::EnvironmentError;
 use watchdog_membership::tree::BoxError;
+use watchdog_trust::TlsError;
 
 use crate::application::LoadError;
 
@@ -36,11 +37,16 @@ pub enum AgentError {
         reason: LoadError,
     },
     /// Without TLS nothing listens where others could reach it.
-    #[error("{address} is not a loopback address; without TLS an agent listens on 127.0.0.0/8 or ::1 only")]
+    #[error(
+        "{address} is not a loopback address; without TLS (WATCHDOG_TLS_CA, _CERT and _KEY) an agent listens on 127.0.0.0/8 or ::1 only"
+    )]
     NotLoopback {
         /// Where it was told to listen.
         address: SocketAddr,
     },
+    /// The certificates that the environment names can't be used.
+    #[error("the certificates of the embedded agent cannot be used")]
+    Tls(#[source] TlsError),
     /// The url of the coordination service can't be used.
     #[error("the coordination service {url:?} cannot be used")]
     Coordination {

@@ -37,7 +37,7 @@ pub(crate) fn connector(environment: &Environment) -> Result<Option<Arc<dyn Conn
         }
     };
     let session_timeout = Duration::from_millis(environment.session_timeout_ms);
-    let options = wire::Options { session_timeout, digest, ..wire::Options::default() };
+    let options = wire::Options { session_timeout, digest, tls: environment.coordination_tls.clone() };
     wire::connector(url, options).map(Some).map_err(|source| error(source.into()))
 }
 

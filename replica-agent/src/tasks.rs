@@ -6,9 +6,9 @@ use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
-use tonic::transport::server::TcpIncoming;
 use watchdog_membership::records::MemberRecord;
 use watchdog_proto::agent::agent_server::AgentServer;
+use watchdog_trust::{Gate, Limits, Orders, Role};
 
 use crate::error::AgentError;
 use crate::server::{Server, Service};
@@ -23,15 +23,19 @@ pub(crate) struct Tasks(Vec<tokio::task::JoinHandle<()>>);
 impl Tasks {
     pub(crate) fn start(
         server: &Arc<Server>,
-        listener: TcpListener,
+        (listener, gate): (TcpListener, Gate),
         portrait: Portrait,
         record: &watch::Sender<MemberRecord>,
     ) -> Self {
         let (reporter, health) = tonic_health::server::health_reporter();
         let agent = AgentServer::new(Service(server.clone())).max_decoding_message_size(MESSAGE_BYTES_MAX);
-        let router = tonic::transport::Server::builder().add_service(health).add_service(agent);
-        // Without this small answers wait for the other side's delayed acknowledgement.
-        let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
+        // The host agent looks, too: that is its probe.
+        let agent = Orders::new(agent, gate.counters.clone(), &[("Look", Role::Agent)]);
+        let builder = tonic::transport::Server::builder();
+        // Whoever is there answers; whoever is silent makes room in the end.
+        let mut builder = builder.http2_keepalive_interval(Some(Limits::PING_EVERY));
+        let router = builder.add_service(health).add_service(agent);
+        let incoming = gate.incoming(listener);
         let serve = async move {
             if let Err(error) = router.serve_with_incoming(incoming).await {
                 tracing::error!(error = crate::error::sentence(&error), "the agent no longer listens");

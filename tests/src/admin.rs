@@ -12,6 +12,7 @@ use watchdog_proto::admin::{
 };
 
 use crate::dev::Dev;
+use crate::visitor::Visitor;
 
 /// Asks the leader of the demo cluster something over gRPC.
 fn ask<T>(
@@ -22,7 +23,11 @@ fn ask<T>(
     let leader = status["leader"]["address"].as_str().context("nobody leads")?.to_owned();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let client = AdminClient::connect(leader).await.context("reach the leader")?;
+        let channel = match dev.certificates() {
+            Some(directory) => Visitor::citizen(&directory, "admin").connect(&leader).await,
+            None => Channel::from_shared(leader)?.connect().await.map_err(anyhow::Error::from),
+        };
+        let client = AdminClient::new(channel.context("reach the leader")?);
         // The error is the sentence alone, because that is what tests look at.
         let reply = call(client).await.map_err(|status| anyhow::anyhow!("{}", status.message()))?;
         Ok(reply.into_inner())

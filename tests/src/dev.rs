@@ -83,6 +83,11 @@ impl Dev {
         self.directory.path().join("dev")
     }
 
+    /// Where everybody's certificates stand, with `--tls`.
+    pub fn certificates(&self) -> Option<PathBuf> {
+        Some(self.home().join("tls")).filter(|directory| directory.join("ca.pem").is_file())
+    }
+
     /// The process id of `watchdog dev` itself.
     pub fn pid(&self) -> u32 {
         self.process.pid()
@@ -127,6 +132,11 @@ impl Dev {
     pub fn ctl_command(&self, arguments: &[&str]) -> anyhow::Result<Command> {
         let mut command = Command::new(program("watchdogctl")?);
         command.args(arguments).env("WATCHDOG_ENDPOINTS", &self.endpoints).env("WATCHDOG_CLUSTER", "demo");
+        if let Some(directory) = self.certificates() {
+            command.env("WATCHDOG_TLS_CA", directory.join("ca.pem"));
+            command.env("WATCHDOG_TLS_CERT", directory.join("admin.pem"));
+            command.env("WATCHDOG_TLS_KEY", directory.join("admin.key"));
+        }
         Ok(command)
     }
 

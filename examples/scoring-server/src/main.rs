@@ -53,8 +53,9 @@ async fn serve() -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     let bound = listener.local_addr()?;
     let url = format!("http://{bound}");
-    // Whoever reaches the service reaches the agent beside it; the agent itself never listens beyond this machine.
-    let beside = Some(SocketAddr::new(bound.ip(), 0)).filter(|it| it.ip().is_loopback());
+    // Whoever reaches the service reaches the agent beside it; without TLS the agent never listens beyond this machine.
+    let is_encrypted = agent.environment().tls.is_some();
+    let beside = Some(SocketAddr::new(bound.ip(), 0)).filter(|it| is_encrypted || it.ip().is_loopback());
     let agent = match beside {
         Some(address) => agent.listen(address),
         None => agent,

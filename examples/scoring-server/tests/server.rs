@@ -62,6 +62,8 @@ impl Server {
             incarnation: INCARNATION.parse().unwrap(),
             coordination: Some(coordination.to_owned()),
             coordination_auth_file: None,
+            coordination_tls: None,
+            tls: None,
             session_timeout_ms: 2_000,
             epoch: Epoch(1),
             state_file: directory.path().join("state.json"),

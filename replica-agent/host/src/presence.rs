@@ -41,7 +41,8 @@ pub(crate) fn connect(config: &Config) -> anyhow::Result<Arc<dyn Connect>> {
         None => None,
     };
     let session_timeout = Duration::from_millis(coordination.session_timeout_ms);
-    let options = Options { session_timeout, digest, tls: None };
+    let tls = coordination.tls().map_err(|(key, reason)| anyhow::anyhow!("coordination.{key}: {reason}"))?;
+    let options = Options { session_timeout, digest, tls };
     connector(&coordination.url, options).context("coordination.url")
 }
 

@@ -11,10 +11,9 @@ use anyhow::Context;
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_stream::StreamExt;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server as Tonic;
 use watchdog_proto::agent::agent_server::AgentServer;
+use watchdog_trust::{Clients, Credentials, Dialer, Gate, Limits, Orders, Role, Servers};
 
 use crate::config::Config;
 use crate::desk::Desk;
@@ -38,14 +37,22 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     let connect = presence::connect(&config)?;
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("listen on {}", config.listen))?;
-    let address = format!("http://{}", listener.local_addr().context("ask for our own address")?);
+    let credentials = credentials(&config)?;
+    let scheme = if credentials.is_some() { "https" } else { "http" };
+    let address = format!("{scheme}://{}", listener.local_addr().context("ask for our own address")?);
     let dirs =
         Dirs::open(&config.dir).with_context(|| format!("use the directory {}", config.dir.display()))?;
     let _lock = dirs.lock().with_context(|| format!("lock {}", dirs.root().display()))?;
     let ledger = open_ledger(&dirs, &config)?;
     let epochs = ledger.read(|book| book.epochs.clone());
     let fence = Arc::new(Fence::new(Duration::from_millis(config.lease_ms), epochs));
-    let supervisor = Supervisor::new(config.clone(), dirs, ledger.clone(), &address).context("read /proc")?;
+    let supervisor = Supervisor::new(
+        config.clone(),
+        dirs,
+        ledger.clone(),
+        (&address, Dialer::new(credentials.clone(), Servers::Agents)),
+    );
+    let supervisor = supervisor.context("read /proc")?;
     let supervisor = Arc::new(supervisor);
     let inventory = supervisor.take_stock().await.context("record what runs here")?;
     tracing::info!(?inventory, "took stock");
@@ -70,7 +77,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     // The line by which whoever started us knows where we are.
     println!("replica-agent {} listens on {address}", config.host);
     let ended = tokio::select! {
-        served = serve(listener, desk) => served.context("serve"),
+        served = serve(listener, desk, credentials) => served.context("serve"),
         reason = ledger.ruined() => Err(anyhow::Error::new(reason).context("what must be remembered can't be; the next start is a new instance")),
         stopped = stopped() => stopped,
     };
@@ -100,7 +107,19 @@ fn open_ledger(dirs: &Dirs, config: &Config) -> anyhow::Result<Ledger> {
     Ok(ledger)
 }
 
-async fn serve(listener: TcpListener, desk: Arc<Desk>) -> anyhow::Result<()> {
+/// The certificates that the configuration names.
+fn credentials(config: &Config) -> anyhow::Result<Option<Arc<Credentials>>> {
+    let Some(files) = config.tls.files() else { return Ok(None) };
+    let credentials = Credentials::open(files, Some(Role::Agent), Clients::Certified).context("use [tls]")?;
+    credentials.keep_fresh();
+    Ok(Some(credentials))
+}
+
+async fn serve(
+    listener: TcpListener,
+    desk: Arc<Desk>,
+    credentials: Option<Arc<Credentials>>,
+) -> anyhow::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AgentServer<Server>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -110,15 +129,15 @@ async fn serve(listener: TcpListener, desk: Arc<Desk>) -> anyhow::Result<()> {
     let agent = AgentServer::new(Server { desk })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let incoming = TcpListenerStream::new(listener).map(|stream| {
-        // Without this small answers wait for the other side's delayed acknowledgement.
-        stream.inspect(|stream| drop(stream.set_nodelay(true)))
-    });
+    let gate = Gate::new(credentials);
+    let agent = Orders::new(agent, gate.counters.clone(), &[]);
     Tonic::builder()
+        // Whoever is there answers; whoever is silent makes room in the end.
+        .http2_keepalive_interval(Some(Limits::PING_EVERY))
         .add_service(health_service)
         .add_service(reflection)
         .add_service(agent)
-        .serve_with_incoming(incoming)
+        .serve_with_incoming(gate.incoming(listener))
         .await?;
     Ok(())
 }

@@ -175,6 +175,8 @@ pub(crate) fn environment(directory: &TempDir, coordination: Option<String>) -> 
         incarnation: INCARNATION.parse().unwrap(),
         coordination,
         coordination_auth_file: None,
+        coordination_tls: None,
+        tls: None,
         session_timeout_ms: 2_000,
         epoch: Epoch(3),
         state_file: directory.path().join("state.json"),

@@ -1,12 +1,15 @@
 //! Arguments: the command line, with help that teaches by example.
 
+mod certs;
 mod goal;
 
+use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use watchdog_core::ids::{ClusterId, PlanId, ReplicaId};
 
+pub(crate) use self::certs::{CertsCommand, Issue, Machine};
 pub(crate) use self::goal::{ApplyTerms, GoalCommand, RestoreTerms};
 use crate::values::{WhichVersion, duration, moment, sentence};
 
@@ -41,10 +44,19 @@ pub(crate) struct Arguments {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "For every command")]
 pub(crate) struct Common {
-    /// A watchdog, as http://HOST:PORT; repeat it or separate several by commas.
+    /// A watchdog, as http://HOST:PORT or https://HOST:PORT; repeat it or separate several by commas.
     #[arg(long = "endpoint", short = 'e', env = "WATCHDOG_ENDPOINTS", value_name = "URL")]
     #[arg(value_delimiter = ',', global = true)]
     pub(crate) endpoints: Vec<String>,
+    /// Whose signature makes a watchdog's certificate good (PEM), for https:// endpoints.
+    #[arg(long, env = "WATCHDOG_TLS_CA", value_name = "FILE", global = true)]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Your certificate (PEM): it says who you are and what you may do.
+    #[arg(long, env = "WATCHDOG_TLS_CERT", value_name = "FILE", global = true)]
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// Its key (PEM).
+    #[arg(long, env = "WATCHDOG_TLS_KEY", value_name = "FILE", global = true)]
+    pub(crate) tls_key: Option<PathBuf>,
     /// The cluster to speak of.
     #[arg(long, short = 'c', env = "WATCHDOG_CLUSTER", value_name = "NAME", global = true)]
     pub(crate) cluster: Option<ClusterId>,
@@ -142,6 +154,9 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<LeaderCommand>,
     },
+    /// Make and show certificates, for connections that strangers can neither read nor use; asks no watchdog.
+    #[command(subcommand)]
+    Certs(CertsCommand),
 }
 
 /// Why, and for how long.

@@ -1,5 +1,6 @@
 //! Commands: what each of them asks, and in which shape it shows the answer.
 
+pub(crate) mod certs;
 mod events;
 mod goal;
 mod leader;
@@ -37,6 +38,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Release { target } => operate::release(target.to_string(), settings).await,
         Command::Storm(command) => operate::storm(command, settings).await,
         Command::Events { follow, since } => events::run(follow, since, settings).await,
+        Command::Certs(command) => certs::run(command, settings.format),
         Command::Leader { command: None } => leader::show(settings).await,
         Command::Leader { command: Some(command) } => leader::run(&command, settings).await,
     }

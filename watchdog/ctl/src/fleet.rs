@@ -17,8 +17,9 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Response, Status};
+use watchdog_trust::Dialer;
 
-pub(crate) use self::ask::{Client, Said, dial};
+pub(crate) use self::ask::{Client, Said};
 pub(crate) use self::survey::Survey;
 use crate::failure::Failure;
 use crate::screen;
@@ -53,6 +54,7 @@ pub(crate) enum Repeat {
 pub(crate) struct Fleet {
     cluster: String,
     endpoints: Vec<String>,
+    dialer: Dialer,
     timeout: Duration,
 }
 
@@ -83,8 +85,21 @@ enum Attempt {
 
 impl Fleet {
     /// A fleet reached by any of `endpoints`, each question to which may take `timeout`.
-    pub(crate) fn new(cluster: String, endpoints: Vec<String>, timeout: Duration) -> Self {
-        Self { cluster, endpoints, timeout }
+    pub(crate) fn new(
+        cluster: String,
+        (endpoints, dialer): (Vec<String>, Dialer),
+        timeout: Duration,
+    ) -> Self {
+        Self { cluster, endpoints, dialer, timeout }
+    }
+
+    /// Connects to one watchdog.
+    ///
+    /// # Errors
+    ///
+    /// What came in the way.
+    pub(crate) async fn dial(&self, url: &str, patience: Duration) -> Result<Client, Said> {
+        ask::dial((&self.dialer, url), patience).await
     }
 
     /// How long a question may take.
@@ -98,7 +113,7 @@ impl Fleet {
     ///
     /// [`Failure::Unanswered`] when nobody answers at all.
     pub(crate) async fn survey(&self) -> Result<Survey, Failure> {
-        let survey = survey::run(&self.cluster, &self.endpoints, self.timeout).await;
+        let survey = survey::run(&self.cluster, (&self.dialer, &self.endpoints), self.timeout).await;
         if survey.is_silent() { Err(self.unanswered(survey.into_testimonies())) } else { Ok(survey) }
     }
 
@@ -114,7 +129,7 @@ impl Fleet {
         let mut asked = FuturesUnordered::new();
         loop {
             if let Some(endpoint) = waiting.pop_front() {
-                asked.push(ask::once(endpoint, deadline, &call));
+                asked.push(ask::once((&self.dialer, endpoint), deadline, &call));
             } else if asked.is_empty() {
                 return Err(self.verdict(said));
             }
@@ -179,7 +194,7 @@ impl Fleet {
             if !visited.insert(endpoint.clone()) {
                 continue;
             }
-            let (endpoint, answer) = ask::once(endpoint, limits.patience(), call).await;
+            let (endpoint, answer) = ask::once((&self.dialer, endpoint), limits.patience(), call).await;
             let heard = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(heard) => heard,

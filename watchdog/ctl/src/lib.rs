@@ -20,7 +20,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -38,6 +38,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    // Certificates are made before there is anybody to ask.
+    let arguments = match arguments {
+        Arguments { common, command: Command::Certs(command) } => {
+            return commands::certs::run(command, common.output);
+        }
+        arguments => arguments,
+    };
     let settings = Settings::resolve(arguments.common)?;
     // One thread is enough to wait on a few sockets, and is the quickest to start.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -9,7 +9,7 @@ use clap::Parser as _;
 use watchdog_core::goal::Goal;
 use watchdog_proto::admin as wire;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::goal_file::GoalFile;
 use crate::render::{self, Paper};
 use crate::settings::Settings;
@@ -48,6 +48,7 @@ pub fn goal_file(name: &str, bytes: &[u8]) -> Result<Understood, String> {
 /// What the operator is told; help is an answer and no error.
 pub fn command_line(words: impl IntoIterator<Item = OsString>) -> Result<(), String> {
     match Arguments::try_parse_from(words) {
+        Ok(Arguments { command: Command::Certs(_), .. }) => Ok(()),
         Ok(arguments) => Settings::resolve(arguments.common)
             .map(drop)
             .map_err(|failure| failure.message().unwrap_or_default()),

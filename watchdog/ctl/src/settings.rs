@@ -1,5 +1,9 @@
 //! Settings: what every command needs to know, resolved from arguments and environment.
 
+use std::sync::Arc;
+
+use watchdog_trust::{Clients, Credentials, Dialer, Servers, TlsError, TlsFiles};
+
 use crate::arguments::{Common, Format};
 use crate::failure::Failure;
 use crate::fleet::Fleet;
@@ -12,6 +16,10 @@ const NO_ENDPOINT: &str = "which watchdogs? pass --endpoint URL (again for each,
 
 const NO_CLUSTER: &str = "which cluster? pass --cluster NAME or set WATCHDOG_CLUSTER; the one of `watchdog dev` is \
      called demo:\n  export WATCHDOG_CLUSTER=demo";
+
+const NO_AUTHORITY: &str = "whose certificates are good? pass --tls-ca FILE or set WATCHDOG_TLS_CA, too";
+const NO_CERTIFICATE: &str = "whose key is it? pass --tls-cert FILE or set WATCHDOG_TLS_CERT, too";
+const NO_KEY: &str = "a certificate needs its key: pass --tls-key FILE or set WATCHDOG_TLS_KEY, too";
 
 /// See the module.
 #[derive(Debug)]
@@ -32,8 +40,9 @@ impl Settings {
     /// Resolves what was given, and teaches what was not.
     pub(crate) fn resolve(common: Common) -> Result<Self, Failure> {
         let mut endpoints = Vec::new();
+        let tls = certificates(&common)?;
         for given in common.endpoints.iter().map(|text| text.trim()).filter(|text| !text.is_empty()) {
-            let url = values::endpoint(given).map_err(Failure::Usage)?;
+            let url = values::endpoint(given, tls.is_some()).map_err(Failure::Usage)?;
             if !endpoints.contains(&url) {
                 endpoints.push(url);
             }
@@ -42,14 +51,34 @@ impl Settings {
             return Err(Failure::Usage(NO_ENDPOINT.to_owned()));
         }
         let cluster = common.cluster.ok_or_else(|| Failure::Usage(NO_CLUSTER.to_owned()))?.to_string();
+        let dialer = Dialer::new(tls, Servers::Watchdogs);
         Ok(Self {
-            fleet: Fleet::new(cluster.clone(), endpoints, common.timeout),
+            fleet: Fleet::new(cluster.clone(), (endpoints, dialer), common.timeout),
             cluster,
             by: common.by.unwrap_or_else(who),
             format: common.output,
             screen: Screen::of_stdout(),
         })
     }
+}
+
+/// The certificates that were given: those of an authority are enough for whoever has a token.
+fn certificates(common: &Common) -> Result<Option<Arc<Credentials>>, Failure> {
+    let Common { tls_ca, tls_cert, tls_key, .. } = common;
+    let files = match (tls_ca, tls_cert, tls_key) {
+        (None, None, None) => return Ok(None),
+        (Some(ca), Some(certificate), Some(key)) => TlsFiles::new(ca, certificate, key),
+        (Some(ca), None, None) => TlsFiles { ca: ca.clone(), identity: None },
+        (None, _, _) => return Err(Failure::Usage(NO_AUTHORITY.to_owned())),
+        (_, None, _) => return Err(Failure::Usage(NO_CERTIFICATE.to_owned())),
+        (_, _, None) => return Err(Failure::Usage(NO_KEY.to_owned())),
+    };
+    let credentials = Credentials::open(files, None, Clients::Certified);
+    let told = |error: TlsError| {
+        let causes = std::iter::successors(Some(&error as &dyn std::error::Error), |error| error.source());
+        Failure::Usage(causes.map(ToString::to_string).collect::<Vec<_>>().join(": "))
+    };
+    credentials.map(Some).map_err(told)
 }
 
 /// The user and the machine.

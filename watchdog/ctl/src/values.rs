@@ -94,12 +94,17 @@ pub(crate) fn restorable(text: &str) -> Result<Restore, String> {
 /// # Errors
 ///
 /// A sentence, when it is none that we can speak to.
-pub(crate) fn endpoint(text: &str) -> Result<String, String> {
-    let wrong = |why: &str| format!("endpoint {text:?}: {why}; write http://HOST:PORT");
+pub(crate) fn endpoint(text: &str, is_encrypted: bool) -> Result<String, String> {
+    let expected = if is_encrypted { "https" } else { "http" };
+    let wrong = |why: &str| format!("endpoint {text:?}: {why}; write {expected}://HOST:PORT");
     let rest = match text.split_once("://") {
         None => text,
-        Some(("http", rest)) => rest,
-        Some(("https", _)) => return Err(wrong("TLS is not spoken by this version")),
+        Some((scheme, rest)) if scheme == expected => rest,
+        Some(("http", _)) => return Err(wrong("it is not encrypted, and certificates are given")),
+        Some(("https", _)) => {
+            let why = "TLS needs a certificate authority: pass --tls-ca FILE or set WATCHDOG_TLS_CA";
+            return Err(format!("endpoint {text:?}: {why}"));
+        }
         Some((scheme, _)) => return Err(wrong(&format!("scheme {scheme:?} is not known"))),
     };
     let authority = rest.strip_suffix('/').unwrap_or(rest);
@@ -115,7 +120,7 @@ pub(crate) fn endpoint(text: &str) -> Result<String, String> {
         Ok(1..) if !port.starts_with('+') => {}
         _ => return Err(wrong(&format!("{port:?} is not a port"))),
     }
-    let url = format!("http://{authority}");
+    let url = format!("{expected}://{authority}");
     match url.parse::<tonic::transport::Uri>() {
         Ok(_) => Ok(url),
         Err(error) => Err(wrong(&error.to_string())),
@@ -163,12 +168,15 @@ mod tests {
             ("a b:7400", Err("invalid uri")),
         ];
         for (text, expected) in table {
-            match (endpoint(text), expected) {
+            match (endpoint(text, false), expected) {
                 (Ok(url), Ok(expected)) => assert_eq!(url, expected),
                 (Err(error), Err(part)) => assert!(error.contains(part), "{error}"),
                 (found, _) => panic!("{text}: {found:?}"),
             }
         }
+        assert_eq!(endpoint("a:1", true).unwrap(), "https://a:1");
+        assert_eq!(endpoint("https://a:1", true).unwrap(), "https://a:1");
+        assert!(endpoint("http://a:1", true).unwrap_err().contains("not encrypted"));
     }
 
     #[test]

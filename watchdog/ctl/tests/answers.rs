@@ -33,7 +33,7 @@ fn wrong_usage_is_exit_2_and_teaches() {
         (&["events", "--since", "yesterday"], "a duration ago such as 10m"),
         (&["log", "show", "latest"], "write 12, head or stable"),
         (&["--cluster", "no/slash", "status"], "position 3"),
-        (&["--endpoint", "https://h:1", "status"], "TLS is not spoken"),
+        (&["--endpoint", "https://h:1", "status"], "TLS needs a certificate authority"),
         (&["--endpoint", "h", "status"], "the port is missing"),
         (&["--timeout", "0s", "status"], "longer than nothing"),
         (&["statsu"], "similar subcommand exists: 'status'"),

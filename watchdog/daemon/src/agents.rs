@@ -20,6 +20,7 @@ use watchdog_proto::agent::agent_client::AgentClient;
 use watchdog_proto::agent::{
     ActRequest, LookReply, LookRequest, Obituary, SealReply, SealRequest, StepResult,
 };
+use watchdog_trust::Dialer;
 
 use crate::cluster::world::Milestone;
 
@@ -68,8 +69,9 @@ impl Report {
 }
 
 /// Connections to agents, kept open by address.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Agents {
+    dialer: Dialer,
     channels: Mutex<HashMap<String, Channel>>,
     /// Since when each agent that was asked has not answered.
     silent: Mutex<HashMap<String, Instant>>,
@@ -78,6 +80,11 @@ pub(crate) struct Agents {
 }
 
 impl Agents {
+    /// No connections yet.
+    pub(crate) fn new(dialer: Dialer) -> Self {
+        Self { dialer, channels: Mutex::default(), silent: Mutex::default(), left_for: Mutex::default() }
+    }
+
     /// Carries out a step to its end, and tells of its progress.
     ///
     /// `may_act` is asked before each sending: false when we no longer surely lead, or nobody waits for it any more.
@@ -227,27 +234,27 @@ impl Agents {
             if channels.len() >= 512 {
                 channels.clear();
             }
-            channels.insert(address.to_owned(), connect(address)?);
+            channels.insert(address.to_owned(), self.connect(address)?);
         }
         let channel = channels.get(address).cloned().ok_or_else(|| Status::internal("no channel"))?;
         Ok(AgentClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
+    }
+
+    fn connect(&self, address: &str) -> Result<Channel, Status> {
+        let tune = |endpoint: Endpoint| {
+            endpoint
+                .connect_timeout(CONNECT_TIMEOUT)
+                .http2_keep_alive_interval(KEEPALIVE_TIMEOUT)
+                .keep_alive_timeout(KEEPALIVE_TIMEOUT)
+        };
+        let undialable = |error| Status::invalid_argument(format!("not an agent's address: {error}"));
+        self.dialer.channel(address, tune).map_err(undialable)
     }
 }
 
 /// How long a step may go without progress.
 fn timeout_of(request: &ActRequest) -> Duration {
     Duration::from_millis(request.order.as_ref().map_or(0, |order| order.timeout_ms))
-}
-
-fn connect(address: &str) -> Result<Channel, Status> {
-    let endpoint = Endpoint::from_shared(address.to_owned())
-        .map_err(|error| Status::invalid_argument(format!("{address} is not an agent's address: {error}")))?;
-    Ok(endpoint
-        .connect_timeout(CONNECT_TIMEOUT)
-        .tcp_nodelay(true)
-        .http2_keep_alive_interval(KEEPALIVE_TIMEOUT)
-        .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-        .connect_lazy())
 }
 
 /// What an agent says goes into the record, which holds no NUL and no novel.

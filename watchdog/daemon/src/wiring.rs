@@ -7,7 +7,6 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
 use tonic::service::Routes;
 use tonic::transport::Server;
 use watchdog_core::goal::fault::GOAL_BYTES_MAX;
@@ -16,6 +15,7 @@ use watchdog_journal::Journal;
 use watchdog_membership::wire;
 use watchdog_ports::delays::Delays;
 use watchdog_proto::admin::admin_server::AdminServer;
+use watchdog_trust::{Clients, Credentials, Dialer, Gate, Incoming, Limits, Role, Servers};
 
 use crate::admin::AdminService;
 use crate::cluster::{ClusterTask, Handle, Identity};
@@ -39,9 +39,11 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
         () = &mut asked => return Ok(()),
     };
     let options = config.coordination.options()?;
+    let credentials = credentials(&config)?;
     let identity = Identity {
         id: config.id.clone(),
         address: config.advertised(listening),
+        dialer: Dialer::new(credentials.clone(), Servers::Agents),
         resign_after: config.resign_after,
         stay_out: config.stay_out,
     };
@@ -56,7 +58,7 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
         tasks.spawn(task.run(shutdown.clone()));
     }
     tracing::info!(id = %identity.id, address = identity.address, "watchdog serves");
-    let server = serve(listener, Arc::new(clusters), shutdown.clone());
+    let server = serve(Gate::new(credentials).incoming(listener), Arc::new(clusters), shutdown.clone());
     tokio::pin!(server);
     let outcome = tokio::select! {
         outcome = &mut server => outcome,
@@ -75,7 +77,7 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
 }
 
 async fn serve(
-    listener: TcpListener,
+    incoming: Incoming,
     clusters: Arc<BTreeMap<ClusterId, Handle>>,
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
@@ -91,11 +93,21 @@ async fn serve(
     let routes = Routes::from(routes.into_axum_router().merge(http::router(clusters)));
     Server::builder()
         .accept_http1(true)
-        .tcp_nodelay(true)
+        // Whoever is there answers; whoever is silent makes room in the end.
+        .http2_keepalive_interval(Some(Limits::PING_EVERY))
         .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { shutdown.asked().await })
+        .serve_with_incoming_shutdown(incoming, async move { shutdown.asked().await })
         .await
         .context("serve")
+}
+
+/// The certificates that the configuration names. People may come without one: they may have a token.
+fn credentials(config: &Config) -> anyhow::Result<Option<Arc<Credentials>>> {
+    let Some(files) = config.tls.clone() else { return Ok(None) };
+    let credentials =
+        Credentials::open(files, Some(Role::Watchdog), Clients::Anybody).context("use [tls]")?;
+    credentials.keep_fresh();
+    Ok(Some(credentials))
 }
 
 /// Opens the journal, waiting for one that is not there yet: a watchdog that gives up heals nobody.

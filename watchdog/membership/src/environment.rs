@@ -20,6 +20,7 @@ use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, ReplicaId, Versi
 use watchdog_core::state::{Hash, State};
 
 use crate::tree::BoxError;
+use crate::wire::Tls;
 
 /// The cluster's name.
 pub const CLUSTER: &str = "WATCHDOG_CLUSTER";
@@ -33,6 +34,18 @@ pub const INCARNATION: &str = "WATCHDOG_INCARNATION";
 pub const COORDINATION: &str = "WATCHDOG_COORDINATION";
 /// The file with the credentials for the coordination service.
 pub const COORDINATION_AUTH_FILE: &str = "WATCHDOG_COORDINATION_AUTH_FILE";
+/// The file with the certificate authority of the coordination service; with it connections to it are encrypted.
+pub const COORDINATION_TLS_CA: &str = "WATCHDOG_COORDINATION_TLS_CA";
+/// The file with the certificate to show to the coordination service.
+pub const COORDINATION_TLS_CERT: &str = "WATCHDOG_COORDINATION_TLS_CERT";
+/// The file with the key of that certificate.
+pub const COORDINATION_TLS_KEY: &str = "WATCHDOG_COORDINATION_TLS_KEY";
+/// The file with the certificate authority of watchdogs and agents; with it the embedded agent speaks TLS only.
+pub const TLS_CA: &str = "WATCHDOG_TLS_CA";
+/// The file with the certificate of the embedded agent.
+pub const TLS_CERT: &str = "WATCHDOG_TLS_CERT";
+/// The file with the key of that certificate.
+pub const TLS_KEY: &str = "WATCHDOG_TLS_KEY";
 /// How long the coordination service remembers a silent member, in milliseconds.
 pub const SESSION_TIMEOUT_MS: &str = "WATCHDOG_SESSION_TIMEOUT_MS";
 /// The epoch of the order that started this process.
@@ -93,6 +106,10 @@ pub struct Environment {
     pub coordination: Option<String>,
     /// The file with the credentials for it.
     pub coordination_auth_file: Option<PathBuf>,
+    /// How connections to it are encrypted.
+    pub coordination_tls: Option<Tls>,
+    /// The certificates by which the embedded agent and watchdogs know each other.
+    pub tls: Option<Tls>,
     /// How long the group remembers a silent member, in milliseconds.
     pub session_timeout_ms: u64,
     /// The epoch of the order that started it.
@@ -131,6 +148,11 @@ impl Environment {
             incarnation: required(&mut variables, INCARNATION)?,
             coordination: optional(&mut variables, COORDINATION)?,
             coordination_auth_file: optional(&mut variables, COORDINATION_AUTH_FILE)?,
+            coordination_tls: tls(
+                &mut variables,
+                [COORDINATION_TLS_CA, COORDINATION_TLS_CERT, COORDINATION_TLS_KEY],
+            )?,
+            tls: tls(&mut variables, [TLS_CA, TLS_CERT, TLS_KEY])?,
             session_timeout_ms: optional(&mut variables, SESSION_TIMEOUT_MS)?
                 .unwrap_or(SESSION_TIMEOUT_MS_DEFAULT),
             epoch: Epoch(optional(&mut variables, EPOCH)?.unwrap_or_default()),
@@ -147,6 +169,14 @@ impl Environment {
     /// The variables that say this: what a host agent gives to the process.
     pub fn variables(&self) -> BTreeMap<String, String> {
         let path = |path: &PathBuf| path.to_string_lossy().into_owned();
+        let files = |tls: &Option<Tls>| {
+            let identity = tls.as_ref().and_then(|tls| tls.identity.as_ref());
+            let (certificate, key) =
+                identity.map(|(certificate, key)| (path(certificate), path(key))).unzip();
+            [tls.as_ref().map(|tls| path(&tls.ca)), certificate, key]
+        };
+        let ([coordination_ca, coordination_cert, coordination_key], [ca, cert, key]) =
+            (files(&self.coordination_tls), files(&self.tls));
         let fixed = [
             (CLUSTER, Some(self.cluster.to_string())),
             (REPLICA, Some(self.replica.to_string())),
@@ -154,6 +184,12 @@ impl Environment {
             (INCARNATION, Some(self.incarnation.to_string())),
             (COORDINATION, self.coordination.clone()),
             (COORDINATION_AUTH_FILE, self.coordination_auth_file.as_ref().map(path)),
+            (COORDINATION_TLS_CA, coordination_ca),
+            (COORDINATION_TLS_CERT, coordination_cert),
+            (COORDINATION_TLS_KEY, coordination_key),
+            (TLS_CA, ca),
+            (TLS_CERT, cert),
+            (TLS_KEY, key),
             (SESSION_TIMEOUT_MS, Some(self.session_timeout_ms.to_string())),
             (EPOCH, Some(self.epoch.to_string())),
             (STATE_FILE, Some(path(&self.state_file))),
@@ -192,6 +228,23 @@ where
     match value.parse() {
         Ok(parsed) => Ok(Some(parsed)),
         Err(source) => Err(EnvironmentError::Malformed { variable, value, source: source.into() }),
+    }
+}
+
+/// Three variables that name files: a certificate and its key belong together, and with an authority.
+fn tls(
+    variables: &mut BTreeMap<String, String>,
+    [ca, certificate, key]: [&'static str; 3],
+) -> Result<Option<Tls>, EnvironmentError> {
+    let file = |variables: &mut BTreeMap<String, String>, variable| optional::<PathBuf>(variables, variable);
+    let found = (file(variables, ca)?, file(variables, certificate)?, file(variables, key)?);
+    match found {
+        (None, None, None) => Ok(None),
+        (Some(ca), None, None) => Ok(Some(Tls { ca, identity: None })),
+        (Some(ca), Some(certificate), Some(key)) => Ok(Some(Tls { ca, identity: Some((certificate, key)) })),
+        (None, _, _) => Err(EnvironmentError::Missing { variable: ca }),
+        (_, None, _) => Err(EnvironmentError::Missing { variable: certificate }),
+        (_, _, None) => Err(EnvironmentError::Missing { variable: key }),
     }
 }
 
@@ -312,6 +365,11 @@ mod tests {
             incarnation: "0197c7a0-5f3e-7c2d-8000-3f2a6b1c9d4e".parse().unwrap(),
             coordination: Some("embedded://127.0.0.1:9".into()),
             coordination_auth_file: None,
+            coordination_tls: Some(Tls { ca: "/zk/ca.pem".into(), identity: None }),
+            tls: Some(Tls {
+                ca: "/tls/ca.pem".into(),
+                identity: Some(("/tls/a.pem".into(), "/tls/a.key".into())),
+            }),
             session_timeout_ms: 2_000,
             epoch: Epoch(3),
             state_file: "/run/state.json".into(),
@@ -339,6 +397,8 @@ mod tests {
             (INCARNATION, Some("7"), "WATCHDOG_INCARNATION=\"7\" is not usable"),
             (SESSION_TIMEOUT_MS, Some("soon"), "WATCHDOG_SESSION_TIMEOUT_MS=\"soon\" is not usable"),
             (STATE_FILE, Some(""), "WATCHDOG_STATE_FILE is not set"),
+            (TLS_KEY, None, "WATCHDOG_TLS_KEY is not set"),
+            (TLS_CA, None, "WATCHDOG_TLS_CA is not set"),
         ];
         for (variable, value, expected) in table {
             let mut variables = environment().variables();

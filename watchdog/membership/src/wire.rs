@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -203,20 +204,13 @@ impl fmt::Debug for Digest {
     }
 }
 
-/// How connections are encrypted, and who we are in them.
-#[derive(Clone, PartialEq, Eq)]
+/// How connections are encrypted, and who we are in them: PEM files, read for each session, so that new ones are used.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tls {
-    /// Certificates that we trust, PEM.
-    pub ca_pem: String,
-    /// Our own certificate and its key, PEM.
-    pub identity_pem: Option<(String, String)>,
-}
-
-impl fmt::Debug for Tls {
-    /// Leaves the key out.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").field("identity", &self.identity_pem.is_some()).finish_non_exhaustive()
-    }
+    /// Whose signature makes a server's certificate good.
+    pub ca: PathBuf,
+    /// Our own certificate and its key, where the service wants them.
+    pub identity: Option<(PathBuf, PathBuf)>,
 }
 
 /// Picks the adapter for `url`. Nothing is connected yet.

@@ -5,9 +5,34 @@
 //! ```
 
 mod connection;
+mod counters;
+mod credentials;
+mod dialer;
+mod error;
+mod facts;
+mod files;
+mod gate;
+#[cfg(any(feature = "mint", test))]
+pub mod mint;
+mod orders;
 mod peer;
+mod refusal;
 mod role;
+mod seats;
+mod servers;
+#[cfg(test)]
+mod tests;
+mod wire;
 
 pub use connection::{CertificateIdentity, Connection};
+pub use counters::{Cause, Counters, Snapshot};
+pub use credentials::{Clients, Credentials, Servers};
+pub use dialer::{DialError, Dialer};
+pub use error::TlsError;
+pub use facts::CertificateFacts;
+pub use files::{IdentityFiles, TlsFiles};
+pub use gate::{Gate, Incoming, Limits};
+pub use orders::Orders;
 pub use peer::{Peer, Proof};
 pub use role::{Role, UnknownRole};
+pub use wire::Wire;

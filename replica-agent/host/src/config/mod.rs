@@ -2,6 +2,7 @@
 
 mod mistake;
 mod program;
+mod tls;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,10 +12,11 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use watchdog_core::ids::{ClusterId, HostId};
 use watchdog_core::replica::ProbeTiming;
-use watchdog_membership::wire::CoordinationUrl;
+use watchdog_membership::wire::{self, CoordinationUrl};
 
 pub(crate) use mistake::ConfigError;
 pub(crate) use program::{LoadAct, Program, ReloadSignal};
+pub(crate) use tls::TlsTable;
 
 /// Longer ones are a slip of the unit: a day.
 const MS: RangeInclusive<u64> = 1..=86_400_000;
@@ -37,6 +39,9 @@ pub(crate) struct Config {
     pub(crate) clusters: Vec<ClusterId>,
     /// The group's home.
     pub(crate) coordination: Coordination,
+    /// With what connections are encrypted; without it everything stays on this machine.
+    #[serde(default)]
+    pub(crate) tls: TlsTable,
     /// Orders are refused when the session has not been confirmed for longer than this.
     #[serde(default = "lease_ms")]
     pub(crate) lease_ms: u64,
@@ -69,6 +74,26 @@ pub(crate) struct Coordination {
     /// Credentials, `user:password` on one line.
     #[serde(default)]
     pub(crate) auth_file: Option<PathBuf>,
+    /// Whose signature makes a server's certificate good; with it connections are encrypted.
+    #[serde(default)]
+    pub(crate) tls_ca: Option<PathBuf>,
+    /// Our certificate, where the service wants one.
+    #[serde(default)]
+    pub(crate) tls_certificate: Option<PathBuf>,
+    /// Its key.
+    #[serde(default)]
+    pub(crate) tls_key: Option<PathBuf>,
+}
+
+impl Coordination {
+    /// How connections to it are encrypted.
+    ///
+    /// # Errors
+    ///
+    /// The key at fault, and what to do about it.
+    pub(crate) fn tls(&self) -> Result<Option<wire::Tls>, (&'static str, String)> {
+        tls::coordination((self.tls_ca.as_deref(), self.tls_certificate.as_deref(), self.tls_key.as_deref()))
+    }
 }
 
 /// When to probe replicas that declare no probes of their own, and how long any may take to answer first.
@@ -156,13 +181,8 @@ impl Config {
 
     /// Checks what the types do not; answers the key at fault and what to do about it.
     pub(crate) fn check(&self) -> Result<(), (&'static str, String)> {
-        if !self.listen.ip().is_loopback() {
-            let reason = format!(
-                "{} is reachable from other machines and the agent has no TLS; listen on 127.0.0.1 and put a tunnel (WireGuard, stunnel) in front",
-                self.listen
-            );
-            return Err(("listen", reason));
-        }
+        self.tls.check()?;
+        self.check_listen().map_err(|reason| ("listen", reason))?;
         if self.clusters.is_empty() {
             return Err(("clusters", "names no cluster; name at least one".into()));
         }
@@ -180,10 +200,26 @@ impl Config {
             Ok(_) => {}
             Err(error) => return Err(("url", error.to_string())),
         }
+        self.coordination.tls()?;
         self.check_numbers()?;
         self.programs.iter().try_for_each(|(name, program)| {
             program.check().map_err(|(key, why)| (key, format!("program {}: {why}", name.escape_debug())))
         })
+    }
+
+    fn check_listen(&self) -> Result<(), String> {
+        let (listen, is_encrypted) = (self.listen, self.tls.files().is_some());
+        if !listen.ip().is_loopback() && !is_encrypted {
+            return Err(format!(
+                "{listen} is reachable from other machines and TLS is not configured; listen on 127.0.0.1, or give ca, certificate and key in a table [tls] (`watchdogctl certs init --help` makes them)"
+            ));
+        }
+        if listen.ip().is_unspecified() {
+            return Err(format!(
+                "{listen} is no address that watchdogs could be told; give the one at which they reach this host"
+            ));
+        }
+        Ok(())
     }
 
     fn check_numbers(&self) -> Result<(), (&'static str, String)> {
@@ -245,6 +281,13 @@ mod tests {
             "url",
             "session_timeout_ms",
             "auth_file",
+            "tls_ca",
+            "tls_certificate",
+            "tls_key",
+            "ca",
+            "certificate",
+            "key",
+            "programs.scoring.tls",
             "interval_ms",
             "timeout_ms",
             "failures",
@@ -320,6 +363,27 @@ mod tests {
             ),
             ("\"port\",", "\"prot\",", "agent.toml:9: unknown value `prot`; did you mean `port`?"),
         ];
+        told(&table);
+    }
+
+    #[test]
+    fn half_of_the_certificates_is_a_mistake_too() {
+        told(&[
+            (
+                "[coordination]",
+                "[tls]\nca = \"/no/ca\"\n[coordination]",
+                "agent.toml:6: ca: certificate must be given too",
+            ),
+            (
+                "[coordination]",
+                "[tls]\nca = \"/no/ca\"\ncertificate = \"/no/c\"\nkey = \"/no/k\"\n[coordination]",
+                "agent.toml:7: certificate: cannot read the certificate authority /no/ca: No such file",
+            ),
+            ("url =", "tls_key = \"/k\"\nurl =", "agent.toml:6: tls_certificate: tls_ca must be given too"),
+        ]);
+    }
+
+    fn told(table: &[(&str, &str, &str)]) {
         for (from, to, expected) in table {
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.starts_with(expected), "{to}: {error}");

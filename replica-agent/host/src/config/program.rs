@@ -9,6 +9,7 @@ use watchdog_core::state::Key;
 use watchdog_membership::environment::parameter_variable;
 
 use super::mistake::nearest;
+use super::tls::TlsTable;
 
 /// The longest parameter value, in bytes.
 const VALUE_BYTES_MAX: usize = 1024;
@@ -28,6 +29,9 @@ pub(crate) struct Program {
     /// Variables that it gets, beside those of the contract and `PATH`.
     #[serde(default)]
     pub(crate) environment: BTreeMap<String, String>,
+    /// The certificates of its embedded agent, when they are not those of the host agent.
+    #[serde(default)]
+    pub(crate) tls: TlsTable,
     /// What an order may choose.
     #[serde(default)]
     pub(crate) parameters: BTreeMap<String, Parameter>,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::net::TcpStream;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
@@ -12,6 +12,7 @@ use watchdog_core::replica::Probe;
 use watchdog_membership::environment::Addresses;
 use watchdog_proto::agent::LookRequest;
 use watchdog_proto::agent::agent_client::AgentClient;
+use watchdog_trust::{Dialer, Servers};
 
 use super::http::Http;
 use crate::config::Program;
@@ -25,6 +26,7 @@ pub(super) struct Prober {
     address_file: PathBuf,
     announced: Option<Addresses>,
     programs: Arc<crate::config::Config>,
+    dialer: Dialer,
 }
 
 enum How {
@@ -65,6 +67,7 @@ impl Prober {
             address_file: supervisor.dirs.address(kept.life.incarnation),
             announced: None,
             programs: supervisor.config.clone(),
+            dialer: supervisor.dialer.clone(),
         }
     }
 
@@ -89,10 +92,16 @@ impl Prober {
             },
             How::Command { program } => run(&self.programs.programs, program, &self.life).await,
             How::Grpc { address, channel } => match address.as_deref().or(agent) {
-                Some(address) => health(channel, address).await,
+                Some(address) => match open(channel, address, &self.dialer) {
+                    Ok(channel) => health(channel, address).await,
+                    Err(why) => Err(why),
+                },
                 None => unannounced(),
             },
-            How::Embedded { channel } => look(channel, agent?, &self.life).await,
+            How::Embedded { channel } => match open(channel, agent?, &self.dialer) {
+                Ok(channel) => look(channel, agent?, &self.life).await,
+                Err(why) => Err(why),
+            },
         })
     }
 
@@ -114,16 +123,22 @@ async fn connect(address: &str) -> Result<(), String> {
     TcpStream::connect(address).await.map(|_| ()).map_err(|error| format!("connect to {address}: {error}"))
 }
 
-fn open(channel: &mut Option<Channel>, address: &str) -> Result<Channel, String> {
+fn open(channel: &mut Option<Channel>, address: &str, dialer: &Dialer) -> Result<Channel, String> {
     if channel.is_none() {
-        let endpoint = Endpoint::from_shared(format!("http://{}", bare(address)));
-        *channel = Some(endpoint.map_err(|error| format!("{address}: {error}"))?.connect_lazy());
+        let opened = if address.starts_with("https://") {
+            dialer.channel(address, |endpoint| endpoint)
+        } else {
+            // What a declaration names without a scheme need not be ours.
+            let plain = Dialer::new(None, Servers::Agents);
+            plain.channel(&format!("http://{}", bare(address)), |endpoint| endpoint)
+        };
+        *channel = Some(opened.map_err(|error| error.to_string())?);
     }
     channel.clone().ok_or_else(|| "no channel".to_owned())
 }
 
-async fn health(channel: &mut Option<Channel>, address: &str) -> Result<(), String> {
-    let mut client = HealthClient::new(open(channel, address)?);
+async fn health(channel: Channel, address: &str) -> Result<(), String> {
+    let mut client = HealthClient::new(channel);
     let answer = client.check(HealthCheckRequest { service: String::new() }).await;
     match answer.map(|answer| answer.into_inner().status()) {
         Ok(ServingStatus::Serving) => Ok(()),
@@ -132,8 +147,8 @@ async fn health(channel: &mut Option<Channel>, address: &str) -> Result<(), Stri
     }
 }
 
-async fn look(channel: &mut Option<Channel>, address: &str, life: &Life) -> Result<(), String> {
-    let mut client = AgentClient::new(open(channel, address)?);
+async fn look(channel: Channel, address: &str, life: &Life) -> Result<(), String> {
+    let mut client = AgentClient::new(channel);
     let request = LookRequest { cluster: life.cluster.to_string(), replicas: vec![life.replica.to_string()] };
     let answer = client.look(request).await;
     let answer =

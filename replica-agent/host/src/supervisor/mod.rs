@@ -28,6 +28,7 @@ use tokio::sync::watch;
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId};
 use watchdog_membership::presence::Presence;
 use watchdog_membership::records::{FORMAT, HostRecord, ObituaryRecord};
+use watchdog_trust::Dialer;
 
 use crate::clock;
 use crate::config::Config;
@@ -57,6 +58,8 @@ pub(crate) struct Supervisor {
     census: Census,
     kept: Mutex<BTreeMap<Incarnation, Arc<Kept>>>,
     boards: BTreeMap<ClusterId, watch::Sender<Presence>>,
+    /// How it reaches the agents embedded in replicas.
+    pub(crate) dialer: Dialer,
 }
 
 impl Supervisor {
@@ -65,7 +68,7 @@ impl Supervisor {
         config: Arc<Config>,
         dirs: Dirs,
         ledger: Ledger,
-        address: &str,
+        (address, dialer): (&str, Dialer),
     ) -> std::io::Result<Self> {
         let boot_id = proc::boot_id()?;
         // The link, not what it points to: it also works when the binary was replaced meanwhile.
@@ -102,6 +105,7 @@ impl Supervisor {
             spares: Arc::new(Spares::new(launcher, groups)),
             census: Census::default(),
             boards,
+            dialer,
         })
     }
 

@@ -164,6 +164,9 @@ impl Supervisor {
             incarnation: life.incarnation,
             coordination: Some(self.config.coordination.url.clone()),
             coordination_auth_file: self.config.coordination.auth_file.clone(),
+            // The configuration's check has refused what is not whole.
+            coordination_tls: self.config.coordination.tls().unwrap_or_default(),
+            tls: program.tls.passed_on().or_else(|| self.config.tls.passed_on()),
             session_timeout_ms: self.config.coordination.session_timeout_ms,
             epoch: life.epoch,
             state_file: self.dirs.state(&life.cluster, &life.replica),

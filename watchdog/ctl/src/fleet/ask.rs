@@ -7,6 +7,7 @@ use tokio::time::{Instant, timeout};
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 use watchdog_proto::admin::admin_client::AdminClient;
+use watchdog_trust::Dialer;
 
 /// A connection to one watchdog.
 pub(crate) type Client = AdminClient<Channel>;
@@ -110,31 +111,32 @@ pub(crate) fn with_scheme(address: &str) -> String {
 }
 
 /// Connects to one watchdog.
-pub(crate) async fn dial(url: &str, patience: Duration) -> Result<Client, Said> {
-    let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|error| Said::Unreachable { why: innermost(&error) })?
-        .connect_timeout(patience)
-        .http2_keep_alive_interval(PING_INTERVAL)
-        .keep_alive_timeout(PING_TIMEOUT)
-        .keep_alive_while_idle(true);
+pub(crate) async fn dial((dialer, url): (&Dialer, &str), patience: Duration) -> Result<Client, Said> {
+    let tune = |endpoint: Endpoint| {
+        endpoint
+            .connect_timeout(patience)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .keep_alive_timeout(PING_TIMEOUT)
+            .keep_alive_while_idle(true)
+    };
     let nothing =
         || Said::Unreachable { why: format!("not within {}", humantime::format_duration(patience)) };
-    let channel = timeout(patience, endpoint.connect())
+    let channel = timeout(patience, dialer.connect(url, tune))
         .await
         .map_err(|_| nothing())?
-        .map_err(|error| Said::Unreachable { why: innermost(&error) })?;
+        .map_err(|error| Said::Unreachable { why: innermost(error.as_ref()) })?;
     Ok(Client::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES))
 }
 
 /// Asks one watchdog once, and says again whom.
 pub(crate) async fn once<T>(
-    url: String,
+    (dialer, url): (&Dialer, String),
     deadline: Instant,
     call: &impl AsyncFn(Client) -> Result<Response<T>, Status>,
 ) -> (String, Result<T, Said>) {
     let patience = deadline.saturating_duration_since(Instant::now());
     let asked = async {
-        let client = dial(&url, patience).await?;
+        let client = dial((dialer, &url), patience).await?;
         match timeout(patience, call(client)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(Said::from(status)),

@@ -7,6 +7,7 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 use watchdog_proto::admin::{LeaderReply, LeaderRequest, LeaderView};
+use watchdog_trust::Dialer;
 
 use super::ask::{self, Client, Said, rounded, with_scheme};
 use super::{Testimony, ask::once};
@@ -25,13 +26,17 @@ pub(crate) struct Survey {
 }
 
 /// Asks all `endpoints` at once.
-pub(super) async fn run(cluster: &str, endpoints: &[String], patience: Duration) -> Survey {
+pub(super) async fn run(
+    cluster: &str,
+    (dialer, endpoints): (&Dialer, &[String]),
+    patience: Duration,
+) -> Survey {
     let started = Instant::now();
     let deadline = started + patience;
     let request = LeaderRequest { cluster: cluster.to_owned() };
     let call = async |mut watchdog: Client| watchdog.leader(request.clone()).await;
     let mut asked: FuturesUnordered<_> =
-        endpoints.iter().map(|endpoint| once(endpoint.clone(), deadline, &call)).collect();
+        endpoints.iter().map(|endpoint| once((dialer, endpoint.clone()), deadline, &call)).collect();
     let mut end = pin!(sleep_until(deadline));
     let mut survey = Survey { answered: Vec::new(), odd: Vec::new(), unreachable: Vec::new() };
     let mut pending: Vec<String> = endpoints.to_vec();

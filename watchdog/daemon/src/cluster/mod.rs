@@ -37,6 +37,7 @@ use watchdog_membership::term::Term;
 use watchdog_membership::tree::{Connect, Tree};
 use watchdog_membership::view::View;
 use watchdog_ports::delays::Delays;
+use watchdog_trust::Dialer;
 
 use crate::agents::Agents;
 use crate::cluster::books::{Books, Journal};
@@ -78,6 +79,8 @@ pub(crate) struct Identity {
     pub(crate) id: WatchdogId,
     /// Where it answers.
     pub(crate) address: String,
+    /// How it reaches agents.
+    pub(crate) dialer: Dialer,
     /// How long it leads on without a journal that others can reach.
     pub(crate) resign_after: Duration,
     /// How long it stays out then.
@@ -106,7 +109,7 @@ impl ClusterTask {
         let (sender, acts) = mpsc::channel(ACTS_WAITING);
         let world = SharedWorld::new(World::new(cluster.clone()));
         let handle = Handle { world: world.clone(), journal: Arc::clone(&journal), acts: sender };
-        let agents = Arc::new(Agents::default());
+        let agents = Arc::new(Agents::new(identity.dialer.clone()));
         (Self { identity, cluster, connect, journal, agents, world, acts }, handle)
     }
 

@@ -2,6 +2,7 @@
 
 mod mistake;
 mod rules;
+mod secrecy;
 #[cfg(test)]
 mod tests;
 
@@ -14,9 +15,11 @@ use serde::Deserialize;
 use toml::Spanned;
 use watchdog_core::ids::{ClusterId, WatchdogId};
 use watchdog_membership::wire;
+use watchdog_trust::TlsFiles;
 
 pub(crate) use mistake::ConfigError;
-pub(crate) use rules::{hidden, loopback};
+pub(crate) use rules::hidden;
+pub(crate) use secrecy::loopback;
 
 /// A configuration that names and explains every key.
 pub(crate) const EXAMPLE: &str = include_str!("../../../../examples/watchdog.toml");
@@ -28,6 +31,8 @@ pub(crate) struct Config {
     pub(crate) id: WatchdogId,
     /// Where it answers; port 0 takes a free one.
     pub(crate) listen: SocketAddr,
+    /// With what connections are encrypted; without it everything stays on this machine.
+    pub(crate) tls: Option<TlsFiles>,
     /// The URL that others are given, where it is not that of the listening address.
     pub(crate) address: Option<String>,
     /// What it guards.
@@ -74,6 +79,8 @@ pub(crate) struct Coordination {
     pub(crate) session_timeout: Duration,
     /// The file with our credentials.
     pub(crate) auth_file: Option<PathBuf>,
+    /// How connections to it are encrypted.
+    pub(crate) tls: Option<wire::Tls>,
 }
 
 impl Coordination {
@@ -85,7 +92,7 @@ impl Coordination {
             text.parse().with_context(|| format!("cannot use {}", path.display()))
         };
         let digest = self.auth_file.as_ref().map(read).transpose()?;
-        Ok(wire::Options { session_timeout: self.session_timeout, digest, tls: None })
+        Ok(wire::Options { session_timeout: self.session_timeout, digest, tls: self.tls.clone() })
     }
 }
 
@@ -140,7 +147,8 @@ impl Config {
 
     /// The URL to give to others, when we really listen on `listening`.
     pub(crate) fn advertised(&self, listening: SocketAddr) -> String {
-        self.address.clone().unwrap_or_else(|| format!("http://{listening}"))
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        self.address.clone().unwrap_or_else(|| format!("{scheme}://{listening}"))
     }
 }
 
@@ -158,6 +166,8 @@ struct File {
     stay_out_ms: Option<Spanned<u64>>,
     coordination: CoordinationTable,
     #[serde(default)]
+    tls: TlsTable,
+    #[serde(default)]
     log: LogTable,
 }
 
@@ -167,6 +177,17 @@ struct CoordinationTable {
     url: Spanned<String>,
     session_timeout_ms: Option<Spanned<u64>>,
     auth_file: Option<Spanned<PathBuf>>,
+    tls_ca: Option<Spanned<PathBuf>>,
+    tls_certificate: Option<Spanned<PathBuf>>,
+    tls_key: Option<Spanned<PathBuf>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TlsTable {
+    ca: Option<Spanned<PathBuf>>,
+    certificate: Option<Spanned<PathBuf>>,
+    key: Option<Spanned<PathBuf>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,6 +1,5 @@
 //! Rules: what the types of the configuration do not say about its values.
 
-use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
@@ -10,10 +9,11 @@ use watchdog_core::ids::ClusterId;
 use watchdog_membership::wire::CoordinationUrl;
 
 use super::mistake::nearest;
+use super::secrecy;
 use super::{Config, Coordination, CoordinationTable, File, JournalUrl, Log, LogTable};
 
 /// A value that may not be, and why.
-type Broken = (Range<usize>, String);
+pub(super) type Broken = (Range<usize>, String);
 
 /// Longer ones are a slip of the unit: a day.
 const MS: RangeInclusive<u64> = 1..=86_400_000;
@@ -23,16 +23,18 @@ const SESSION_TIMEOUT_MS: RangeInclusive<u64> = 200..=60_000;
 impl File {
     /// Checks what the types do not; answers the place at fault and what to do about it.
     pub(super) fn checked(self) -> Result<Config, Broken> {
-        check(&self.listen, |listen| loopback(*listen))?;
+        let tls = self.tls.checked()?;
+        check(&self.listen, |listen| secrecy::listen(*listen, tls.is_some(), self.address.is_some()))?;
         check(&self.clusters, |clusters| distinct(clusters))?;
         if let Some(address) = &self.address {
-            check(address, |address| reachable_url(address))?;
+            check(address, |address| secrecy::reachable(address, tls.is_some()))?;
         }
         let journal: JournalUrl =
             self.journal.get_ref().parse().map_err(|reason| (self.journal.span(), reason))?;
         Ok(Config {
             id: self.id,
             listen: self.listen.into_inner(),
+            tls,
             address: self.address.map(Spanned::into_inner),
             clusters: self.clusters.into_inner(),
             journal,
@@ -55,10 +57,12 @@ impl CoordinationTable {
             Err(error) => Err(error.to_string()),
         })?;
         let place = self.auth_file.as_ref().map(Spanned::span);
+        let tls = secrecy::coordination(&self.url, [self.tls_ca, self.tls_certificate, self.tls_key])?;
         let coordination = Coordination {
             url: self.url.into_inner(),
             session_timeout: within(self.session_timeout_ms, 4_000, &SESSION_TIMEOUT_MS)?,
             auth_file: self.auth_file.map(Spanned::into_inner),
+            tls,
         };
         let unusable = |error: anyhow::Error| (place.unwrap_or_default(), format!("{error:#}"));
         coordination.options().map_err(unusable)?;
@@ -97,40 +101,12 @@ fn within(
     Ok(Duration::from_millis(value.into_inner()))
 }
 
-/// Without TLS nobody beyond this machine may reach us.
-pub(crate) fn loopback(listen: SocketAddr) -> Result<(), String> {
-    if listen.ip().is_loopback() {
-        return Ok(());
-    }
-    Err(format!(
-        "{listen} is reachable from other machines and the watchdog has no TLS; listen on 127.0.0.1:{} and put a tunnel (WireGuard, stunnel) in front, whose near end goes into `address`",
-        listen.port()
-    ))
-}
-
 fn distinct(clusters: &[ClusterId]) -> Result<(), String> {
     if clusters.is_empty() {
         return Err("names no cluster; give at least one, such as [\"demo\"]".to_owned());
     }
     let twice = clusters.iter().enumerate().find(|(index, cluster)| clusters[..*index].contains(cluster));
     twice.map_or(Ok(()), |(_, cluster)| Err(format!("names {cluster} twice")))
-}
-
-fn reachable_url(address: &str) -> Result<(), String> {
-    let expected = || format!("{address:?} is not a URL of ours; expected http://HOST:PORT");
-    let uri: tonic::transport::Uri = address.parse().map_err(|_| expected())?;
-    if uri.scheme_str() == Some("https") {
-        return Err(format!("{address:?} asks for TLS, which the watchdog does not speak; use http://"));
-    }
-    let bare = uri.path() == "/" && uri.query().is_none() && !address.ends_with('/');
-    if uri.scheme_str() != Some("http") || uri.host().is_none() || !bare {
-        return Err(expected());
-    }
-    match uri.port_u16() {
-        Some(0) => Err("port 0 cannot be reached; leave `address` out to advertise the real port".to_owned()),
-        Some(_) => Ok(()),
-        None => Err(format!("{address:?} lacks the port; expected http://HOST:PORT")),
-    }
 }
 
 /// Whether `url` is the address of a journal.

@@ -24,7 +24,7 @@ fn parse(text: &str) -> Result<Config, String> {
 }
 
 /// What is written, instead of what, and what is said then.
-const MISTAKES: [(&str, &str, &str); 47] = [
+const MISTAKES: [(&str, &str, &str); 50] = [
     ("idd =", "id =", "w.toml:1:1: unknown key `idd`; did you mean `id`?"),
     ("clusers =", "clusters =", "w.toml:4:1: unknown key `clusers`; did you mean `clusters`?"),
     ("uri =", "url =", "w.toml:9:1: unknown key `uri`; did you mean `url`?"),
@@ -76,7 +76,26 @@ const MISTAKES: [(&str, &str, &str); 47] = [
         "http://10.0.0.1:7400",
         "w.toml:3:11: address: \"http://h:7/x\" is not a URL of ours; expected http://HOST:PORT",
     ),
-    ("https://h:7", "http://10.0.0.1:7400", "w.toml:3:11: address: \"https://h:7\" asks for TLS"),
+    (
+        "https://h:7",
+        "http://10.0.0.1:7400",
+        "w.toml:3:11: address: \"https://h:7\" asks for TLS, which is not configured",
+    ),
+    (
+        "[tls]\nkey = \"/no/such.key\"\n[log]",
+        "[log]",
+        "w.toml:13:7: key: ca and certificate must be given too",
+    ),
+    (
+        "[tls]\nca = \"/no/ca\"\ncertificate = \"/no/c\"\nkey = \"/no/k\"\n[log]",
+        "[log]",
+        "w.toml:14:15: certificate: cannot read the certificate authority /no/ca: No such file",
+    ),
+    (
+        "4000\ntls_ca = \"/no/such\"",
+        "4000",
+        "w.toml:11:10: tls_ca: the embedded service never leaves this machine",
+    ),
     ("http://h:0", "http://10.0.0.1:7400", "w.toml:3:11: address: port 0 cannot be reached"),
     ("http://h", "http://10.0.0.1:7400", "w.toml:3:11: address: \"http://h\" lacks the port"),
     (
@@ -162,14 +181,17 @@ fn the_example_names_every_key_and_shows_the_defaults() {
     let all = EXAMPLE
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|bare| bare.contains(" = ")).unwrap_or(line));
-    let all = all.filter(|line| !line.starts_with("auth_file")).collect::<Vec<_>>().join("\n");
+    // Files that must be there.
+    let named = ["auth_file", "tls_", "ca = ", "certificate = ", "key = "];
+    let all =
+        all.filter(|line| !named.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n");
     let spelt_out = Config::parse(Path::new("example"), &all).unwrap();
     assert_eq!(spelt_out.address.as_deref(), Some(example.advertised(example.listen).as_str()));
     let spelt_out = Config { address: None, ..spelt_out };
     assert_eq!(format!("{spelt_out:?}"), format!("{example:?}"), "what is commented out is the default");
 
     let mut keys = 0;
-    for table in ["", "[coordination]\n", "[log]\n"] {
+    for table in ["", "[coordination]\n", "[tls]\n", "[log]\n"] {
         let said = parse(&format!("{table}nonsense-key = 1")).unwrap_err();
         let (_, known) = said.split_once("known are: ").unwrap();
         for key in known.split(", ") {
@@ -177,7 +199,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
             keys += 1;
         }
     }
-    assert_eq!(keys, 15, "the parser names them all");
+    assert_eq!(keys, 22, "the parser names them all");
 }
 
 #[test]

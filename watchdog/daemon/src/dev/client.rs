@@ -12,6 +12,7 @@ use watchdog_proto::admin::{
     ClusterStatus, Event, EventsRequest, GoalApplyReply, GoalApplyRequest, GoalShowRequest, GoalView,
     LogAppendRequest, StatusRequest,
 };
+use watchdog_trust::Dialer;
 
 use super::CLUSTER;
 
@@ -45,17 +46,17 @@ impl Answers {
 
 impl Client {
     /// A client for the watchdogs at these URLs.
-    pub(super) fn new(endpoints: &[String]) -> anyhow::Result<Self> {
+    pub(super) fn new(endpoints: &[String], dialer: &Dialer) -> anyhow::Result<Self> {
         let connect = |url: &String| -> anyhow::Result<_> {
-            let endpoint = Endpoint::from_shared(url.clone())
-                .with_context(|| format!("{url} is no address"))?
-                .connect_timeout(PATIENCE)
-                .tcp_nodelay(true)
-                // Ends a stream from a watchdog that is frozen.
-                .http2_keep_alive_interval(PATIENCE)
-                .keep_alive_timeout(PATIENCE)
-                .keep_alive_while_idle(true);
-            Ok((url.clone(), AdminClient::new(endpoint.connect_lazy())))
+            let tune = |endpoint: Endpoint| {
+                endpoint
+                    .connect_timeout(PATIENCE)
+                    // Ends a stream from a watchdog that is frozen.
+                    .http2_keep_alive_interval(PATIENCE)
+                    .keep_alive_timeout(PATIENCE)
+                    .keep_alive_while_idle(true)
+            };
+            Ok((url.clone(), AdminClient::new(dialer.channel(url, tune)?)))
         };
         Ok(Self { watchdogs: endpoints.iter().map(connect).collect::<Result<_, _>>()? })
     }

@@ -8,6 +8,7 @@ use anyhow::Context as _;
 use serde_json::json;
 use watchdog_membership::wire::CoordinationUrl;
 
+use super::certificates::Certificates;
 use super::home::Home;
 use super::init::{Role, Unit};
 use super::{CLUSTER, founding};
@@ -89,12 +90,22 @@ pub(super) struct Layout {
     pub(super) coordination: String,
     /// Its address.
     pub(super) journal: JournalUrl,
+    /// Everybody's certificates, where connections are encrypted.
+    pub(super) certificates: Option<Certificates>,
 }
 
 impl Layout {
     /// The URL of each watchdog.
     pub(super) fn endpoints(&self) -> Vec<String> {
-        self.watchdogs.iter().map(|address| format!("http://{address}")).collect()
+        self.watchdogs.iter().map(|address| format!("{}://{address}", self.scheme())).collect()
+    }
+
+    fn scheme(&self) -> &'static str {
+        if self.certificates.is_some() { "https" } else { "http" }
+    }
+
+    fn tls(&self, name: &str) -> serde_json::Value {
+        self.certificates.as_ref().map_or_else(|| json!({}), |certificates| certificates.table(name))
     }
 
     /// Writes every process's configuration.
@@ -118,6 +129,7 @@ impl Layout {
             "resign_after_ms": 3_000,
             "stay_out_ms": 5_000,
             "coordination": { "url": self.coordination, "session_timeout_ms": SESSION_TIMEOUT_MS },
+            "tls": self.tls(&watchdog_name(index)),
         })
     }
 
@@ -130,6 +142,7 @@ impl Layout {
             "clusters": [CLUSTER],
             "lease_ms": founding::LEASE_MS,
             "coordination": { "url": self.coordination, "session_timeout_ms": SESSION_TIMEOUT_MS },
+            "tls": self.tls(&founding::host_name(index)),
             "programs": { founding::PROGRAM: {
                 "argv": [programs.scoring_server],
                 "parameters": {
@@ -144,7 +157,7 @@ impl Layout {
     pub(super) fn units(&self, programs: &Programs, home: &Home) -> anyhow::Result<Vec<Unit>> {
         let watchdogs = self.watchdogs.iter().enumerate().map(|(index, address)| Unit {
             role: Role::Watchdog,
-            title: format!("watchdog {} at http://{address}", watchdog_name(index)),
+            title: format!("watchdog {} at {}://{address}", watchdog_name(index), self.scheme()),
             program: programs.watchdog.clone(),
             arguments: run(watchdog_file(home, index)),
             log: home.log(&watchdog_name(index)),
@@ -172,7 +185,7 @@ fn run(config: PathBuf) -> Vec<OsString> {
     vec!["run".into(), "--config".into(), config.into(), "--exit-with-parent".into()]
 }
 
-fn watchdog_name(index: usize) -> String {
+pub(super) fn watchdog_name(index: usize) -> String {
     format!("w{}", index + 1)
 }
 

@@ -6,6 +6,7 @@
 //! the end, also half-way: watchdogs ─► host agents ─► whoever else was told of our home ─► coordination
 //! ```
 
+mod certificates;
 mod client;
 mod files;
 mod founding;
@@ -32,6 +33,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::{JournalUrl, hidden, loopback};
 use crate::{logging, wiring};
+use certificates::Certificates;
 use client::Client;
 use files::{Layout, Programs};
 use home::Home;
@@ -70,6 +72,9 @@ pub(crate) struct Options {
     /// `sqlite:PATH` or `postgres://…`; by default SQLite in the directory
     #[arg(long, value_name = "URL")]
     journal: Option<JournalUrl>,
+    /// Encrypt every connection, with certificates that are made in the directory below `tls`
+    #[arg(long)]
+    tls: bool,
     /// Tell an incident on the cluster once it is ready, check how it ends, and end
     #[arg(long, value_name = "NAME", value_enum)]
     scenario: Option<Scenario>,
@@ -136,7 +141,7 @@ impl Stage<'_> {
         for unit in layout.units(programs, self.home)? {
             self.init.keep(unit);
         }
-        let client = Client::new(&layout.endpoints())?;
+        let client = Client::new(&layout.endpoints(), &certificates::dialer(layout.certificates.as_ref())?)?;
         let mut hopeless = self.init.hopeless();
         tokio::select! {
             outcome = bring_up(&client, options, &layout) => outcome?,
@@ -180,7 +185,12 @@ impl Stage<'_> {
         say(format_args!("coordination {coordination}"));
         say(format_args!("journal {}", hidden(journal.as_str())));
         let watchdogs = ports::watchdogs(options.listen, options.watchdogs, &earlier.watchdogs)?;
-        let layout = Layout { watchdogs, hosts: options.hosts, coordination, journal };
+        let certificates = if options.tls {
+            Some(Certificates::make(self.home.path(), options.watchdogs, options.hosts)?)
+        } else {
+            None
+        };
+        let layout = Layout { watchdogs, hosts: options.hosts, coordination, journal, certificates };
         layout.write(self.home, programs)?;
         Ok(layout)
     }

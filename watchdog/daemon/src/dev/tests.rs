@@ -101,6 +101,7 @@ fn written_configurations_are_right_and_remembered() {
         hosts: 2,
         coordination: "embedded://127.0.0.1:7399".to_owned(),
         journal: home.default_journal().unwrap(),
+        certificates: None,
     };
     layout.write(&home, &Programs::named("/bin")).unwrap();
     let second = Config::read(&path.join("watchdogs/w2.toml")).unwrap();

@@ -1,15 +1,16 @@
 //! Connect: opens sessions with an ensemble, makes the chroot, shows our credentials.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use zookeeper_client::{Acls, Client, Connector, CreateMode, CreateOptions};
+use zookeeper_client::{Acls, Client, Connector, CreateMode, CreateOptions, TlsOptions};
 
 use super::faults;
 use super::session::ZooKeeperTree;
 use crate::tree::{Connect, Tree, TreeError};
-use crate::wire::Options;
+use crate::wire::{Options, Tls};
 
 /// How long one try to open a session may take at least; an ensemble that elects needs about a second.
 const OPEN_MIN: Duration = Duration::from_secs(3);
@@ -104,20 +105,21 @@ pub(crate) fn options(mode: CreateMode, owned: bool) -> CreateOptions<'static> {
     mode.with_acls(if owned { Acls::creator_all() } else { Acls::anyone_all() })
 }
 
-#[cfg(feature = "tls")]
-async fn secure(connector: Connector, tls: &crate::wire::Tls, hosts: &str) -> Result<Client, TreeError> {
-    let options = zookeeper_client::TlsOptions::new().with_pem_ca(&tls.ca_pem);
-    let options = options.and_then(|options| match &tls.identity_pem {
-        Some((certificate, key)) => options.with_pem_identity(certificate, key),
-        None => Ok(options),
-    });
+async fn secure(connector: Connector, tls: &Tls, hosts: &str) -> Result<Client, TreeError> {
+    let options = TlsOptions::new().with_pem_ca(&read(&tls.ca)?);
+    let options = match &tls.identity {
+        Some((certificate, key)) => {
+            let (certificate, key) = (read(certificate)?, read(key)?);
+            options.and_then(|options| options.with_pem_identity(&certificate, &key))
+        }
+        None => options,
+    };
     let options = options.map_err(|error| faults::open(&error))?;
     connector.with_tls(options).secure_connect(hosts).await.map_err(|error| faults::open(&error))
 }
 
-#[cfg(not(feature = "tls"))]
-#[expect(clippy::unused_async, reason = "has the shape of the real one")]
-async fn secure(_: Connector, _: &crate::wire::Tls, _: &str) -> Result<Client, TreeError> {
-    let source = "this program was built without TLS for ZooKeeper (cargo feature `tls`)".into();
-    Err(TreeError::Unavailable { operation: "open a session", source })
+fn read(path: &Path) -> Result<String, TreeError> {
+    let unreadable = |error: std::io::Error| format!("cannot read {}: {error}", path.display()).into();
+    std::fs::read_to_string(path)
+        .map_err(|error| TreeError::Unavailable { operation: "open a session", source: unreadable(error) })
 }

@@ -4,6 +4,7 @@
 use clap::ValueEnum as _;
 use serde_json::{Value, json};
 use watchdog_proto::admin::Event;
+use watchdog_trust::{Dialer, Servers};
 
 use tokio::time::Instant;
 
@@ -120,7 +121,8 @@ fn scenarios_are_called_as_the_design_says() {
 #[tokio::test]
 async fn at_the_deadline_it_is_said_what_was_waited_for() {
     // A port of an address that nobody was ever given.
-    let client = Client::new(&["http://127.77.0.1:1".to_owned()]).unwrap();
+    let client =
+        Client::new(&["http://127.77.0.1:1".to_owned()], &Dialer::new(None, Servers::Watchdogs)).unwrap();
     let timeline = Timeline::begin(&client, std::time::SystemTime::UNIX_EPOCH);
     let home = std::path::Path::new("/nowhere");
     let scene = Scene { client: &client, timeline: &timeline, home, hosts: 1, deadline: Instant::now() };
