@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::ids::{HostId, Incarnation, ReplicaId, Time};
 use crate::input::PlanInput;
-use crate::observation::{HostSeen, Life, Presence};
+use crate::observation::{HostSeen, Presence};
 use crate::plan::{Act, Plan};
 
 use super::Objection;
@@ -34,14 +34,14 @@ fn silent_since(replica: &ReplicaId, input: &PlanInput) -> Option<Time> {
     if serves(input, replica) {
         return None;
     }
-    let told = |incarnation: &Incarnation| {
+    let known = |incarnation: &Incarnation| {
         let life = seen(input, replica).and_then(|lives| lives.get(incarnation));
         let mut past = input.history.lives.get(replica).into_iter().flatten();
-        life.is_some_and(|life| life.obituary.is_some())
+        life.is_some_and(|life| life.is_alive() || life.obituary.is_some())
             || past.any(|past| past.incarnation == *incarnation && past.obituary.is_some())
     };
     let silent =
-        |(incarnation, host): (&Incarnation, &&HostId)| !told(incarnation) && !is_present(input, host);
+        |(incarnation, host): (&Incarnation, &&HostId)| !known(incarnation) && !is_present(input, host);
     let lives = places(input, replica);
     let unseen: Vec<_> = lives.iter().filter(|life| silent(*life)).collect();
     let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
