@@ -10,6 +10,7 @@
 //! ```
 
 pub mod admin;
+pub mod browser;
 pub mod customer;
 pub mod dev;
 pub mod http;
