@@ -5,7 +5,7 @@
 //! Drop           ─► the session is closed ─► the group is killed, and whoever was told of the profile
 //! ```
 
-use std::io::{BufRead, BufReader, Read as _, Write as _};
+use std::io::{BufRead, BufReader, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Command;
 use std::time::Duration;
@@ -97,6 +97,17 @@ impl Browser {
         self.tell("POST", "/url", &json!({ "url": url })).map(drop)
     }
 
+    /// Runs a script in each page before its own.
+    ///
+    /// # Errors
+    ///
+    /// If the browser does not answer.
+    pub fn before_each_page(&self, source: &str) -> anyhow::Result<()> {
+        let params = json!({ "source": source });
+        let order = json!({ "cmd": "Page.addScriptToEvaluateOnNewDocument", "params": params });
+        self.tell("POST", "/goog/cdp/execute", &order).map(drop)
+    }
+
     /// Runs the body of a function in the page and answers what it returns.
     ///
     /// # Errors
@@ -170,14 +181,14 @@ impl Browser {
         Ok(loud.map(|entry| entry["message"].as_str().unwrap_or_default().to_owned()).collect())
     }
 
-    /// The picture of the window, as Base64 of a PNG.
+    /// The picture of the window, a PNG.
     ///
     /// # Errors
     ///
     /// If the browser does not answer.
-    pub fn picture(&self) -> anyhow::Result<String> {
+    pub fn picture(&self) -> anyhow::Result<Vec<u8>> {
         let picture = self.tell("GET", "/screenshot", &Value::Null)?;
-        picture.as_str().map(ToOwned::to_owned).context("the picture is no text")
+        from_base64(picture.as_str().unwrap_or_default()).context("the picture is no Base64")
     }
 
     fn tell(&self, method: &str, path: &str, body: &Value) -> anyhow::Result<Value> {
@@ -195,18 +206,36 @@ impl Browser {
             self.address,
             body.len(),
         )?;
-        let text = body_of(&mut BufReader::new(stream)).context("read the driver's answer")?;
+        let (fine, text) = body_of(&mut BufReader::new(stream)).context("read the driver's answer")?;
         let mut reply: Value =
             serde_json::from_str(&text).with_context(|| format!("the driver says {text:?}"))?;
         let value = reply["value"].take();
-        let fault = value.get("error").and_then(Value::as_str).map(ToOwned::to_owned);
-        anyhow::ensure!(fault.is_none(), "{} {}", fault.unwrap_or_default(), value["message"]);
+        anyhow::ensure!(fine, "{}: {}", value["error"], value["message"]);
         Ok(value)
     }
 }
 
-/// The body by its length, because the driver keeps its connections open.
-fn body_of(answer: &mut impl BufRead) -> anyhow::Result<String> {
+/// The bytes of a Base64 text; `None` when it is none.
+fn from_base64(text: &str) -> Option<Vec<u8>> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut held, mut bits) = (0_u32, 0);
+    for letter in text.trim_end_matches('=').bytes() {
+        let value = LETTERS.iter().position(|known| *known == letter)?;
+        held = (held << 6 | u32::try_from(value).ok()?) & 0x3fff;
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            bytes.push(u8::try_from(held >> bits & 0xff).ok()?);
+        }
+    }
+    Some(bytes)
+}
+
+/// Whether the driver did it, and the body: by its length, because the driver keeps its connections open.
+fn body_of(answer: &mut impl BufRead) -> anyhow::Result<(bool, String)> {
+    let mut status = String::new();
+    answer.read_line(&mut status)?;
     let mut length = 0;
     loop {
         let mut line = String::new();
@@ -223,7 +252,7 @@ fn body_of(answer: &mut impl BufRead) -> anyhow::Result<String> {
     }
     let mut body = vec![0; length];
     answer.read_exact(&mut body)?;
-    String::from_utf8(body).context("it is no text")
+    Ok((status.contains(" 200 "), String::from_utf8(body).context("it is no text")?))
 }
 
 impl Drop for Browser {
@@ -232,6 +261,25 @@ impl Drop for Browser {
         let _ = self.tell("DELETE", "", &Value::Null);
         for (_, handle) in told_of(self.directory.path()) {
             let _ = pidfd_send_signal(&handle, Signal::KILL);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::from_base64;
+
+    #[test]
+    fn pictures_are_read_as_they_are_sent() {
+        let table: [(&str, Option<&[u8]>); 5] = [
+            ("", Some(b"")),
+            ("iVBORw0KGgo=", Some(b"\x89PNG\r\n\x1a\n")),
+            ("/+8=", Some(b"\xff\xef")),
+            ("Zm9vYmFy", Some(b"foobar")),
+            ("no base64", None),
+        ];
+        for (text, bytes) in table {
+            assert_eq!(from_base64(text).as_deref(), bytes, "{text}");
         }
     }
 }

@@ -13,6 +13,7 @@ pub mod admin;
 pub mod browser;
 pub mod customer;
 pub mod dev;
+pub mod extras;
 pub mod http;
 pub mod ports;
 pub mod postgres;

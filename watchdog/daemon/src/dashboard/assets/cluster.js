@@ -33,7 +33,7 @@ export function showCluster(cluster) {
     log: logPanel(store, base),
   };
   const left = el("div", { class: "column" }, parts.plans.node, parts.replicas.node, parts.log.node);
-  const right = el("div", { class: "column" }, parts.refusals.node, parts.incidents.node, parts.rollout.node, parts.hosts.node);
+  const right = el("div", { class: "column" }, parts.refusals.node, parts.rollout.node, parts.incidents.node, parts.hosts.node);
   document.getElementById("main").replaceChildren(head.node, el("div", { class: "columns" }, left, right));
 
   const render = (changes) => {

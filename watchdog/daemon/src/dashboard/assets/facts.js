@@ -7,6 +7,8 @@ import { count, isWell, plain, rank } from "./words.js";
 
 /** Names in the sentence; more are counted. */
 const NAMED = 3;
+/** Where "is" and the state's word do not make a sentence. */
+const HOW = { exited: "has exited", zombie: "is a zombie", unknown: "is not seen" };
 
 /** The head of a cluster's page. */
 export function facts(store, base) {
@@ -50,13 +52,13 @@ function verdict(store) {
   const doing = [status.goal && `Goal ${status.goal} rolls`, status.plan && `plan ${status.plan} is open`].filter(Boolean).join("; ");
   if (unwell.length === 0) {
     const where = status.stable === null ? "Nothing is stable yet." : `All hold what is stable: version ${status.stable}.`;
-    return { tone: status.paused ? "ask" : "well", text: `All ${count(rows.length, "replica")} are well.`, detail: doing ? `${doing}.` : where };
+    return { tone: status.paused ? "ask" : "well", text: rows.length === 1 ? "The one replica is well." : `All ${rows.length} replicas are well.`, detail: doing ? `${doing}.` : where };
   }
-  const told = unwell.slice(0, NAMED).map((row) => `${row.replica} is ${row.state === "healthy" ? `on version ${row.version}, not ${row.expected}` : row.state}`);
+  const told = unwell.slice(0, NAMED).map((row) => `${row.replica} ${HOW[row.state] ?? `is ${row.state}`}${row.state === "healthy" ? ` on version ${row.version}, not ${row.expected}` : ""}`);
   if (unwell.length > NAMED) told.push(`${unwell.length - NAMED} more`);
   const first = rank(unwell[0]);
   const verb = unwell.length === 1 ? "is not" : "are not";
-  const act = doing ? `. ${doing}.` : refusal(status);
+  const act = status.paused ? ". Healing is paused." : doing ? `. ${doing}.` : refusal(status);
   return { tone: first < 2 ? "dead" : "ill", text: `${unwell.length} of ${count(rows.length, "replica")} ${verb} well.`, detail: told.join(", ") + act };
 }
 

@@ -121,7 +121,7 @@ function open(place, item, { store, base, why }) {
     el("p", { class: "message", text: item.human ?? item.message }),
     ...titled("Evidence", item.evidence.map(evidence)),
     ...titled("What was done", plans),
-    ...titled("Why not sooner", item.refusals.map((refusal) => el("p", { class: "refusal" }, el("time", { text: clock(refusal.at, true) }), ` ${refusal.message}`))),
+    ...titled(item.endedAt ? "Why not sooner" : "Why not", item.refusals.map((refusal) => el("p", { class: "refusal" }, el("time", { text: clock(refusal.at, true) }), ` ${refusal.message}`))),
     everything(item),
     ...(button ? [button] : []),
   );

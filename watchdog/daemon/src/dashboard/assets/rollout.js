@@ -7,15 +7,16 @@ import { count, goalTone, plain } from "./words.js";
 
 const STAGES = [["canary", "Canary"], ["soak", "Soak"], ["batch", "Batches"], ["final_soak", "Final soak"], ["stable", "Stable"]];
 const PARTS = [["arrived", "well", "arrived"], ["moving", "moving", "on the way"], ["trial", "ask", "on trial"], ["failed", "dead", "failed"], ["left", "dark", "to go"]];
-const EARLIER = 5;
+const EARLIER = 3;
 
 /** The panel. */
 export function rolloutPanel(store) {
   const { node, beside, body } = panel("rollout", "Rollout");
   const rolling = rollingGoal();
-  const none = el("p", { class: "empty", text: "No goal was declared yet." });
   const list = el("ul", { class: "goals" });
-  body.append(rolling.node, none, list);
+  body.append(rolling.node, list);
+  // Where nobody ever declared a goal there is nothing to tell.
+  node.hidden = true;
   const rows = keyedList(list, goalRow);
   return {
     node,
@@ -25,7 +26,7 @@ export function rolloutPanel(store) {
       const one = goals.find((goal) => goal.status === "rolling");
       rolling.show(one ?? null);
       setText(beside, one ? "rolling" : "none rolls");
-      setShown(none, goals.length === 0);
+      setShown(node, goals.length > 0);
       rows.show(goals.filter((goal) => goal !== one).slice(0, EARLIER).map((goal) => [goal.id, goal]));
     },
   };
