@@ -43,7 +43,7 @@ const STRUCTURE: &str = r#"
     return faults;"#;
 
 /// Each text that is hard to read: its contrast before the ground that it stands on, and the text.
-const READING: &str = r#"
+const READING: &str = r"
     const parse = (text) => { const n = text.match(/[\d.]+/g).map(Number); return [n[0], n[1], n[2], n[3] ?? 1]; };
     const light = ([r, g, b]) => { const f = (v) => { v /= 255; return v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4; }; return 0.2126 * f(r) + 0.7152 * f(g) + 0.0722 * f(b); };
     const ground = (node) => { for (let at = node; at; at = at.parentElement) { const c = parse(getComputedStyle(at).backgroundColor); if (c[3] > 0.99) return c; } return [255, 255, 255, 1]; };
@@ -57,7 +57,7 @@ const READING: &str = r#"
         const contrast = (a + 0.05) / (b + 0.05);
         if (contrast < arguments[0]) hard.push([contrast, `${node.className} ${walk.currentNode.textContent.trim().slice(0, 40)}`]);
     }
-    return { looked, hard };"#;
+    return { looked, hard };";
 
 #[test]
 fn everything_has_a_name_and_can_be_read_in_light_and_dark() {

@@ -72,6 +72,7 @@ export function keyedList(parent, make, skip = 0) {
       if (focused && focused !== document.activeElement && parent.contains(focused)) focused.focus();
     },
     get: (key) => kept.get(key),
+    each: (act) => kept.forEach(act),
     clear() {
       for (const part of kept.values()) part.node.remove();
       kept.clear();

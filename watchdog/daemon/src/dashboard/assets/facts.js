@@ -3,7 +3,7 @@
 import { pauseButton, resumeButton } from "./acts.js";
 import { el, setAttribute, setShown, setText } from "./dom.js";
 import { clock, everySecond, now, span } from "./time.js";
-import { count, isWell, plain, rank } from "./words.js";
+import { count, isMoving, isWell, plain, rank } from "./words.js";
 
 /** Names in the sentence; more are counted. */
 const NAMED = 3;
@@ -45,26 +45,33 @@ export function facts(store, base) {
 function verdict(store) {
   const { status } = store;
   const rows = [...store.replicas.values()];
-  const unwell = rows.filter((row) => !isWell(row)).sort((a, b) => rank(a) - rank(b));
+  const ill = rows.filter((row) => !isWell(row) && !isMoving(row)).sort((a, b) => rank(a) - rank(b));
+  const moving = rows.filter(isMoving);
   if (status.blind) return { tone: "dead", text: "This watchdog cannot see the cluster.", detail: status.blind };
   if (!status.leader) return { tone: "dead", text: "Nobody leads: nothing is healed until somebody does.", detail: "An election is under way, or no watchdog can win one." };
   if (rows.length === 0) return { tone: "dark", text: "No replica is declared yet.", detail: "Declare them with watchdogctl goal apply." };
-  const doing = [status.goal && `Goal ${status.goal} rolls`, status.plan && `plan ${status.plan} is open`].filter(Boolean).join("; ");
-  if (unwell.length === 0) {
+  const doing = [status.goal && `Goal ${status.goal} rolls`, status.plan && `plan ${status.plan} is open`].filter(Boolean).join("; ").replace(/^p/, "P");
+  if (ill.length === 0) {
     const where = status.stable === null ? "Nothing is stable yet." : `All hold what is stable: version ${status.stable}.`;
-    return { tone: status.paused ? "ask" : "well", text: rows.length === 1 ? "The one replica is well." : `All ${rows.length} replicas are well.`, detail: doing ? `${doing}.` : where };
+    const detail = status.paused ? "Healing is paused." : doing ? `${doing}.` : moving.length ? told(moving) : where;
+    if (moving.length > 0) return { tone: "moving", text: `${moving.length} of ${count(rows.length, "replica")} ${moving.length === 1 ? "is" : "are"} on the move.`, detail };
+    return { tone: status.paused ? "ask" : "well", text: rows.length === 1 ? "The one replica is well." : `All ${rows.length} replicas are well.`, detail };
   }
-  const told = unwell.slice(0, NAMED).map((row) => `${row.replica} ${HOW[row.state] ?? `is ${row.state}`}${row.state === "healthy" ? ` on version ${row.version}, not ${row.expected}` : ""}`);
-  if (unwell.length > NAMED) told.push(`${unwell.length - NAMED} more`);
-  const first = rank(unwell[0]);
-  const verb = unwell.length === 1 ? "is not" : "are not";
-  const act = status.paused ? ". Healing is paused." : doing ? `. ${doing}.` : refusal(status);
-  return { tone: first < 2 ? "dead" : "ill", text: `${unwell.length} of ${count(rows.length, "replica")} ${verb} well.`, detail: told.join(", ") + act };
+  const verb = ill.length === 1 ? "is not" : "are not";
+  const more = moving.length ? `; ${moving.length} on the move` : "";
+  const act = status.paused ? " Healing is paused." : doing ? ` ${doing}.` : refusal(status);
+  return { tone: rank(ill[0]) === 0 ? "dead" : "ill", text: `${ill.length} of ${count(rows.length, "replica")} ${verb} well.`, detail: `${told(ill)}${more}.${act}` };
+}
+
+function told(rows) {
+  const named = rows.slice(0, NAMED).map((row) => `${row.replica} ${HOW[row.state] ?? `is ${row.state}`}${row.state === "healthy" ? ` on version ${row.version}, not ${row.expected}` : ""}`);
+  if (rows.length > NAMED) named.push(`${rows.length - NAMED} more`);
+  return named.join(", ");
 }
 
 function refusal(status) {
   const first = status.refusals.at(-1);
-  return first ? `. Not touched: ${first.sentence}` : ". Watched: not enough bad checks in a row yet.";
+  return first ? ` Not touched: ${first.sentence}.` : " Watched: not enough bad checks in a row yet.";
 }
 
 function numbers(store, values) {

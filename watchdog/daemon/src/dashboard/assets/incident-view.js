@@ -10,6 +10,9 @@ import { plain, planStatus, stepTone } from "./words.js";
 
 const SHOWN = 40;
 const PAGE = 300;
+/** So many of one fault that begin together are one line, which opens to them. */
+const GROUP_FROM = 4;
+const TOGETHER_MS = 2000;
 
 /** The panel; `why(name)` opens the verdict on a replica. */
 export function incidentPanel(store, base, why) {
@@ -18,15 +21,20 @@ export function incidentPanel(store, base, why) {
   const none = el("p", { class: "empty", text: "Nothing has happened that is on record here." });
   const more = el("button", { type: "button", class: "order plain", text: "Show earlier" });
   body.append(none, items, more);
+  const makers = {
+    note: noteRow,
+    incident: (item) => incidentRow(item, store, base, why),
+    group: () => groupRow((item) => incidentRow(item, store, base, why)),
+  };
   let fold = new Incidents();
   let shown = SHOWN;
-  const list = keyedList(items, (item) => (item.kind === "note" ? noteRow(item) : incidentRow(item, store, base, why)));
+  const list = keyedList(items, (item) => makers[item.kind](item));
   const stamps = new Map();
 
   function show() {
     const newestFirst = fold.items.slice(-shown).reverse();
     // An incident is one object that grows; a fresh wrapper says that it did.
-    list.show(newestFirst.map((item) => [item.id, stamps.get(item.id) ?? item]));
+    list.show(grouped(newestFirst.map((item) => stamps.get(item.id) ?? item)).map((item) => [item.id, item]));
     const open = fold.items.filter((item) => item.kind === "incident" && !item.endedAt).length;
     setText(beside, open ? `${open} open` : "none open");
     setShown(none, fold.items.length === 0);
@@ -49,13 +57,13 @@ export function incidentPanel(store, base, why) {
     again();
   });
 
-  everySecond(() => fold.items.slice(-shown).forEach((item) => !item.endedAt && list.get(item.id)?.tick?.()));
+  everySecond(() => list.each((part) => part.tick?.()));
 
   return {
     node,
     show(changes) {
       const fresh = changes.events ?? [];
-      if (fresh.length === 0) return changes.plans ? fold.items.slice(-shown).forEach((item) => list.get(item.id)?.refresh?.()) : undefined;
+      if (fresh.length === 0) return changes.plans ? list.each((part) => part.refresh?.()) : undefined;
       if (changes.first) return again();
       const touched = new Set(fresh.flatMap((event) => fold.take(event)));
       for (const item of touched) stamps.set(item.id, { ...item });
@@ -73,6 +81,47 @@ function announce(touched) {
   told.forEach((item) => (item.told = true));
   const text = [...begun, ...over].slice(0, 3).join(". ");
   if (text) setText(document.getElementById("news"), text);
+}
+
+/** Folds neighbours of the same fault that began together. */
+function grouped(items) {
+  const rows = [];
+  for (let at = 0; at < items.length; ) {
+    let end = at + 1;
+    const alike = (other) => other.kind === "incident" && other.fault === items[at].fault && Date.parse(items[at].at) - Date.parse(other.at) < TOGETHER_MS;
+    if (items[at].kind === "incident") while (end < items.length && alike(items[end])) end += 1;
+    const some = items.slice(at, end);
+    // Named after its oldest, so that it stays itself while it grows.
+    if (some.length >= GROUP_FROM) rows.push({ kind: "group", id: `g${some.at(-1).id}`, items: some });
+    else rows.push(...some);
+    at = end;
+  }
+  return rows;
+}
+
+function groupRow(make) {
+  const subject = el("b");
+  const fault = el("span", { class: "fault-word" });
+  const fate = el("span");
+  const time = el("time");
+  const inner = el("ol", { class: "timeline" });
+  const list = keyedList(inner, make);
+  const node = el("li", { class: "incident-row" }, el("details", { class: "incident group" }, el("summary", {}, time, subject, fault, fate), inner));
+  return {
+    node,
+    tick: () => list.each((part) => part.tick?.()),
+    refresh: () => list.each((part) => part.refresh?.()),
+    patch({ items }) {
+      const open = items.filter((item) => !item.endedAt).length;
+      const longest = Math.max(...items.map((item) => Date.parse(item.endedAt ?? item.at) - Date.parse(item.at)));
+      setText(time, clock(items.at(-1).at));
+      setText(subject, `${items.length} replicas`);
+      setText(fault, plain(items[0].fault));
+      fate.replaceChildren(open ? chip(`${open} open`, "dead") : chip(`all healed in ${span(longest)}`, "well"));
+      setAttribute(node, "data-open", open > 0);
+      list.show(items.map((item) => [item.id, item]));
+    },
+  };
 }
 
 function noteRow(note) {

@@ -79,7 +79,7 @@ export class Incidents {
 
   planned(event, detail) {
     const healed = (detail?.plan?.heals ?? []).map((heal) => heal.replica);
-    const incidents = healed.map((replica) => this.openOf(replica) ?? this.recentOf(replica, event)).filter(Boolean);
+    const incidents = healed.map((replica) => this.openOf(replica)).filter(Boolean);
     this.byPlan.set(event.plan, incidents);
     return incidents.map((incident) => {
       incident.plans.set(event.plan, detail?.status ?? "running");
@@ -137,7 +137,7 @@ export class Incidents {
 
   recentOf(subject, event, fault) {
     const incident = this.byReplica.get(subject);
-    return incident?.endedAt && incident.fault === (fault ?? incident.fault) && at(event) - Date.parse(incident.endedAt) < SAME_WITHIN_MS ? incident : null;
+    return incident?.endedAt && incident.fault === fault && at(event) - Date.parse(incident.endedAt) < SAME_WITHIN_MS ? incident : null;
   }
 }
 
@@ -149,7 +149,7 @@ function add(incident, event) {
 /** It is over when no fault of it stands any more and no plan for it is open. */
 function close(incident, event) {
   const busy = [...incident.plans.values()].some((status) => status === "running" || status === "awaiting_approval");
-  if (incident.open.size === 0 && !busy) incident.endedAt = event.at;
+  if (incident.open.size === 0 && !busy) incident.endedAt ??= event.at;
 }
 
 function at(event) {

@@ -77,7 +77,7 @@ export function logPanel(store, base) {
 
 function entryRow() {
   const toggle = el("button", { type: "button", class: "name", "aria-expanded": "false" });
-  const cells = ["key", "operation", "mark", "goal", "author", "since"].map((name) => el("td", { class: name }));
+  const cells = ["key", "operation", "marked", "goal", "author", "since"].map((name) => el("td", { class: name }));
   const [key, operation, mark, goal, author, when] = cells;
   const row = el("tr", {}, el("th", { scope: "row" }, toggle), ...cells);
   const difference = el("td", { colspan: 7 });

@@ -8,6 +8,8 @@ import { isOpen, plain, planStatus, stepTone } from "./words.js";
 
 /** Earlier plans in the list. */
 const EARLIER = 8;
+/** With more lanes than these, why each step is done is told on the step's title alone. */
+const MANY = 3;
 
 /** The panel. */
 export function planPanel(store, base) {
@@ -75,6 +77,8 @@ function graph(first, base) {
         if (!byReplica.has(key)) byReplica.set(key, []);
         byReplica.get(key).push(step);
       }
+      lanes.style.setProperty("--steps", String(Math.max(1, ...[...byReplica.values()].map((steps) => steps.length))));
+      setAttribute(lanes, "data-many", byReplica.size > MANY);
       list.show([...byReplica].map(([replica, steps]) => [replica, { replica, steps }]));
       tick();
     },

@@ -19,7 +19,7 @@ export function replicaPanel(store, open) {
   const { node, beside, body } = panel("replicas", "Replicas");
   const filter = el("input", { type: "search", id: "filter", placeholder: "Name, host or state", "aria-label": "Show only replicas whose name, host or state holds this", autocomplete: "off" });
   const unwell = el("input", { type: "checkbox", id: "unwell" });
-  const unwellLabel = el("label", { for: "unwell", class: "check" }, unwell, el("span", { text: "Only unwell" }));
+  const unwellLabel = el("label", { for: "unwell", class: "check" }, unwell, el("span", { text: "Unwell or moving" }));
   const shown = el("span", { class: "muted", id: "shown", role: "status" });
   beside.append(shown, unwellLabel, filter);
   const map = el("div", { class: "map", "aria-hidden": "true" });
@@ -44,7 +44,7 @@ export function replicaPanel(store, open) {
     if (many) cells.show(all.sort((a, b) => byName(a.host ?? "~", b.host ?? "~") || byName(a.replica, b.replica)).map((one) => [one.replica, one]));
     const ill = all.filter((one) => !isWell(one)).length;
     setText(shown, wanted.length === all.length ? `${all.length}` : `${wanted.length} of ${all.length}`);
-    setText(unwellLabel.lastChild, `Only unwell (${ill})`);
+    setText(unwellLabel.lastChild, `Unwell or moving (${ill})`);
     setShown(empty, wanted.length === 0);
     for (const [name, head] of heads) setAttribute(head, "aria-sort", name === order.by ? (order.down ? "descending" : "ascending") : null);
   }

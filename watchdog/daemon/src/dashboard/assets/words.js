@@ -28,6 +28,11 @@ export function isWell(row) {
   return toneOf(row) === "well";
 }
 
+/** Whether it is on its way to where it should be. */
+export function isMoving(row) {
+  return toneOf(row) === "moving";
+}
+
 /** For sorting: the worst first. */
 export function rank(row) {
   return ORDER[toneOf(row)];
