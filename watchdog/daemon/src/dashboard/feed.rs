@@ -126,8 +126,10 @@ impl Feed {
     }
 
     async fn begin(self: &Arc<Self>) -> Live {
-        let (through, picture) =
-            self.handle.world.as_of_now(|world, now| (world.history.through, Picture::take(world, now)));
+        let (through, picture) = self
+            .handle
+            .world
+            .as_of_now(|world, now| (world.history.through, Picture::take(world, now, None)));
         let (frames, _) = broadcast::channel(FRAMES_WAITING);
         let after = Sequence(through.0.saturating_sub(ENTRIES_KEPT as u64));
         let mut live = Live {
@@ -171,8 +173,10 @@ impl Feed {
         live.through = live.through.min(known);
         let entries = if known > live.through { self.entries(live.through).await } else { Vec::new() };
         let events = live.keep(entries.iter());
-        let (at, newer) =
-            self.handle.world.as_of_now(|world, now| (moment(world), Picture::take(world, now)));
+        let (at, newer) = self
+            .handle
+            .world
+            .as_of_now(|world, now| (moment(world), Picture::take(world, now, Some(&live.picture))));
         let difference = live.picture.difference(&newer);
         if difference.is_some() || !events.is_empty() {
             let change = Change { at, difference: difference.unwrap_or_default(), events: &events };

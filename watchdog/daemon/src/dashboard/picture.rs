@@ -1,6 +1,9 @@
 //! Picture: what the dashboard shows of one cluster, and what is different between two looks at it.
 
-use serde::Serialize;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use serde::{Serialize, Serializer};
 use watchdog_core::ids::{GoalId, Time};
 use watchdog_proto::admin as wire;
 
@@ -21,11 +24,29 @@ pub(super) struct Picture {
     /// Everything but the replicas.
     pub(super) status: wire::ClusterStatus,
     /// By name.
-    pub(super) replicas: Vec<wire::ReplicaView>,
+    #[serde(serialize_with = "views_of")]
+    pub(super) replicas: Vec<Row>,
     /// Those that are open and the newest others, newest first.
     pub(super) plans: Vec<wire::PlanView>,
     /// The newest, newest first; the one that rolls in full.
     pub(super) goals: Vec<wire::GoalView>,
+}
+
+/// One replica, and the mark of what its row was made of: hundreds that did not change need not be written out again.
+#[derive(Debug, Clone)]
+pub(super) struct Row {
+    mark: u64,
+    view: Arc<wire::ReplicaView>,
+}
+
+impl PartialEq for Row {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.view, &other.view) || self.view == other.view
+    }
+}
+
+fn views_of<S: Serializer>(rows: &[Row], serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(rows.iter().map(|row| &*row.view))
 }
 
 /// What is to be done to an older picture to make it this one.
@@ -36,8 +57,8 @@ pub(super) struct Difference {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<wire::ClusterStatus>,
     /// Those that are new or other.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    replicas: Vec<wire::ReplicaView>,
+    #[serde(skip_serializing_if = "Vec::is_empty", serialize_with = "views_of")]
+    replicas: Vec<Row>,
     /// Those that are not there any more.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     gone: Vec<String>,
@@ -48,14 +69,13 @@ pub(super) struct Difference {
 }
 
 impl Picture {
-    /// Takes one.
-    pub(super) fn take(world: &World, now: Time) -> Self {
-        let mut status = views::status(world, now);
-        let replicas = std::mem::take(&mut status.replicas);
+    /// Takes one; rows that are as in the last one are shared with it.
+    pub(super) fn take(world: &World, now: Time, last: Option<&Self>) -> Self {
+        let old = last.map_or(&[][..], |last| &last.replicas);
         Self {
             leads: world.role != Role::Follower,
-            status,
-            replicas,
+            status: views::status_but_replicas(world, now),
+            replicas: rows_of(world, old),
             plans: plans_of(world),
             goals: goals_of(world, now),
         }
@@ -63,15 +83,18 @@ impl Picture {
 
     /// What is new in `newer`; `None` when nothing is.
     pub(super) fn difference(&self, newer: &Self) -> Option<Difference> {
-        let replicas = newer.replicas.iter().filter(|row| !has(&self.replicas, row));
-        let gone = self.replicas.iter().filter(|old| find(&newer.replicas, &old.replica).is_none());
+        let mut old = Along::new(&self.replicas);
+        let replicas = newer.replicas.iter().filter(|row| old.find(&row.view.replica) != Some(*row)).cloned();
+        let replicas = replicas.collect();
+        let mut new = Along::new(&newer.replicas);
+        let gone = self.replicas.iter().map(|row| &row.view.replica).filter(|name| new.find(name).is_none());
         let plans = newer.plans.iter().filter(|plan| !self.plans.contains(plan));
         let goals = newer.goals.iter().filter(|goal| !self.goals.contains(goal));
         let difference = Difference {
             leads: (self.leads != newer.leads).then_some(newer.leads),
             status: (self.status != newer.status).then(|| newer.status.clone()),
-            replicas: replicas.cloned().collect(),
-            gone: gone.map(|old| old.replica.clone()).collect(),
+            replicas,
+            gone: gone.cloned().collect(),
             plans: plans.cloned().collect(),
             goals: goals.cloned().collect(),
         };
@@ -79,13 +102,33 @@ impl Picture {
     }
 }
 
-/// Rows come sorted by name, so that hundreds are compared without looking for each among all.
-fn find<'a>(rows: &'a [wire::ReplicaView], name: &str) -> Option<&'a wire::ReplicaView> {
-    rows.binary_search_by(|row| row.replica.as_str().cmp(name)).ok().and_then(|at| rows.get(at))
+/// Looks names up in rows, both sorted, by going along them once.
+struct Along<'a> {
+    rows: std::iter::Peekable<std::slice::Iter<'a, Row>>,
 }
 
-fn has(rows: &[wire::ReplicaView], row: &wire::ReplicaView) -> bool {
-    find(rows, &row.replica) == Some(row)
+impl<'a> Along<'a> {
+    fn new(rows: &'a [Row]) -> Self {
+        Self { rows: rows.iter().peekable() }
+    }
+
+    fn find(&mut self, name: &str) -> Option<&'a Row> {
+        while self.rows.next_if(|row| row.view.replica.as_str() < name).is_some() {}
+        self.rows.peek().filter(|row| row.view.replica == name).copied()
+    }
+}
+
+fn rows_of(world: &World, old: &[Row]) -> Vec<Row> {
+    let mut old = Along::new(old);
+    let rows = views::replicas(world).into_iter().map(|replica| {
+        let seen = views::seen(world, replica);
+        let mut hasher = DefaultHasher::new();
+        seen.hash(&mut hasher);
+        let mark = hasher.finish();
+        let same = old.find(replica.as_str()).filter(|row| row.mark == mark);
+        same.cloned().unwrap_or_else(|| Row { mark, view: Arc::new(seen.view()) })
+    });
+    rows.collect()
 }
 
 fn plans_of(world: &World) -> Vec<wire::PlanView> {
@@ -124,8 +167,9 @@ pub(super) fn moment(world: &World) -> String {
 mod tests {
     use super::*;
 
-    fn row(replica: &str, state: &str) -> wire::ReplicaView {
-        wire::ReplicaView { replica: replica.into(), state: state.into(), ..Default::default() }
+    fn row(replica: &str, state: &str) -> Row {
+        let view = wire::ReplicaView { replica: replica.into(), state: state.into(), ..Default::default() };
+        Row { mark: 0, view: Arc::new(view) }
     }
 
     fn picture(rows: &[(&str, &str)]) -> Picture {
@@ -153,7 +197,8 @@ mod tests {
         for (after, told) in table {
             let difference = before.difference(&after);
             let names = difference.as_ref().map(|difference| {
-                let changed = difference.replicas.iter().map(|row| row.replica.as_str()).collect::<Vec<_>>();
+                let changed =
+                    difference.replicas.iter().map(|row| row.view.replica.as_str()).collect::<Vec<_>>();
                 (changed, difference.gone.iter().map(String::as_str).collect::<Vec<_>>())
             });
             assert_eq!(names, told);

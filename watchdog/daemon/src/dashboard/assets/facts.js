@@ -59,7 +59,7 @@ function verdict(store) {
   }
   const verb = ill.length === 1 ? "is not" : "are not";
   const more = moving.length ? `; ${moving.length} on the move` : "";
-  const act = status.paused ? " Healing is paused." : doing ? ` ${doing}.` : refusal(status);
+  const act = status.paused ? " Healing is paused." : refusal(status, ill[0]) ?? (doing ? ` ${doing}.` : " Watched: not enough bad checks in a row yet.");
   return { tone: rank(ill[0]) === 0 ? "dead" : "ill", text: `${ill.length} of ${count(rows.length, "replica")} ${verb} well.`, detail: `${told(ill)}${more}.${act}` };
 }
 
@@ -69,9 +69,10 @@ function told(rows) {
   return named.join(", ");
 }
 
-function refusal(status) {
-  const first = status.refusals.at(-1);
-  return first ? ` Not touched: ${first.sentence}.` : " Watched: not enough bad checks in a row yet.";
+/** Why the worst of them is not touched. */
+function refusal(status, worst) {
+  const first = status.refusals.find((one) => one.replica === worst.replica && one.kind !== "plan_open");
+  return first ? ` Not touched: ${first.sentence.replace(`${worst.replica}: `, "")}.` : null;
 }
 
 function numbers(store, values) {

@@ -32,14 +32,14 @@ export function incidentPanel(store, base, why) {
   const stamps = new Map();
 
   function show() {
-    const newestFirst = fold.items.slice(-shown).reverse();
     // An incident is one object that grows; a fresh wrapper says that it did.
-    list.show(grouped(newestFirst.map((item) => stamps.get(item.id) ?? item)).map((item) => [item.id, item]));
+    const rows = grouped(fold.items.map((item) => stamps.get(item.id) ?? item).reverse());
+    list.show(rows.slice(0, shown).map((item) => [item.id, item]));
     const open = fold.items.filter((item) => item.kind === "incident" && !item.endedAt).length;
     setText(beside, open ? `${open} open` : "none open");
     setShown(none, fold.items.length === 0);
     const oldest = store.events[0]?.sequence ?? 1;
-    setShown(more, fold.items.length > shown || oldest > 1);
+    setShown(more, rows.length > shown || oldest > 1);
   }
 
   function again() {
