@@ -10,8 +10,10 @@
 //! ```
 
 pub mod admin;
+pub mod browser;
 pub mod customer;
 pub mod dev;
+pub mod extras;
 pub mod http;
 pub mod ports;
 pub mod postgres;

@@ -12,8 +12,9 @@ use std::process::ExitCode;
 const USAGE: &str = "\
 cargo dev [--] [ARGS]   build everything and run a whole cluster on this machine: `watchdog dev ARGS`
 cargo verify            format, lints and all tests, on the real ZooKeeper and PostgreSQL (installed if missing)
-cargo figures [WORDS]   measure the README's figures in release mode; words: embedded zookeeper crowd
+cargo figures [WORDS]   measure the README's figures in release mode; words: embedded zookeeper crowd dashboard
 cargo scorecard [--long] [--strict] [--only 1,13]   run what proves the product, and print the table of its figures
+cargo xtask screenshots take the README's pictures of the dashboard anew, in examples/dashboard
 cargo xtask build       build the programs that the end-to-end tests run
 cargo xtask install     install with apt-get what the tests need
 cargo xtask test        install, build and test, without format and lints";
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let outcome = match command.as_ref().and_then(|name| name.to_str()) {
         Some("dev") => dev(&arguments.collect::<Vec<_>>()),
         Some("figures") => figures(&arguments.collect::<Vec<_>>()),
+        Some("screenshots") => screenshots(),
         Some("scorecard") => scorecard::run(&arguments.collect::<Vec<_>>()),
         Some("verify") => verify::everything(),
         Some("build") => programs::build(),
@@ -55,6 +57,14 @@ fn dev(arguments: &[OsString]) -> anyhow::Result<()> {
         _ => arguments,
     };
     programs::become_program("watchdog", "dev", passed)
+}
+
+/// Builds the programs and becomes the one that takes the pictures.
+fn screenshots() -> anyhow::Result<()> {
+    machine::install_missing()?;
+    programs::build()?;
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/dashboard");
+    programs::become_program("screenshots", directory, &[])
 }
 
 /// Builds everything optimised and becomes the program that measures.

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod clusters;
+mod dashboard;
 mod garbage;
 mod goals;
 mod hosts;

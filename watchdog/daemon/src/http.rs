@@ -1,6 +1,6 @@
 //! HTTP: what load balancers, scripts and people read, on the port of the gRPC service.
 //!
-//! Everything here only reads; orders go over gRPC.
+//! Everything here only reads; the dashboard's own routes stand in [`crate::dashboard`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -31,14 +31,15 @@ pub(crate) fn router(clusters: Arc<BTreeMap<ClusterId, Handle>>) -> Router {
         .route("/{cluster}/preview", get(preview))
         .route("/{cluster}/log", get(log_list))
         .route("/{cluster}/log/{version}", get(log_show))
-        .with_state(admin);
+        .with_state(admin.clone());
     Router::new()
         .route("/healthz", get(async || "ok\n"))
         .route("/readyz", get(ready))
         .route("/leader", get(leader))
         .route("/api/v1/clusters", get(names))
         .with_state(clusters)
-        .nest("/api/v1", api)
+        .nest("/api/v1", api.merge(crate::dashboard::api(&admin)))
+        .merge(crate::dashboard::pages())
 }
 
 type Clusters = State<Arc<BTreeMap<ClusterId, Handle>>>;
@@ -80,7 +81,7 @@ async fn names(State(clusters): Clusters) -> Json<Vec<String>> {
 }
 
 /// An answer, or the status of gRPC in the words of HTTP.
-struct Answer<T>(Result<T, Status>);
+pub(crate) struct Answer<T>(pub(crate) Result<T, Status>);
 
 #[derive(Serialize)]
 struct Fault {

@@ -6,6 +6,7 @@ mod clock;
 mod cluster;
 mod config;
 mod cycle;
+mod dashboard;
 mod dev;
 mod http;
 mod logging;

@@ -112,7 +112,8 @@ fn idle(dev: &Dev) -> anyhow::Result<Vec<Row>> {
     ])
 }
 
-fn cpu_seconds(pid: u64) -> anyhow::Result<f64> {
+/// What a process has spent so far.
+pub(crate) fn cpu_seconds(pid: u64) -> anyhow::Result<f64> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).context("read its times")?;
     let fields: Vec<&str> = stat.rsplit_once(')').context("read its times")?.1.split_whitespace().collect();
     let ticks = |index: usize| fields.get(index).and_then(|field| field.parse::<f64>().ok());

@@ -3,6 +3,7 @@
 //! `cargo figures` builds everything in release mode first. Ratios to the floor
 //! travel between machines; milliseconds do not.
 
+mod board;
 mod crowd;
 mod floor;
 mod goal;
@@ -58,6 +59,10 @@ fn main() -> anyhow::Result<()> {
     if wants("crowd") {
         progress("100 replicas on one host");
         rows.extend(crowd::measure().context("100 replicas")?);
+    }
+    if wants("dashboard") {
+        progress("the dashboard with 500 replicas");
+        rows.extend(board::measure().context("the dashboard")?);
     }
     print(&rows);
     let short: Vec<&Row> = rows.iter().filter(|row| row.falls_short()).collect();

@@ -79,7 +79,7 @@ impl Tail {
             let Some(last) = entries.last() else { return Ok(()) };
             self.after = last.sequence;
             for entry in entries.iter().filter(|entry| entry.at >= self.since) {
-                self.send(Ok(view(entry))).await?;
+                self.send(Ok(view(entry, DETAIL_BYTES_MAX))).await?;
             }
         }
     }
@@ -90,15 +90,16 @@ impl Tail {
 }
 
 /// The whole entry, unless it would burst a message; then it is read where it stands, in the journal.
-fn detail(entry: &Entry, kind: &str) -> String {
+fn detail(entry: &Entry, kind: &str, bytes_max: usize) -> String {
     let whole = serde_json::to_string(&entry.body).unwrap_or_default();
-    if whole.len() <= DETAIL_BYTES_MAX {
+    if whole.len() <= bytes_max {
         return whole;
     }
     serde_json::json!({ "kind": kind, "too_large": whole.len() }).to_string()
 }
 
-fn view(entry: &Entry) -> wire::Event {
+/// An entry as an event, whose detail is left out when it is longer than that.
+pub(crate) fn view(entry: &Entry, detail_bytes_max: usize) -> wire::Event {
     let told = tell(&entry.body);
     wire::Event {
         sequence: entry.sequence.0,
@@ -109,6 +110,6 @@ fn view(entry: &Entry) -> wire::Event {
         replica: told.replica.map(ToString::to_string),
         plan: told.plan.map(ToString::to_string),
         message: told.message,
-        detail_json: detail(entry, told.kind),
+        detail_json: detail(entry, told.kind, detail_bytes_max),
     }
 }

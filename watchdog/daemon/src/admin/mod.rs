@@ -3,14 +3,14 @@
 //! Any watchdog answers reads from what it knows; writes are the leader's, and a
 //! follower says who that is in the `watchdog-leader` metadata.
 
-mod events;
-mod goal_view;
+pub(crate) mod events;
+pub(crate) mod goal_view;
 pub(crate) mod goals;
 pub(crate) mod log;
 pub(crate) mod plans;
 pub(crate) mod views;
 pub(crate) mod why;
-mod writes;
+pub(crate) mod writes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -32,6 +32,11 @@ impl AdminService {
     /// Serves these clusters.
     pub(crate) fn new(clusters: Arc<BTreeMap<ClusterId, Handle>>) -> Self {
         Self { clusters }
+    }
+
+    /// All of them.
+    pub(crate) fn clusters(&self) -> &Arc<BTreeMap<ClusterId, Handle>> {
+        &self.clusters
     }
 
     /// The cluster that a request names.

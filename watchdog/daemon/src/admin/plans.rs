@@ -11,6 +11,7 @@ use super::{parse, views};
 use crate::clock::rfc3339;
 use crate::cluster::Handle;
 use crate::cluster::books::Batches as _;
+use crate::cluster::plan_book::PlanStory;
 use crate::cluster::world::World;
 
 /// Plans in a list when the asker says no number.
@@ -32,12 +33,17 @@ pub(crate) fn show(world: &World, id: &str) -> Result<wire::PlanView, Status> {
     if story.status.is_open() {
         view.refusals = world.refusals.iter().map(views::refusal_view).collect();
     }
+    add_progress(world, story, &mut view);
+    Ok(view)
+}
+
+/// How far agents say that they are with its steps.
+pub(crate) fn add_progress(world: &World, story: &PlanStory, view: &mut wire::PlanView) {
     for (step, shown) in story.plan.steps.iter().zip(&mut view.steps) {
         let milestone = world.milestones.get(&step.id);
         shown.percent = milestone.map(|milestone| milestone.percent);
         shown.progress = milestone.map(|milestone| milestone.message.clone());
     }
-    Ok(view)
 }
 
 /// What would be done now, and what not, and why.

@@ -1,13 +1,16 @@
 //! Views: a world, in the shapes that operators and their tools rely on.
 
-use watchdog_core::condition::{Condition, condition};
+use std::collections::BTreeSet;
+
+use watchdog_core::condition::{Condition, ReplicaState, condition};
 use watchdog_core::finding::Subject;
 use watchdog_core::history::{Pause, Progress};
-use watchdog_core::ids::{HostId, ReplicaId, Time};
+use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time, Version};
 use watchdog_core::input::Decision;
 use watchdog_core::observation::{HostSeen, Loaded, Presence, Sight};
 use watchdog_core::plan::{PlanStatus, Step};
 use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_core::state::Hash;
 use watchdog_membership::records::ContenderRecord;
 use watchdog_proto::admin::{
     ClusterStatus, HoldView, HostView, LeaderView, PauseView, PlanView, RefusalView, ReplicaView, StepView,
@@ -20,10 +23,19 @@ use crate::cluster::world::World;
 
 /// The whole cluster.
 pub(crate) fn status(world: &World, now: Time) -> ClusterStatus {
+    let replicas = replicas(world).into_iter().map(|replica| replica_view(world, replica)).collect();
+    ClusterStatus { replicas, ..status_but_replicas(world, now) }
+}
+
+/// Those that are declared and those that live, by name.
+pub(crate) fn replicas(world: &World) -> BTreeSet<&ReplicaId> {
+    world.log.replicas.keys().chain(world.observation.replicas.iter().filter_map(alive)).collect()
+}
+
+/// The whole cluster without a row of it.
+pub(crate) fn status_but_replicas(world: &World, now: Time) -> ClusterStatus {
     let (goal, goal_stage) = super::goal_view::in_short(world, now).unzip();
     let history = &world.history;
-    let names = world.log.replicas.keys().chain(world.observation.replicas.iter().filter_map(alive));
-    let names: std::collections::BTreeSet<_> = names.collect();
     ClusterStatus {
         cluster: world.cluster.to_string(),
         leader: leader(world),
@@ -33,7 +45,7 @@ pub(crate) fn status(world: &World, now: Time) -> ClusterStatus {
         plan: history.open_plans.keys().next_back().map(ToString::to_string),
         watchdogs: world.contenders.iter().map(|contender| watchdog(world, contender)).collect(),
         hosts: world.observation.hosts.iter().map(|(host, seen)| host_view(world, host, seen)).collect(),
-        replicas: names.into_iter().map(|replica| replica_view(world, replica)).collect(),
+        replicas: Vec::new(),
         holds: history.holds.iter().filter(|(_, hold)| hold.stands(now)).map(hold_view).collect(),
         refusals: world.refusals.iter().chain(&world.obstacles).map(refusal_view).collect(),
         blind: blind(world),
@@ -89,27 +101,59 @@ fn host_view(world: &World, host: &HostId, seen: &HostSeen) -> HostView {
     HostView { host: host.to_string(), address: seen.address.clone(), pid: seen.pid, state: state.to_owned() }
 }
 
-/// One replica's row.
-pub(crate) fn replica_view(world: &World, replica: &ReplicaId) -> ReplicaView {
+/// What one replica's row is made of; equal ones are written out alike.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Seen<'a> {
+    replica: &'a ReplicaId,
+    condition: (ReplicaState, Option<Time>, Option<Incarnation>),
+    host: Option<&'a HostId>,
+    pid: Option<u32>,
+    address: Option<&'a str>,
+    loaded: Option<(Version, Hash)>,
+    expected: Option<u64>,
+}
+
+/// One replica's row, not written out yet.
+pub(crate) fn seen<'a>(world: &'a World, replica: &'a ReplicaId) -> Seen<'a> {
     let Condition { state, since, life, .. } = condition(replica, &world.scene());
     let seen = world.observation.replicas.get(replica);
     let lived = life.and_then(|incarnation| seen.and_then(|seen| seen.lives.get(&incarnation)));
     let member = lived.and_then(|lived| lived.member.as_ref());
     let process = lived.and_then(|lived| lived.process.as_ref());
     let loaded = lived.and_then(watchdog_core::observation::Life::loaded);
-    let address = member.map(|member| member.service.clone().unwrap_or_else(|| member.address.clone()));
-    ReplicaView {
-        replica: replica.to_string(),
-        host: lived.map(|lived| lived.host.to_string()),
+    Seen {
+        replica,
+        condition: (state, since, life),
+        host: lived.map(|lived| &lived.host),
         pid: process.map(|process| process.pid).or(member.map(|member| member.pid)),
-        incarnation: life.map(|incarnation| incarnation.to_string()),
-        address,
-        state: state.to_string(),
-        version: loaded.map(|loaded| loaded.version.0),
+        address: member.map(|member| member.service.as_deref().unwrap_or(&member.address)),
+        loaded: loaded.map(|loaded| (loaded.version, loaded.state_hash)),
         expected: expected(world, replica, loaded),
-        state_hash: loaded.map(|loaded| loaded.state_hash.to_string()),
-        since: since.map(rfc3339),
     }
+}
+
+impl Seen<'_> {
+    /// Written out.
+    pub(crate) fn view(&self) -> ReplicaView {
+        let (state, since, life) = self.condition;
+        ReplicaView {
+            replica: self.replica.to_string(),
+            host: self.host.map(ToString::to_string),
+            pid: self.pid,
+            incarnation: life.map(|incarnation| incarnation.to_string()),
+            address: self.address.map(ToOwned::to_owned),
+            state: state.to_string(),
+            version: self.loaded.map(|(version, _)| version.0),
+            expected: self.expected,
+            state_hash: self.loaded.map(|(_, hash)| hash.to_string()),
+            since: since.map(rfc3339),
+        }
+    }
+}
+
+/// One replica's row.
+pub(crate) fn replica_view(world: &World, replica: &ReplicaId) -> ReplicaView {
+    seen(world, replica).view()
 }
 
 /// The version that a replica should hold; its own when that has the same state, for then nobody is moved for the number.

@@ -38,6 +38,15 @@ pub(crate) enum Looked {
 }
 
 impl Looked {
+    /// Whether there may be something that was not there before.
+    fn is_news(&self) -> bool {
+        match self {
+            Self::All => true,
+            Self::Only(replicas) => !replicas.is_empty(),
+            Self::Nothing => false,
+        }
+    }
+
     /// Both, for whoever has judged neither.
     pub(crate) fn and(self, later: Self) -> Self {
         match (self, later) {
@@ -90,11 +99,13 @@ impl Observer {
     ) -> Looked {
         let asked = asked(&world.lock(), suspects);
         let (seen, replies) = tokio::join!(self.look(suspects), look_at_hosts(agents, asked));
-        let mut world = world.lock();
+        let shared = world;
+        let mut world = shared.lock();
         // Never before the record, like all decisions: otherwise the difference would count as time that has passed.
         let now = world.now();
         world.observation.at = now;
-        match seen {
+        let was_clear = world.observation.sight == Sight::Clear;
+        let looked = match seen {
             Ok(delta) => self.take_in(&mut world, (&delta, suspects), &replies),
             Err(error) => {
                 if world.observation.sight == Sight::Clear {
@@ -105,7 +116,11 @@ impl Observer {
                 self.over = matches!(error, TreeError::Expired);
                 Looked::Nothing
             }
+        };
+        if looked.is_news() || was_clear != (world.observation.sight == Sight::Clear) {
+            shared.stir();
         }
+        looked
     }
 
     /// Obituaries that have stood for so long that no late registration can be under way any more.

@@ -226,12 +226,18 @@ impl World {
 pub(crate) struct SharedWorld {
     world: Arc<Mutex<World>>,
     recorded: watch::Sender<Sequence>,
+    /// Marked whenever something is seen, recorded or told that those who look on should see too.
+    stirred: watch::Sender<()>,
 }
 
 impl SharedWorld {
     /// Shares a world.
     pub(crate) fn new(world: World) -> Self {
-        Self { world: Arc::new(Mutex::new(world)), recorded: watch::Sender::new(Sequence(0)) }
+        Self {
+            world: Arc::new(Mutex::new(world)),
+            recorded: watch::Sender::new(Sequence(0)),
+            stirred: watch::Sender::new(()),
+        }
     }
 
     /// The world, for as long as the guard lives; not across an await.
@@ -248,11 +254,19 @@ impl SharedWorld {
 
     /// Tells followers of the record how far it is known.
     pub(crate) fn announce(&self, through: Sequence) {
-        self.recorded.send_if_modified(|known| {
+        let grew = self.recorded.send_if_modified(|known| {
             let grew = through > *known;
             *known = through.max(*known);
             grew
         });
+        if grew {
+            self.stir();
+        }
+    }
+
+    /// Tells those who look on that there is something else to see.
+    pub(crate) fn stir(&self) {
+        self.stirred.send_replace(());
     }
 
     /// Notes what an agent says of a step that it is at.
@@ -261,11 +275,17 @@ impl SharedWorld {
         // What comes after its end is about nothing.
         if world.history.open_intents.contains_key(step) {
             world.milestones.insert(step.clone(), milestone);
+            self.stir();
         }
     }
 
     /// Sees every growth of the record.
     pub(crate) fn recorded(&self) -> watch::Receiver<Sequence> {
         self.recorded.subscribe()
+    }
+
+    /// Sees whatever is new to see, recorded or not.
+    pub(crate) fn stirred(&self) -> watch::Receiver<()> {
+        self.stirred.subscribe()
     }
 }
