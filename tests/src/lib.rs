@@ -10,14 +10,17 @@
 //! ```
 
 pub mod admin;
+pub mod collector;
 pub mod customer;
 pub mod dev;
 pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 mod reaper;
 pub mod scenario;
+pub mod scrape;
 pub mod story;
 pub mod zookeeper;
 

@@ -13,8 +13,10 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_stream::StreamExt;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::service::Routes;
 use tonic::transport::Server as Tonic;
 use watchdog_proto::agent::agent_server::AgentServer;
+use watchdog_telemetry::spans::Spans;
 
 use crate::config::Config;
 use crate::desk::Desk;
@@ -23,7 +25,7 @@ use crate::fence::Fence;
 use crate::ledger::{Ledger, Opened};
 use crate::server::Server;
 use crate::supervisor::Supervisor;
-use crate::{logs, presence};
+use crate::{logs, metrics, presence};
 
 /// A start with the full state of a large application.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -33,7 +35,7 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// # Errors
 ///
 /// When it can't start, or when its state directory is lost: its next start is a new instance.
-pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, spans: Spans) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let connect = presence::connect(&config)?;
     let listener =
@@ -70,7 +72,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     // The line by which whoever started us knows where we are.
     println!("replica-agent {} listens on {address}", config.host);
     let ended = tokio::select! {
-        served = serve(listener, desk) => served.context("serve"),
+        served = serve(listener, desk, spans) => served.context("serve"),
         reason = ledger.ruined() => Err(anyhow::Error::new(reason).context("what must be remembered can't be; the next start is a new instance")),
         stopped = stopped() => stopped,
     };
@@ -100,13 +102,14 @@ fn open_ledger(dirs: &Dirs, config: &Config) -> anyhow::Result<Ledger> {
     Ok(ledger)
 }
 
-async fn serve(listener: TcpListener, desk: Arc<Desk>) -> anyhow::Result<()> {
+async fn serve(listener: TcpListener, desk: Arc<Desk>, spans: Spans) -> anyhow::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AgentServer<Server>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(watchdog_proto::DESCRIPTORS)
         .build_v1()
         .context("describe the service")?;
+    let page = metrics::router(&desk, spans);
     let agent = AgentServer::new(Server { desk })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
@@ -114,10 +117,10 @@ async fn serve(listener: TcpListener, desk: Arc<Desk>) -> anyhow::Result<()> {
         // Without this small answers wait for the other side's delayed acknowledgement.
         stream.inspect(|stream| drop(stream.set_nodelay(true)))
     });
+    let routes = Routes::new(agent).add_service(health_service).add_service(reflection);
     Tonic::builder()
-        .add_service(health_service)
-        .add_service(reflection)
-        .add_service(agent)
+        .accept_http1(true)
+        .add_routes(Routes::from(routes.into_axum_router().merge(page)))
         .serve_with_incoming(incoming)
         .await?;
     Ok(())

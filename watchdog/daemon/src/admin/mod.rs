@@ -4,7 +4,7 @@
 //! follower says who that is in the `watchdog-leader` metadata.
 
 mod events;
-mod goal_view;
+pub(crate) mod goal_view;
 pub(crate) mod goals;
 pub(crate) mod log;
 pub(crate) mod plans;

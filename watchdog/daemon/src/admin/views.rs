@@ -150,7 +150,8 @@ pub(crate) fn refusal_view(refusal: &Refusal) -> RefusalView {
     }
 }
 
-fn kind_of(reason: &Reason) -> String {
+/// The word for a reason, as in JSON.
+pub(crate) fn kind_of(reason: &Reason) -> String {
     let value = serde_json::to_value(reason).unwrap_or_default();
     value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()
 }

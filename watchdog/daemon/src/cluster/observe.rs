@@ -6,7 +6,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
@@ -94,7 +94,7 @@ impl Observer {
         // Never before the record, like all decisions: otherwise the difference would count as time that has passed.
         let now = world.now();
         world.observation.at = now;
-        match seen {
+        let looked = match seen {
             Ok(delta) => self.take_in(&mut world, (&delta, suspects), &replies),
             Err(error) => {
                 if world.observation.sight == Sight::Clear {
@@ -105,7 +105,9 @@ impl Observer {
                 self.over = matches!(error, TreeError::Expired);
                 Looked::Nothing
             }
-        }
+        };
+        world.note_leader(Instant::now());
+        looked
     }
 
     /// Obituaries that have stood for so long that no late registration can be under way any more.
