@@ -8,6 +8,8 @@ use watchdog_tests::scrape::Scrape;
 use watchdog_tests::story::{Backend, PATIENCE, Story};
 use watchdog_tests::{admin, wait_for};
 
+crate::stories!(a_heal_is_counted_once_whoever_leads);
+
 /// Labels of metrics and of Prometheus itself; a replica, a process or a plan must never be one.
 const LABELS: [&str; 19] = [
     "act",
@@ -90,9 +92,8 @@ fn a_quarantined_replica_fires_an_alert_of_a_real_prometheus() {
     }
 }
 
-#[test]
-fn a_heal_is_counted_once_whoever_leads() {
-    let story = Story::begin(Backend::Embedded).unwrap();
+fn a_heal_is_counted_once_whoever_leads(backend: Backend) {
+    let story = Story::begin(backend).unwrap();
     let (watchdogs, agents) = (watchdogs(&story), agents(&story));
     let exited = [("cluster", "demo"), ("fault", "exited")];
     let healed = |expected: f64| {
@@ -125,7 +126,7 @@ fn a_heal_is_counted_once_whoever_leads() {
     story.until_replaced(&next).unwrap();
     healed(2.0).unwrap();
     assert!((sum(&watchdogs, "watchdog_heal_seconds_count", &exited) - 2.0).abs() < 0.1);
-    assert!((sum(&watchdogs, "watchdog_elections_total", &[]) - 2.0).abs() < 0.1);
+    assert!(sum(&watchdogs, "watchdog_elections_total", &[]) >= 2.0);
     assert!((sum(&watchdogs, "watchdog_is_leader", &[]) - 1.0).abs() < 0.1);
     let latest =
         watchdogs.iter().filter_map(|address| Scrape::of(address).unwrap().sum("watchdog_epoch", &[]));
@@ -184,7 +185,9 @@ fn rules_and_dashboard_name_only_what_a_running_cluster_says() {
     let wanted: BTreeSet<String> =
         asked.iter().map(String::as_str).chain([rules.as_str()]).flat_map(named).collect();
     assert!(wanted.len() > 30, "{wanted:?}");
-    let unheard: Vec<&String> = wanted.iter().filter(|name| !said.contains(*name)).collect();
+    // A runbook may speak of a histogram as a whole.
+    let is_said = |name: &&String| said.contains(*name) || said.contains(&format!("{name}_bucket"));
+    let unheard: Vec<&String> = wanted.iter().filter(|name| !is_said(name)).collect();
     assert!(unheard.is_empty(), "nobody says {unheard:?}");
 }
 

@@ -149,3 +149,53 @@ fn since_1970(ms: u64) -> SystemTime {
 fn is_of_plan(metadata: &Metadata<'_>) -> bool {
     if metadata.is_span() { metadata.target() == TARGET } else { *metadata.level() <= Level::INFO }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use std::net::TcpListener;
+
+    use tracing_subscriber::layer::SubscriberExt as _;
+
+    use super::*;
+
+    const PARENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+
+    /// A collector that takes connections in and never says a word, and spans that are sent to it.
+    fn mute() -> (TcpListener, Spans) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap()).parse().unwrap();
+        (listener, Spans::to(Some(&endpoint), "test", "t1").unwrap())
+    }
+
+    #[test]
+    fn who_ends_a_span_never_waits_and_what_was_lost_is_counted() {
+        let (_listener, spans) = mute();
+        let at = PARENT.parse().unwrap();
+        for _ in 0..20_000 {
+            spans.root(Root { at, from_to_ms: (1, 2), attributes: Vec::new(), error: None });
+        }
+        let [(_, sent), (_, failed), (_, dropped)] = spans.by_outcome();
+        assert_eq!(sent, 0);
+        assert!(dropped > 0 && failed + dropped <= 20_000, "{failed} {dropped}");
+    }
+
+    #[test]
+    fn a_span_of_a_plan_hangs_where_it_was_told_and_others_are_in_no_trace() {
+        let (_listener, spans) = mute();
+        let parent: TraceParent = PARENT.parse().unwrap();
+        tracing::subscriber::with_default(Registry::default().with(spans.layer()), || {
+            let cycle = tracing::info_span!("cycle");
+            let _within = cycle.enter();
+            assert_eq!(place(&cycle), None);
+            let step = tracing::info_span!(target: TARGET, "step");
+            hang(&step, parent);
+            let placed = place(&step).unwrap();
+            assert_eq!(placed.trace, parent.trace);
+            assert_ne!(placed.span, parent.span);
+        });
+        let nowhere = tracing::info_span!(target: TARGET, "step");
+        hang(&nowhere, parent);
+        assert_eq!(place(&nowhere), None);
+    }
+}

@@ -1,4 +1,4 @@
-//! Tests of the counters that are folded from the ledger's entries.
+//! Tests: the counters that are folded from the ledger's entries.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use prometheus_client::registry::Registry;

@@ -7,7 +7,7 @@ use watchdog_core::ids::{HostId, ReplicaId, Time};
 use watchdog_core::input::Decision;
 use watchdog_core::observation::{HostSeen, Loaded, Presence, Sight};
 use watchdog_core::plan::{PlanStatus, Step};
-use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_core::refusal::Refusal;
 use watchdog_membership::records::ContenderRecord;
 use watchdog_proto::admin::{
     ClusterStatus, HoldView, HostView, LeaderView, PauseView, PlanView, RefusalView, ReplicaView, StepView,
@@ -143,17 +143,11 @@ pub(crate) fn refusal_view(refusal: &Refusal) -> RefusalView {
         Some(Subject::Host(_)) | None => None,
     };
     RefusalView {
-        kind: kind_of(&refusal.reason),
+        kind: refusal.reason.word().to_owned(),
         replica,
         culprit: refusal.reason.culprit(),
         sentence: refusal.to_string(),
     }
-}
-
-/// The word for a reason, as in JSON.
-pub(crate) fn kind_of(reason: &Reason) -> String {
-    let value = serde_json::to_value(reason).unwrap_or_default();
-    value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()
 }
 
 /// A plan with what became of it.

@@ -315,8 +315,7 @@ fn findings(scene: &Scene<'_>) -> Values {
 
 fn refusals(scene: &Scene<'_>) -> Values {
     let standing = scene.world.refusals.iter().chain(&scene.world.obstacles);
-    let kinds: Vec<String> = standing.map(|refusal| views::kind_of(&refusal.reason)).collect();
-    tallied("kind", &[], kinds.iter().map(String::as_str))
+    tallied("kind", &Reason::WORDS, standing.map(|refusal| refusal.reason.word()))
 }
 
 fn by_status(scene: &Scene<'_>, read: impl Fn(&[&OpenPlan]) -> f64) -> Values {

@@ -19,7 +19,6 @@ use watchdog_telemetry::metrics::{Histograms, Labels, long, short};
 use watchdog_telemetry::spans::{Root, Spans};
 
 use super::heal::healed;
-use crate::admin::views::kind_of;
 use crate::cluster::plan_book::PlanBook;
 
 type Counts = Family<Labels, Counter>;
@@ -134,6 +133,9 @@ impl Counters {
             }
             drop(self.heal_seconds.get_or_create(&one("fault", fault)));
         }
+        for kind in Reason::WORDS {
+            drop(self.refusals.get_or_create(&one("kind", kind)));
+        }
         for status in PlanStatus::ALL.map(PlanStatus::word) {
             drop(self.plans.get_or_create(&one("status", status)));
         }
@@ -217,7 +219,7 @@ impl Tally {
             Body::Sealed { .. } => self.add(&all.seals, &[]),
             Body::Refused { refusals } => {
                 for refusal in refusals {
-                    self.add(&all.refusals, &[("kind", &kind_of(&refusal.reason))]);
+                    self.add(&all.refusals, &[("kind", refusal.reason.word())]);
                     if matches!(refusal.reason, Reason::Vetoed { .. }) {
                         self.add(&all.objections, &[]);
                     }

@@ -1,4 +1,4 @@
-//! Tests of what is counted and read: stories of the record, and worlds of different sizes.
+//! Tests: what is counted and read: stories of the record, and worlds of different sizes.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::collections::BTreeMap;
