@@ -56,6 +56,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
             "watchdog-ports",
             "watchdog-journal",
             "watchdog-membership",
+            "watchdog-telemetry",
             "watchdogctl",
             "replica_agent",
             "replica-agent",
