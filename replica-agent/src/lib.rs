@@ -60,6 +60,13 @@
 //!   [`Agent::on_declared_dead`]'s hook and exits with [`DECLARED_DEAD`], because somebody may already run in its place.
 //! - Losing the group, or never reaching it, stops nothing: the replica serves, and goes on trying to join.
 //!
+//! # Tracing
+//!
+//! Orders run in a span `order` of the target `watchdog::plan`, with the W3C `traceparent` of the leader's step as a field.
+//! With the feature `opentelemetry` it is the span's parent too: an application whose subscriber has a layer of
+//! `tracing-opentelemetry` then sends it, and whatever [`Application::prepare`] opens in it, as a part of the plan's trace.
+//! `examples/scoring-server` does.
+//!
 //! # Assumptions
 //!
 //! - It runs in tokio's multi-threaded runtime, and was started by a host agent (or with the same environment, see
@@ -82,6 +89,7 @@ mod report;
 mod server;
 mod status;
 mod tasks;
+mod trace;
 
 pub use agent::Agent;
 pub use application::{Application, Cancelled, Condition, LoadError, LoadRequest, Progress};

@@ -70,6 +70,15 @@ impl Order {
 }
 
 impl Act {
+    /// The word for it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Drain => "drain",
+            Self::Undrain => "undrain",
+            Self::Load(_) => "load",
+        }
+    }
+
     fn parse(act: act_request::Act, us: &Identity) -> Result<Self, Refusal> {
         let not_ours = |act| Refusal::NotOurs { act, host: us.host.to_string() };
         match act {

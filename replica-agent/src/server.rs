@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures_util::Stream;
 use tonic::{Request, Response, Status as RpcStatus};
+use tracing::Instrument as _;
 use watchdog_core::ids::{Epoch, Incarnation, StepId};
 use watchdog_proto::agent::agent_server::Agent;
 use watchdog_proto::agent::{
@@ -21,6 +22,7 @@ use crate::load::{Loader, within};
 use crate::order::{Act, Order, parse};
 use crate::refusal::Refusal;
 use crate::report::{Report, follow};
+use crate::trace;
 
 /// What all calls share.
 pub(crate) struct Server {
@@ -84,7 +86,7 @@ impl Server {
         tracing::info!(step = %order.step, epoch = %order.epoch, "step begins");
         watchdog_crash_points::crash_point!("replica.step.begun");
         let (server, act, reporter) = (self.clone(), order.act, report.clone());
-        let work = tokio::spawn(async move { server.carry_out(act, &reporter).await });
+        let work = tokio::spawn(async move { server.carry_out(act, &reporter).await }.in_current_span());
         let result = work.await.unwrap_or_else(|_| {
             let error = "the application panicked".to_owned();
             StepResult { error, ..StepResult::default() }
@@ -170,6 +172,7 @@ impl Agent for Service {
 
     async fn act(&self, request: Request<ActRequest>) -> Result<Response<Self::ActStream>, RpcStatus> {
         let server = &self.0;
+        let traced = trace::of(request.metadata());
         let order = Order::parse(request.into_inner(), &server.us)?;
         let received = server.desk().receive(order.epoch, &order.step, Instant::now() + order.patience);
         // Also of what is refused: an order for a busy agent may bring a newer epoch.
@@ -179,7 +182,8 @@ impl Agent for Service {
             Received::Repeated(standing) => standing,
             Received::Begun(sender, standing) => {
                 let report = Report::new(sender, order.patience);
-                tokio::spawn(server.clone().run(order, report));
+                let span = trace::span(&order.step, order.act.word(), traced);
+                tokio::spawn(server.clone().run(order, report).instrument(span));
                 standing
             }
         };

@@ -11,6 +11,7 @@
 
 pub mod admin;
 pub mod browser;
+pub mod collector;
 pub mod customer;
 pub mod dev;
 pub mod extras;
@@ -18,8 +19,10 @@ pub mod http;
 pub mod ports;
 pub mod postgres;
 pub mod process;
+pub mod prometheus;
 mod reaper;
 pub mod scenario;
+pub mod scrape;
 pub mod story;
 pub mod visitor;
 pub mod zookeeper;

@@ -18,7 +18,12 @@ enum Sign {
     PostgresServer,
 }
 
-const NEEDS: [Need; 11] = [
+/// Debian also runs it as a service, on all addresses; the tests run their own.
+const PROMETHEUS: &str = "prometheus";
+/// Where Debian asks whether an installed service may be started.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+const NEEDS: [Need; 12] = [
     // Not `zookeeper`: that brings a desktop Java and a user, and the tests run the server from its library.
     Need { package: "libzookeeper-java", shown_by: Sign::File("/usr/share/java/zookeeper.jar") },
     Need { package: "default-jre-headless", shown_by: Sign::Program("java") },
@@ -33,6 +38,8 @@ const NEEDS: [Need; 11] = [
     // They look at the dashboard as people do.
     Need { package: "chromium", shown_by: Sign::Program("chromium") },
     Need { package: "chromium-driver", shown_by: Sign::Program("chromedriver") },
+    // It scrapes running clusters, and its promtool judges what they say and the rules of the examples.
+    Need { package: PROMETHEUS, shown_by: Sign::Program("promtool") },
 ];
 
 impl Sign {
@@ -66,7 +73,45 @@ pub(crate) fn install_missing() -> anyhow::Result<()> {
     anyhow::ensure!(is_root(), "the tests need {packages}; as root: apt-get install -y {packages}");
     eprintln!("installing what the tests need: {packages}");
     apt_get(&["update"])?;
-    apt_get(&[&["install", "-y", "--no-install-recommends"], missing.as_slice()].concat())
+    let quiet = NoServices::begin()?;
+    apt_get(&[&["install", "-y", "--no-install-recommends"], missing.as_slice()].concat())?;
+    drop(quiet);
+    if missing.contains(&PROMETHEUS) && is_program("systemctl") {
+        // Nor at the next boot; where that can't be said nothing is booted.
+        let _ = Command::new("systemctl").args(["--quiet", "disable", PROMETHEUS]).output();
+    }
+    Ok(())
+}
+
+/// While it lives Debian starts none of the servers that it installs, unless the machine has a policy of its own.
+struct NoServices {
+    is_ours: bool,
+}
+
+impl NoServices {
+    fn begin() -> anyhow::Result<Self> {
+        use std::io::Write as _;
+        use std::os::unix::fs::OpenOptionsExt as _;
+        match std::fs::File::options().write(true).create_new(true).mode(0o755).open(POLICY) {
+            Ok(mut file) => {
+                let this = Self { is_ours: true };
+                file.write_all(b"#!/bin/sh\nexit 101\n").with_context(|| format!("write {POLICY}"))?;
+                Ok(this)
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(Self { is_ours: false }),
+            Err(error) => Err(error).with_context(|| format!("write {POLICY}")),
+        }
+    }
+}
+
+impl Drop for NoServices {
+    fn drop(&mut self) {
+        if self.is_ours
+            && let Err(error) = std::fs::remove_file(POLICY)
+        {
+            eprintln!("{POLICY} is left behind, so that Debian starts no service: {error}");
+        }
+    }
 }
 
 /// Runs apt-get, whose chatter is shown only when it fails.

@@ -12,6 +12,7 @@ mod http;
 mod memory;
 mod model;
 mod scorer;
+mod tracing;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Parser;
 use replica_agent::Agent;
-use tracing_subscriber::EnvFilter;
 
 use crate::scorer::Scorer;
 
@@ -33,13 +33,11 @@ struct Cli;
 
 fn main() -> anyhow::Result<()> {
     Cli::parse();
-    tracing_subscriber::fmt()
-        .with_env_filter(EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info")))
-        .with_writer(std::io::stderr)
-        .with_ansi(false)
-        .init();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    runtime.block_on(serve())
+    runtime.block_on(async {
+        tracing::begin()?;
+        serve().await
+    })
 }
 
 async fn serve() -> anyhow::Result<()> {

@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 use tracing_subscriber::EnvFilter;
 use watchdog_core::ids::{HostId, Incarnation};
+use watchdog_telemetry::spans::Spans;
+use watchdog_telemetry::{Endpoint, logging};
 
 use crate::config::Config;
 use crate::supervisor::Tree;
@@ -125,13 +127,17 @@ fn run_agent(arguments: RunArguments) -> anyhow::Result<()> {
     config.dir = arguments.dir.unwrap_or(config.dir);
     config.coordination.url = arguments.coordination.unwrap_or(config.coordination.url);
     config.check().map_err(|(key, reason)| anyhow::anyhow!("{key}: {reason}"))?;
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    let filter = EnvFilter::try_from_default_env().or_else(|_| EnvFilter::try_new(&config.log.filter));
+    let filter = filter.with_context(|| format!("log.filter: {:?} can't be used", config.log.filter))?;
+    let configured = config.telemetry.otlp.as_deref().map(str::parse).transpose()?;
+    let spans = Spans::to(Endpoint::choose(configured)?.as_ref(), "replica-agent", config.host.as_str())?;
+    logging::to_stderr(config.log.format, filter, &spans)?;
     if arguments.exit_with_parent {
         stop_with_parent().context("watch whoever started this")?;
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let result = runtime.block_on(run::run(config));
+    let result = runtime.block_on(run::run(config, spans.clone()));
+    spans.finish();
     // Blocking reads of a hanging disk must not keep us from leaving.
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     result

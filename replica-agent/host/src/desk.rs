@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
+use tracing::Instrument as _;
 use watchdog_core::ids::{ClusterId, Epoch, ReplicaId, StepId};
 
 use crate::acts;
@@ -115,7 +116,7 @@ impl Desk {
         drop(floor);
         watchdog_crash_points::crash_point!("host.order.admitted");
         let carrying = self.clone();
-        tokio::spawn(async move {
+        let carried = async move {
             let key = (order.cluster.clone(), order.step.clone());
             let outcome = carrying.carry_out(&order, act, new_epoch).await;
             watchdog_crash_points::crash_point!("host.act.done");
@@ -123,7 +124,8 @@ impl Desk {
             watchdog_crash_points::crash_point!("host.act.answered");
             carrying.file(key, outcome).await;
             watchdog_crash_points::crash_point!("host.act.filed");
-        });
+        };
+        tokio::spawn(carried.in_current_span());
         Ok(answer)
     }
 
@@ -153,7 +155,7 @@ impl Desk {
 
     async fn carry_out(&self, order: &Order, act: Act, new_epoch: bool) -> Outcome {
         let (replica, incarnation) = act.whom();
-        let (kind, replica) = (act.kind(), replica.clone());
+        let (kind, replica, taken_at) = (act.kind(), replica.clone(), Instant::now());
         let mut begun = Vec::new();
         if new_epoch {
             begun.push(Entry::Epoch { cluster: order.cluster.clone(), epoch: order.epoch });
@@ -164,6 +166,7 @@ impl Desk {
             self.fence.recorded(&order.cluster, order.epoch);
             self.supervisor.show_epoch(&order.cluster, order.epoch);
         }
+        self.supervisor.ledger.counters.order_took(kind, taken_at.elapsed());
         tracing::info!(step = %order.step, ?kind, %replica, %incarnation, error = outcome.error, "a step has ended");
         outcome
     }

@@ -68,6 +68,16 @@ impl Fence {
         })
     }
 
+    /// When the epoch was last read from the coordination service.
+    pub(crate) fn confirmed(&self, cluster: &ClusterId) -> Option<Instant> {
+        self.with(cluster, |known| known.confirmed)
+    }
+
+    /// How old that may be.
+    pub(crate) fn lease(&self) -> Duration {
+        self.lease
+    }
+
     /// What orders of now must name.
     pub(crate) fn session(&self, cluster: &ClusterId) -> String {
         self.with(cluster, |known| known.session.to_string())

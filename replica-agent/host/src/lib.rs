@@ -11,6 +11,7 @@ mod guardian;
 mod ledger;
 mod load;
 mod logs;
+mod metrics;
 #[doc(hidden)]
 pub mod outside;
 mod presence;

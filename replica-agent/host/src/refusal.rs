@@ -122,6 +122,42 @@ impl Refusal {
         Self::Field { field: field.into(), reason: reason.into().0 }
     }
 
+    /// The words for all of them.
+    pub(crate) const WORDS: [&'static str; 13] = [
+        "field",
+        "older_epoch",
+        "wrong_instance",
+        "unconfirmed",
+        "earlier_session",
+        "alive",
+        "dead",
+        "busy",
+        "lost",
+        "given_up",
+        "not_found",
+        "not_ours",
+        "ledger",
+    ];
+
+    /// The word for it.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Field { .. } => "field",
+            Self::OlderEpoch { .. } => "older_epoch",
+            Self::WrongInstance { .. } => "wrong_instance",
+            Self::Unconfirmed { .. } => "unconfirmed",
+            Self::EarlierSession { .. } => "earlier_session",
+            Self::Alive { .. } => "alive",
+            Self::Dead { .. } => "dead",
+            Self::Busy { .. } => "busy",
+            Self::Lost { .. } => "lost",
+            Self::GivenUp { .. } => "given_up",
+            Self::NotFound { .. } => "not_found",
+            Self::NotOurs { .. } => "not_ours",
+            Self::Ledger(_) => "ledger",
+        }
+    }
+
     fn code(&self) -> Code {
         match self {
             Self::Field { .. } => Code::InvalidArgument,

@@ -11,8 +11,10 @@ use anyhow::Context;
 use futures_util::future::join_all;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tonic::service::Routes;
 use tonic::transport::Server as Tonic;
 use watchdog_proto::agent::agent_server::AgentServer;
+use watchdog_telemetry::spans::Spans;
 use watchdog_trust::{Clients, Credentials, Dialer, Gate, Limits, Orders, Role, Servers};
 
 use crate::config::Config;
@@ -22,7 +24,7 @@ use crate::fence::Fence;
 use crate::ledger::{Ledger, Opened};
 use crate::server::Server;
 use crate::supervisor::Supervisor;
-use crate::{logs, presence};
+use crate::{logs, metrics, presence};
 
 /// A start with the full state of a large application.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
@@ -32,7 +34,7 @@ const MESSAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 /// # Errors
 ///
 /// When it can't start, or when its state directory is lost: its next start is a new instance.
-pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, spans: Spans) -> anyhow::Result<()> {
     let config = Arc::new(config);
     let connect = presence::connect(&config)?;
     let listener =
@@ -77,7 +79,7 @@ pub(crate) async fn run(config: Config) -> anyhow::Result<()> {
     // The line by which whoever started us knows where we are.
     println!("replica-agent {} listens on {address}", config.host);
     let ended = tokio::select! {
-        served = serve(listener, desk, credentials) => served.context("serve"),
+        served = serve(listener, desk, (credentials, spans)) => served.context("serve"),
         reason = ledger.ruined() => Err(anyhow::Error::new(reason).context("what must be remembered can't be; the next start is a new instance")),
         stopped = stopped() => stopped,
     };
@@ -118,7 +120,7 @@ fn credentials(config: &Config) -> anyhow::Result<Option<Arc<Credentials>>> {
 async fn serve(
     listener: TcpListener,
     desk: Arc<Desk>,
-    credentials: Option<Arc<Credentials>>,
+    (credentials, spans): (Option<Arc<Credentials>>, Spans),
 ) -> anyhow::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AgentServer<Server>>().await;
@@ -126,17 +128,18 @@ async fn serve(
         .register_encoded_file_descriptor_set(watchdog_proto::DESCRIPTORS)
         .build_v1()
         .context("describe the service")?;
+    let page = metrics::router(&desk, spans);
     let agent = AgentServer::new(Server { desk })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
     let gate = Gate::new(credentials);
     let agent = Orders::new(agent, gate.counters.clone(), &[]);
+    let routes = Routes::new(agent).add_service(health_service).add_service(reflection);
     Tonic::builder()
+        .accept_http1(true)
         // Whoever is there answers; whoever is silent makes room in the end.
         .http2_keepalive_interval(Some(Limits::PING_EVERY))
-        .add_service(health_service)
-        .add_service(reflection)
-        .add_service(agent)
+        .add_routes(Routes::from(routes.into_axum_router().merge(page)))
         .serve_with_incoming(gate.incoming(listener))
         .await?;
     Ok(())

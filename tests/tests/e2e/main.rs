@@ -9,10 +9,12 @@ mod garbage;
 mod goals;
 mod hosts;
 mod leaders;
+mod metrics;
 mod replicas;
 mod scenarios;
 mod stores;
 mod strangers;
+mod traces;
 
 /// Tells each story on both kinds of back end.
 macro_rules! stories {

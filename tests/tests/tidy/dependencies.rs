@@ -3,13 +3,15 @@
 use cargo_metadata::{DependencyKind, Metadata, MetadataCommand};
 
 /// Our crates, and which of ours each may build on. Dependencies point up the layout's list, never down.
-const ALLOWED: [(&str, &[&str]); 18] = [
+const ALLOWED: [(&str, &[&str]); 19] = [
     ("watchdog-proto", &[]),
     ("watchdog-core", &[]),
     // Every crate in which a process may be told to die; it is nothing in a release build.
     ("watchdog-crash-points", &[]),
     // Every crate that listens or connects.
     ("watchdog-trust", &[]),
+    // Every program that is watched; not the library for applications, which have telemetry of their own.
+    ("watchdog-telemetry", &["watchdog-core"]),
     ("watchdog-sim", &["watchdog-core"]),
     ("watchdog-ports", &["watchdog-core"]),
     ("watchdog-journal", &["watchdog-ports", "watchdog-core", "watchdog-crash-points"]),
@@ -24,11 +26,22 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "watchdog-journal",
             "watchdog-membership",
             "watchdog-trust",
+            "watchdog-telemetry",
         ],
     ),
     ("watchdogctl", &["watchdog-proto", "watchdog-core", "watchdog-trust"]),
     ("replica_agent", AGENT),
-    ("replica-agent", AGENT),
+    (
+        "replica-agent",
+        &[
+            "watchdog-proto",
+            "watchdog-membership",
+            "watchdog-core",
+            "watchdog-crash-points",
+            "watchdog-trust",
+            "watchdog-telemetry",
+        ],
+    ),
     ("scoring-server", &["replica_agent"]),
     // Everyone's tests build on its rigs, so it builds on nobody, and speaks to what it tests like any stranger.
     ("watchdog-tests", &["watchdog-proto"]),
@@ -44,6 +57,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "watchdog-journal",
             "watchdog-membership",
             "watchdog-trust",
+            "watchdog-telemetry",
             "watchdogctl",
             "replica_agent",
             "replica-agent",
@@ -54,7 +68,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
     ("xtask", &[]),
 ];
 
-/// What both agents build on.
+/// What the embedded agent builds on.
 const AGENT: &[&str] =
     &["watchdog-proto", "watchdog-membership", "watchdog-core", "watchdog-crash-points", "watchdog-trust"];
 
@@ -62,8 +76,15 @@ const AGENT: &[&str] =
 const CORE_LIBRARIES: [&str; 5] = ["serde", "serde_json", "serde_json_canonicalizer", "sha2", "thiserror"];
 
 /// Libraries that stand behind one of our ports, and the crates that may name them.
-const OWNED: [(&str, &[&str]); 4] = [
-    ("axum", &["watchdog", "scoring-server"]),
+const OWNED: [(&str, &[&str]); 10] = [
+    // The host agent serves one page beside gRPC; the library for applications is no web server.
+    ("axum", &["watchdog", "replica-agent", "scoring-server"]),
+    ("opentelemetry", &["watchdog-telemetry", "replica_agent", "scoring-server"]),
+    ("opentelemetry-proto", &["watchdog-tests"]),
+    ("opentelemetry-otlp", &["watchdog-telemetry", "scoring-server"]),
+    ("opentelemetry_sdk", &["watchdog-telemetry", "scoring-server"]),
+    ("prometheus-client", &["watchdog-telemetry", "watchdog", "replica-agent"]),
+    ("tracing-opentelemetry", &["watchdog-telemetry", "replica_agent", "scoring-server"]),
     ("backoff", &["watchdog-ports"]),
     ("sqlx", &["watchdog-journal"]),
     ("zookeeper-client", &["watchdog-membership", "watchdog-tests"]),

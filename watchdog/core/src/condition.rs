@@ -40,6 +40,21 @@ pub enum ReplicaState {
 }
 
 impl ReplicaState {
+    /// All of them.
+    pub const ALL: [Self; 11] = [
+        Self::Healthy,
+        Self::Starting,
+        Self::Loading,
+        Self::Draining,
+        Self::Unhealthy,
+        Self::Unresponsive,
+        Self::Missing,
+        Self::Exited,
+        Self::Zombie,
+        Self::Quarantined,
+        Self::Unknown,
+    ];
+
     /// The word for it in output, as in JSON.
     pub fn word(self) -> &'static str {
         match self {

@@ -37,6 +37,22 @@ pub enum FaultKind {
 }
 
 impl FaultKind {
+    /// All of them.
+    pub const ALL: [Self; 12] = [
+        Self::HostGone,
+        Self::Duplicate,
+        Self::Exited,
+        Self::Missing,
+        Self::Unresponsive,
+        Self::Unhealthy,
+        Self::LoadFailed,
+        Self::WrongVersion,
+        Self::StateMismatch,
+        Self::Misplaced,
+        Self::Undeclared,
+        Self::Flapping,
+    ];
+
     /// The word for it in output, as in JSON.
     pub fn word(self) -> &'static str {
         match self {

@@ -42,4 +42,5 @@ pub mod state;
 pub mod storm;
 pub mod strikes;
 pub mod tell;
+pub mod trace;
 pub mod vet;

@@ -183,6 +183,10 @@ impl std::fmt::Display for Agent {
 }
 
 impl Act {
+    /// The words for all acts.
+    pub const WORDS: [&'static str; 9] =
+        ["snapshot", "drain", "kill", "start", "load", "probe", "mark_stable", "reject", "notify"];
+
     /// The word for it, as in JSON.
     pub fn word(&self) -> &'static str {
         match self {
@@ -254,6 +258,10 @@ pub enum PlanStatus {
 }
 
 impl PlanStatus {
+    /// All of them.
+    pub const ALL: [Self; 6] =
+        [Self::AwaitingApproval, Self::Running, Self::Done, Self::Failed, Self::Superseded, Self::Cancelled];
+
     /// The word for it, as in JSON.
     pub fn word(self) -> &'static str {
         match self {
@@ -284,4 +292,19 @@ pub enum Outcome {
     Never,
     /// Nobody knows; its replica stays disturbed until it is seen or replaced.
     Unknown,
+}
+
+impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Done, Self::Failed, Self::Never, Self::Unknown];
+
+    /// The word for it, as in JSON.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Done => "done",
+            Self::Failed => "failed",
+            Self::Never => "never",
+            Self::Unknown => "unknown",
+        }
+    }
 }

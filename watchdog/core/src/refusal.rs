@@ -1,6 +1,7 @@
 //! Refusal: a typed reason for not acting. "No" is data: it is stored, printed and shown.
 
 mod sentence;
+mod word;
 
 use std::fmt;
 

@@ -148,6 +148,11 @@ impl Hash {
         Self(Sha256::digest(bytes).into())
     }
 
+    /// What it is made of.
+    pub fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// The first twelve digits, for people.
     pub fn short(&self) -> String {
         self.to_string()[..12].to_owned()

@@ -26,6 +26,8 @@ pub struct StrikeBook {
     inherited: BTreeMap<Fault, Finding>,
     /// Replicas that time alone may make a finding of.
     restless: BTreeSet<ReplicaId>,
+    /// Strikes counted and not told yet.
+    struck: BTreeMap<FaultKind, u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -113,7 +115,11 @@ impl StrikeBook {
             verdicts.push(Verdict::Cleared(fault.0.clone(), fault.1));
         }
         let tally = self.tallies.entry(fault.clone()).or_insert_with(|| Tally::new(finding, now));
+        let before = tally.strikes;
         tally.count(finding, policy, now);
+        if tally.strikes > before {
+            *self.struck.entry(finding.kind).or_default() += 1;
+        }
         if tally.convicted || tally.strikes < needed {
             return verdicts;
         }
@@ -129,6 +135,11 @@ impl StrikeBook {
     pub fn count(&self, subject: &Subject, kind: FaultKind) -> (u32, bool) {
         let tally = self.tallies.get(&(subject.clone(), kind));
         tally.map_or((0, false), |tally| (tally.strikes, tally.convicted))
+    }
+
+    /// The strikes that were counted since this was asked last.
+    pub fn take_struck(&mut self) -> BTreeMap<FaultKind, u64> {
+        std::mem::take(&mut self.struck)
     }
 
     /// What is convicted, by subject and kind.

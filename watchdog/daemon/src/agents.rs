@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
-use tonic::{Code, Status};
+use tonic::{Code, Request, Status};
 use watchdog_core::plan::Outcome;
+use watchdog_core::trace::{HEADER, TraceParent};
 use watchdog_ports::delays::Delays;
 use watchdog_proto::agent::act_event::Event;
 use watchdog_proto::agent::agent_client::AgentClient;
@@ -90,7 +91,7 @@ impl Agents {
     /// `may_act` is asked before each sending: false when we no longer surely lead, or nobody waits for it any more.
     pub(crate) async fn act(
         &self,
-        (address, request): (&str, ActRequest),
+        (address, request, traced): (&str, ActRequest, TraceParent),
         may_act: impl Fn() -> bool + Send,
         tell: impl Fn(Milestone) + Send,
     ) -> Report {
@@ -103,7 +104,8 @@ impl Agents {
                 let fate = if sent { Outcome::Unknown } else { Outcome::Never };
                 return Report::of(fate, "this watchdog stopped leading before the agent answered");
             }
-            let tried = self.try_act((address, request.clone()), &mut progress_at, &tell).await;
+            let tried =
+                self.try_act((address, within(traced, request.clone())), &mut progress_at, &tell).await;
             self.note(address, &tried);
             let failure = match tried {
                 Ok(result) => return Report::from_result(result),
@@ -131,11 +133,11 @@ impl Agents {
 
     async fn try_act(
         &self,
-        (address, request): (&str, ActRequest),
+        (address, request): (&str, Request<ActRequest>),
         progress_at: &mut Instant,
         tell: &(impl Fn(Milestone) + Send),
     ) -> Result<StepResult, Status> {
-        let timeout = timeout_of(&request);
+        let timeout = timeout_of(request.get_ref());
         let mut client = self.client(address)?;
         // The agent itself gives up after the time-out and says so; we wait a little longer for its word.
         let patience = timeout + Duration::from_millis(500);
@@ -160,7 +162,7 @@ impl Agents {
     pub(crate) async fn seal(
         &self,
         address: &str,
-        request: SealRequest,
+        request: Request<SealRequest>,
         patience: Duration,
     ) -> Result<SealReply, Status> {
         let mut client = self.client(address)?;
@@ -203,6 +205,11 @@ impl Agents {
     /// Whether everybody who was asked answered.
     pub(crate) fn all_answer(&self) -> bool {
         self.silent.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    /// How many of those who were asked did not answer.
+    pub(crate) fn silent(&self) -> usize {
+        self.silent.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Those of these agents that have not answered for so long.
@@ -250,6 +257,15 @@ impl Agents {
         let undialable = |error| Status::invalid_argument(format!("not an agent's address: {error}"));
         self.dialer.channel(address, tune).map_err(undialable)
     }
+}
+
+/// A request that is made within a trace, so that what the agent does belongs to it too.
+pub(crate) fn within<T>(traced: TraceParent, request: T) -> Request<T> {
+    let mut request = Request::new(request);
+    if let Ok(text) = traced.to_string().parse() {
+        request.metadata_mut().insert(HEADER, text);
+    }
+    request
 }
 
 /// How long a step may go without progress.

@@ -1,36 +1,25 @@
-//! Logging: where spans and events of this process are written.
+//! Logging: what of this process is written where.
 
 use std::fs::File;
-use std::io::IsTerminal as _;
-use std::sync::Mutex;
 
 use anyhow::Context as _;
 use tracing_subscriber::EnvFilter;
+use watchdog_telemetry::logging;
+use watchdog_telemetry::spans::Spans;
 
-use crate::config::{Log, LogFormat};
+use crate::config::Log;
 
 /// Goes before the filter of the configuration, so that one run can say more.
 pub(crate) const VARIABLE: &str = "WATCHDOG_LOG";
 
-/// Writes to standard error, as `log` says.
-pub(crate) fn to_stderr(log: &Log) -> anyhow::Result<()> {
-    let colour = std::io::stderr().is_terminal() && std::env::var_os("NO_COLOR").is_none();
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter(&log.filter)?)
-        .with_writer(std::io::stderr)
-        .with_ansi(colour);
-    let started = match log.format {
-        LogFormat::Pretty => builder.try_init(),
-        LogFormat::Json => builder.json().flatten_event(true).try_init(),
-    };
-    started.map_err(anyhow::Error::from_boxed).context("start logging")
+/// Writes to standard error, as `log` says, and sends `spans` where they go.
+pub(crate) fn to_stderr(log: &Log, spans: &Spans) -> anyhow::Result<()> {
+    logging::to_stderr(log.format, filter(&log.filter)?, spans)
 }
 
 /// Writes to a file, for a program whose own output is meant for people.
 pub(crate) fn to_file(file: File) -> anyhow::Result<()> {
-    let builder = tracing_subscriber::fmt().with_env_filter(filter(&Log::default().filter)?);
-    let started = builder.with_writer(Mutex::new(file)).with_ansi(false).try_init();
-    started.map_err(anyhow::Error::from_boxed).context("start logging")
+    logging::to_file(file, filter(&Log::default().filter)?)
 }
 
 fn filter(configured: &str) -> anyhow::Result<EnvFilter> {

@@ -10,6 +10,7 @@ mod dashboard;
 mod dev;
 mod http;
 mod logging;
+mod metrics;
 mod shutdown;
 mod wiring;
 
@@ -22,6 +23,8 @@ use clap::{Parser, Subcommand};
 use tokio::signal::unix::{SignalKind, signal};
 
 use config::Config;
+use watchdog_telemetry::Endpoint;
+use watchdog_telemetry::spans::Spans;
 
 const ABOUT: &str = "Keeps stateful clusters alive and on the right version, without a human in the loop.
 
@@ -82,7 +85,8 @@ fn main() -> ExitCode {
 
 fn run(file: &std::path::Path, exit_with_parent: bool) -> anyhow::Result<()> {
     let config = Config::read(file)?;
-    logging::to_stderr(&config.log)?;
+    let spans = Spans::to(Endpoint::choose(config.otlp.clone())?.as_ref(), "watchdog", config.id.as_str())?;
+    logging::to_stderr(&config.log, &spans)?;
     block_on(async {
         let asked = asked_to_end()?;
         let shutdown = async move {
@@ -91,7 +95,9 @@ fn run(file: &std::path::Path, exit_with_parent: bool) -> anyhow::Result<()> {
                 () = parent_gone(), if exit_with_parent => tracing::warn!("whoever started this is gone; ending"),
             }
         };
-        wiring::run(config, shutdown).await
+        let outcome = wiring::run(config, spans.clone(), shutdown).await;
+        spans.finish();
+        outcome
     })
 }
 

@@ -15,19 +15,22 @@ use watchdog_journal::Journal;
 use watchdog_membership::wire;
 use watchdog_ports::delays::Delays;
 use watchdog_proto::admin::admin_server::AdminServer;
+use watchdog_telemetry::spans::Spans;
 use watchdog_trust::{Clients, Credentials, Dialer, Gate, Incoming, Limits, Role, Servers};
 
 use crate::admin::AdminService;
 use crate::cluster::{ClusterTask, Handle, Identity};
 use crate::config::Config;
 use crate::http;
+use crate::metrics::{self, Metrics};
 use crate::shutdown::Shutdown;
 
 /// The largest request: a goal of the largest size, and what is around it.
 const REQUEST_BYTES_MAX: usize = GOAL_BYTES_MAX + 8 * 1024 * 1024;
 
 /// Guards the clusters of `config` until `shutdown`.
-pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, spans: Spans, asked: impl Future<Output = ()>) -> anyhow::Result<()> {
+    let metrics = Arc::new(Metrics::new(spans));
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another process there?", config.listen))?;
@@ -35,7 +38,7 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
     let (trigger, mut shutdown) = Shutdown::new();
     tokio::pin!(asked);
     let journal = tokio::select! {
-        journal = open_journal(&config) => Arc::new(journal?),
+        journal = open_journal(&config) => metrics.timed(Arc::new(journal?)),
         () = &mut asked => return Ok(()),
     };
     let options = config.coordination.options()?;
@@ -54,11 +57,13 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
         let connect = wire::connector(&config.coordination.url, options.clone())
             .with_context(|| format!("cannot use {}", config.coordination.url))?;
         let (task, handle) = ClusterTask::new(identity.clone(), cluster.clone(), connect, journal.clone());
+        metrics.tell_of(&handle);
         clusters.insert(cluster.clone(), handle);
         tasks.spawn(task.run(shutdown.clone()));
     }
     tracing::info!(id = %identity.id, address = identity.address, "watchdog serves");
-    let server = serve(Gate::new(credentials).incoming(listener), Arc::new(clusters), shutdown.clone());
+    let server =
+        serve(Gate::new(credentials).incoming(listener), (Arc::new(clusters), metrics), shutdown.clone());
     tokio::pin!(server);
     let outcome = tokio::select! {
         outcome = &mut server => outcome,
@@ -78,7 +83,7 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
 
 async fn serve(
     incoming: Incoming,
-    clusters: Arc<BTreeMap<ClusterId, Handle>>,
+    (clusters, metrics): (Arc<BTreeMap<ClusterId, Handle>>, Arc<Metrics>),
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
     let (health, health_service) = tonic_health::server::health_reporter();
@@ -90,7 +95,8 @@ async fn serve(
     let admin =
         AdminServer::new(AdminService::new(clusters.clone())).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(admin).add_service(health_service).add_service(reflection);
-    let routes = Routes::from(routes.into_axum_router().merge(http::router(clusters)));
+    let routes =
+        Routes::from(routes.into_axum_router().merge(http::router(clusters)).merge(metrics::router(metrics)));
     Server::builder()
         .accept_http1(true)
         // Whoever is there answers; whoever is silent makes room in the end.

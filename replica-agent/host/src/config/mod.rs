@@ -10,9 +10,11 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
+use tracing_subscriber::EnvFilter;
 use watchdog_core::ids::{ClusterId, HostId};
 use watchdog_core::replica::ProbeTiming;
 use watchdog_membership::wire::{self, CoordinationUrl};
+use watchdog_telemetry::{Endpoint, logging};
 
 pub(crate) use mistake::ConfigError;
 pub(crate) use program::{LoadAct, Program, ReloadSignal};
@@ -57,6 +59,12 @@ pub(crate) struct Config {
     /// When the output of replicas is rotated.
     #[serde(default)]
     pub(crate) logs: Logs,
+    /// What the agent itself logs.
+    #[serde(default)]
+    pub(crate) log: Log,
+    /// What is told to tracing systems.
+    #[serde(default)]
+    pub(crate) telemetry: Telemetry,
     /// What may run.
     #[serde(default)]
     pub(crate) programs: BTreeMap<String, Program>,
@@ -140,6 +148,30 @@ impl Default for Logs {
     }
 }
 
+/// What the agent itself logs, to standard error.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Log {
+    /// For people or for programs.
+    pub(crate) format: logging::Format,
+    /// Levels, as `tracing_subscriber::EnvFilter` reads them.
+    pub(crate) filter: String,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { format: logging::Format::Pretty, filter: "info".to_owned() }
+    }
+}
+
+/// What is told to tracing systems.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct Telemetry {
+    /// Where the spans of orders are sent.
+    pub(crate) otlp: Option<String>,
+}
+
 fn lease_ms() -> u64 {
     10_000
 }
@@ -202,6 +234,7 @@ impl Config {
         }
         self.coordination.tls()?;
         self.check_numbers()?;
+        self.check_tellers()?;
         self.programs.iter().try_for_each(|(name, program)| {
             program.check().map_err(|(key, why)| (key, format!("program {}: {why}", name.escape_debug())))
         })
@@ -220,6 +253,15 @@ impl Config {
             ));
         }
         Ok(())
+    }
+
+    fn check_tellers(&self) -> Result<(), (&'static str, String)> {
+        let otlp = self.telemetry.otlp.as_deref().map_or(Ok(()), |otlp| otlp.parse::<Endpoint>().map(drop));
+        otlp.map_err(|error| ("otlp", error.to_string()))?;
+        let filter = EnvFilter::try_new(&self.log.filter).map(drop);
+        filter.map_err(|error| {
+            ("filter", format!("{:?} is not a filter such as info or debug: {error}", self.log.filter))
+        })
     }
 
     fn check_numbers(&self) -> Result<(), (&'static str, String)> {
@@ -306,6 +348,9 @@ mod tests {
             "render",
             "command",
             "signal",
+            "format",
+            "filter",
+            "otlp",
         ] {
             assert!(text.contains(key), "{key} is not documented");
         }
@@ -388,5 +433,25 @@ mod tests {
             let error = read(&GOOD.replacen(from, to, 1)).unwrap_err();
             assert!(error.starts_with(expected), "{to}: {error}");
         }
+    }
+
+    #[test]
+    fn logs_and_spans_go_only_where_they_can() {
+        let table = [
+            (
+                "telemetry",
+                "otlp = \"http://10.0.0.1:4317\"",
+                "otlp: http://10.0.0.1:4317 leads away from this",
+            ),
+            ("log", "filter = \"info=loud\"", "filter: \"info=loud\" is not a filter"),
+            ("log", "format = \"prety\"", "unknown value `prety`; did you mean `pretty`?"),
+        ];
+        for (of, key, expected) in table {
+            let error =
+                read(&GOOD.replacen("[programs", &format!("[{of}]\n{key}\n[programs"), 1)).unwrap_err();
+            assert!(error.starts_with(&format!("agent.toml:8: {expected}")), "{key}: {error}");
+        }
+        let given = GOOD.replacen("[programs", "[telemetry]\notlp = \"http://127.0.0.1:4317\"\n[programs", 1);
+        assert!(read(&given).unwrap().telemetry.otlp.is_some());
     }
 }

@@ -16,11 +16,13 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, mpsc};
+use std::time::Instant;
 
 use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 use watchdog_core::ids::HostId;
 
+use crate::metrics::Counters;
 pub(crate) use book::{Book, Fate};
 pub(crate) use entry::{ActKind, Entry, Life, Outcome, ProcessKey};
 use file::LedgerFile;
@@ -91,6 +93,8 @@ struct Write {
 #[derive(Clone)]
 pub(crate) struct Ledger {
     book: Arc<Mutex<Book>>,
+    /// What is counted of it, and of whoever has it at hand.
+    pub(crate) counters: Counters,
     writes: mpsc::Sender<Write>,
     ruined: watch::Receiver<Option<LedgerError>>,
 }
@@ -131,12 +135,13 @@ impl Ledger {
         let book = Arc::new(Mutex::new(book));
         let (writes, orders) = mpsc::channel();
         let (ruin, ruined) = watch::channel(None);
-        let keeper = Writer { path, file, book: book.clone(), ruin };
+        let counters = Counters::default();
+        let keeper = Writer { path, file, book: book.clone(), counters: counters.clone(), ruin };
         std::thread::Builder::new()
             .name("ledger".into())
             .spawn(move || keeper.run(&orders))
             .map_err(|source| LedgerError::io("start the thread of", directory, source))?;
-        Ok(Opened { ledger: Self { book, writes, ruined }, replaced, fresh })
+        Ok(Opened { ledger: Self { book, counters, writes, ruined }, replaced, fresh })
     }
 
     /// Reads the book.
@@ -204,6 +209,7 @@ struct Writer {
     path: PathBuf,
     file: LedgerFile,
     book: Arc<Mutex<Book>>,
+    counters: Counters,
     ruin: watch::Sender<Option<LedgerError>>,
 }
 
@@ -226,14 +232,19 @@ impl Writer {
     fn commit(&mut self, writes: Vec<Write>) {
         let order = writes.iter().any(|write| write.order);
         let entries: Vec<Entry> = writes.iter().flat_map(|write| write.entries.iter().cloned()).collect();
+        let begun = Instant::now();
         let result = match self.ruin.borrow().clone() {
             Some(ruined) => Err(ruined),
             None => self.file.append(&entries, order),
         };
+        self.counters.written(result.is_ok(), begun.elapsed());
         match &result {
             Ok(()) => {
                 let mut book = self.book.lock().unwrap_or_else(PoisonError::into_inner);
-                book.apply_all(entries);
+                for entry in entries {
+                    self.counters.entry(&entry, &book);
+                    book.apply(entry);
+                }
             }
             Err(ruined @ (LedgerError::Poisoned { .. } | LedgerError::Gone { .. })) => {
                 self.ruin.send_replace(Some(ruined.clone()));

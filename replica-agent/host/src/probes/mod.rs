@@ -108,7 +108,9 @@ impl Probing {
             if watching.is_finished() {
                 return;
             }
+            let began = Instant::now();
             if let Some(answer) = self.question(&mut asked, &mut asks).await {
+                self.supervisor.ledger.counters.probed(answer.is_ok(), began.elapsed());
                 self.take(answer);
             }
             for ask in asks {

@@ -2,6 +2,7 @@
 
 pub(crate) mod order;
 mod replies;
+mod trace;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use tokio::sync::mpsc;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
+use tracing::Instrument as _;
 use watchdog_core::ids::ReplicaId;
 use watchdog_proto::agent::agent_server::Agent;
 use watchdog_proto::agent::{
@@ -21,6 +23,7 @@ use watchdog_proto::agent::{
 use crate::desk::{Answer, Desk};
 use crate::ledger::{Book, Outcome};
 use crate::probes;
+use crate::refusal::Refusal;
 use replies::{obituary_reply, result_reply, sealed_reply};
 
 /// How often somebody who waits for a long act hears that it goes on.
@@ -40,9 +43,14 @@ impl Agent for Server {
     type ActStream = Events;
 
     async fn act(&self, request: Request<ActRequest>) -> Result<Response<Events>, Status> {
-        let (order, act) = order::understand(&self.desk.supervisor.config, request.into_inner())?;
+        let traced = trace::of(request.metadata());
+        let refused = |refusal: &Refusal| self.desk.supervisor.ledger.counters.refused(refusal);
+        let (order, act) =
+            order::understand(&self.desk.supervisor.config, request.into_inner()).inspect_err(refused)?;
         let step = order.step.clone();
-        let answer = self.desk.take(order, act).inspect_err(|refusal| {
+        let span = trace::span(&order, &act, traced);
+        let answer = span.in_scope(|| self.desk.take(order, act)).inspect_err(|refusal| {
+            refused(refusal);
             tracing::warn!(%step, %refusal, "an order is refused");
         })?;
         let (events, stream) = mpsc::channel(4);
@@ -51,13 +59,14 @@ impl Agent for Server {
     }
 
     async fn seal(&self, request: Request<SealRequest>) -> Result<Response<SealReply>, Status> {
+        let span = trace::seal(trace::of(request.metadata()));
         let request = request.into_inner();
         let order::Seal { cluster, epoch, steps } =
             order::understand_seal(&self.desk.supervisor.config, &request)?;
         let instance = self.instance();
         // Of another instance's steps this one knows nothing, and "never" would be a lie.
         let lost = request.target != instance;
-        self.desk.seal(&cluster, epoch, if lost { &[] } else { &steps }).await?;
+        self.desk.seal(&cluster, epoch, if lost { &[] } else { &steps }).instrument(span).await?;
         let sealed = steps.into_iter().map(|step| {
             let fate = self.desk.fate(&cluster, &step);
             sealed_reply(&step, fate, lost)

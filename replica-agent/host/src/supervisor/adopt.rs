@@ -139,6 +139,7 @@ impl Supervisor {
         }
         let mut kept = Kept::new(life, key, handle, tree);
         kept.adopted = true;
+        self.ledger.counters.adopted();
         Some(self.keep(kept))
     }
 

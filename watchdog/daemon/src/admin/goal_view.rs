@@ -67,6 +67,16 @@ pub(crate) fn in_short(world: &World, now: Time) -> Option<(String, String)> {
     Some((view.id, view.stage_detail.unwrap_or_default()))
 }
 
+/// The words for all stages.
+pub(crate) const STAGES: [&str; 10] =
+    ["founding", "canary", "soak", "batch", "final_soak", "trial", "healing", "waiting", "held", "approval"];
+
+/// The word for the stage of the goal that rolls.
+pub(crate) fn stage_of(world: &World, now: Time) -> Option<String> {
+    let story = world.goals.get(&world.history.rollout.as_ref()?.goal)?;
+    full(world, story, now).stage
+}
+
 /// A stage in words.
 struct Told {
     word: &'static str,

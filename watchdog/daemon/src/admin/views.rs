@@ -187,16 +187,11 @@ pub(crate) fn refusal_view(refusal: &Refusal) -> RefusalView {
         Some(Subject::Host(_)) | None => None,
     };
     RefusalView {
-        kind: kind_of(&refusal.reason),
+        kind: refusal.reason.word().to_owned(),
         replica,
         culprit: refusal.reason.culprit(),
         sentence: refusal.to_string(),
     }
-}
-
-fn kind_of(reason: &Reason) -> String {
-    let value = serde_json::to_value(reason).unwrap_or_default();
-    value.get("kind").and_then(|kind| kind.as_str()).unwrap_or_default().to_owned()
 }
 
 /// A plan with what became of it.

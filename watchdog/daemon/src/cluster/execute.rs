@@ -3,14 +3,17 @@
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tracing::{Instrument as _, Span};
 use watchdog_core::change::Change;
 use watchdog_core::ids::{ClusterId, PlanId, StepId, Version};
 use watchdog_core::plan::{Agent, Outcome, Plan, Step};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::{Difference, State};
+use watchdog_core::trace::{TARGET, TraceParent};
 use watchdog_membership::term::Term;
 use watchdog_ports::journal_error::JournalError;
 use watchdog_proto::agent::ActRequest;
+use watchdog_telemetry::spans;
 
 use crate::agents::{Agents, Report};
 use crate::cluster::books::{BATCH, Batches as _, Journal};
@@ -82,7 +85,8 @@ impl Executor {
             };
             let Some((plan, step)) = self.find(plan, step) else { continue };
             let (executor, agent, instance) = (Arc::clone(self), agent.clone(), instance.clone());
-            tokio::spawn(async move {
+            let span = self.span(&plan, &step);
+            let carrying = async move {
                 let report = executor.carry_out(&plan, &step, (&agent, &instance)).await;
                 watchdog_crash_points::crash_point!("daemon.answer.received");
                 tracing::info!(
@@ -91,8 +95,19 @@ impl Executor {
                 );
                 // Nobody listens any more when the term is over; the next leader seals the step.
                 let _ = executor.finished.send(Finished { plan: plan.id.clone(), step, report });
-            });
+            };
+            tokio::spawn(carrying.instrument(span));
         }
+    }
+
+    /// A step in the trace of its plan, whichever leader sends it.
+    fn span(&self, plan: &Plan, step: &Step) -> Span {
+        let replica = step.replica.as_ref().map(tracing::field::display);
+        let index = plan.steps.iter().position(|candidate| candidate.id == step.id);
+        let act = step.act.word();
+        let span = tracing::info_span!(target: TARGET, "step", plan = %plan.id, index, replica, act);
+        spans::hang(&span, TraceParent::of_plan(&self.cluster, plan));
+        span
     }
 
     fn find(&self, plan: &PlanId, step: &StepId) -> Option<(Plan, Step)> {
@@ -120,7 +135,9 @@ impl Executor {
         let (world, id) = (self.world.clone(), step.id.clone());
         let tell = move |milestone| world.tell(&id, milestone);
         watchdog_crash_points::crash_point!("daemon.order.composed");
-        self.agents.act((&destination.address, request), may_act, tell).await
+        let traced =
+            spans::place(&Span::current()).unwrap_or_else(|| TraceParent::of_plan(&self.cluster, plan));
+        self.agents.act((&destination.address, request, traced), may_act, tell).await
     }
 
     fn order(

@@ -82,7 +82,7 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
 
 /// Counts strikes; answers what became, or is no longer, convicted.
 fn convict(world: &mut World, news: &News) -> Vec<Body> {
-    let World { observation, log, history, strikes, findings, .. } = world;
+    let World { observation, log, history, strikes, findings, tally, .. } = world;
     let scene =
         Scene { observation, replicas: &log.replicas, target: log.target, history, policy: &log.policy };
     let checked = match &news.looked {
@@ -91,6 +91,7 @@ fn convict(world: &mut World, news: &News) -> Vec<Body> {
         Looked::Nothing => Check { findings: Vec::new(), looked: Seen::blind() },
     };
     let verdicts = strikes.record(&checked, &log.policy, news.now);
+    tally.check(&checked.findings, strikes.take_struck());
     file(findings, checked.findings, &news.looked);
     verdicts.into_iter().map(Body::from).collect()
 }

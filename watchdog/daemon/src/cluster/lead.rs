@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 use uuid::Uuid;
 use watchdog_core::ids::{Incarnation, Time, WatchdogId};
 use watchdog_core::observation::Sight;
@@ -102,8 +103,8 @@ impl Lead {
         if let Err(stop) = self.begin().await {
             return stop;
         }
-        loop {
-            let next_at = match cycle::cycle(self).await {
+        for tick in 1_u64.. {
+            let next_at = match self.check(tick).await {
                 Ok(next_at) => next_at,
                 Err(stop) => return stop,
             };
@@ -113,6 +114,17 @@ impl Lead {
                 return stop;
             }
         }
+        Stop::ShuttingDown
+    }
+
+    /// One check, timed and told apart from others.
+    async fn check(&mut self, tick: u64) -> Result<Time, Stop> {
+        let begun = Instant::now();
+        let span =
+            tracing::info_span!("cycle", cluster = %self.executor.cluster, epoch = %self.term.epoch(), tick);
+        let checked = cycle::cycle(self).instrument(span).await;
+        self.world.lock().tally.cycle(begun.elapsed());
+        checked
     }
 
     /// Closes what older leaders left open: plans are made anew, never resumed.

@@ -29,12 +29,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use watchdog_core::ids::{ClusterId, Epoch, WatchdogId};
 use watchdog_membership::election::Contender;
 use watchdog_membership::records::{ContenderRecord, FORMAT, Paths};
 use watchdog_membership::term::Term;
-use watchdog_membership::tree::{Connect, Tree};
+use watchdog_membership::tree::{Connect, Session, Tree};
 use watchdog_membership::view::View;
 use watchdog_ports::delays::Delays;
 use watchdog_trust::Dialer;
@@ -64,6 +64,8 @@ pub(crate) struct Handle {
     pub(crate) journal: Arc<dyn Journal>,
     /// Where operators' acts go.
     pub(crate) acts: Acts,
+    /// How agents are reached.
+    pub(crate) agents: Arc<Agents>,
 }
 
 impl std::fmt::Debug for Handle {
@@ -108,8 +110,9 @@ impl ClusterTask {
     ) -> (Self, Handle) {
         let (sender, acts) = mpsc::channel(ACTS_WAITING);
         let world = SharedWorld::new(World::new(cluster.clone()));
-        let handle = Handle { world: world.clone(), journal: Arc::clone(&journal), acts: sender };
         let agents = Arc::new(Agents::new(identity.dialer.clone()));
+        let (told, kept, asked) = (world.clone(), Arc::clone(&journal), Arc::clone(&agents));
+        let handle = Handle { world: told, journal: kept, acts: sender, agents: asked };
         (Self { identity, cluster, connect, journal, agents, world, acts }, handle)
     }
 
@@ -124,7 +127,9 @@ impl ClusterTask {
             let stay_out = match opened {
                 Ok(tree) => {
                     delays.reset();
+                    self.world.lock().begin_session(tree.session());
                     let stay_out = self.take_part(&tree, &mut shutdown).await;
+                    self.world.lock().session = None;
                     // Closing the session takes our contender with it, so that the next one leads at once.
                     tree.close().await;
                     stay_out
@@ -187,6 +192,7 @@ impl ClusterTask {
         let at = {
             let mut world = self.world.lock();
             world.raise_clock();
+            world.tally.begin_term(epoch);
             world.now()
         };
         self.journal.open_term(&self.cluster, epoch, &self.identity.id, at).await?;
@@ -339,6 +345,12 @@ fn deny(act: Act) {
 }
 
 impl World {
+    /// Everything is seen through this session from now on.
+    pub(crate) fn begin_session(&mut self, session: watch::Receiver<Session>) {
+        self.session = Some(session);
+        self.tally.session();
+    }
+
     /// A term of ours begins: strikes are counted afresh, by our own eyes.
     pub(crate) fn begin_term(&mut self, epoch: Epoch) {
         self.raise_clock();
@@ -352,6 +364,7 @@ impl World {
     /// Our term is over.
     pub(crate) fn end_term(&mut self) {
         self.role = Role::Follower;
+        self.tally.end_term();
         self.refusals.clear();
         self.findings.clear();
     }

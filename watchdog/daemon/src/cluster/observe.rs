@@ -6,7 +6,7 @@
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
@@ -117,6 +117,7 @@ impl Observer {
                 Looked::Nothing
             }
         };
+        world.note_leader(Instant::now());
         if looked.is_news() || was_clear != (world.observation.sight == Sight::Clear) {
             shared.stir();
         }

@@ -12,19 +12,23 @@
 //! are our own that a host agent did not answer: it gives up what it has not
 //! begun, on disk, so that nothing that we gave up happens later.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
+use tonic::Request;
+use tracing::{Instrument as _, Span};
 use watchdog_core::history::History;
 use watchdog_core::ids::{Epoch, PlanId, StepId};
 use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
 use watchdog_core::seal::{Unasked, unasked};
+use watchdog_core::trace::{TARGET, TraceParent};
 use watchdog_proto::agent::{SealReply, SealRequest, SealedStep};
+use watchdog_telemetry::spans;
 
-use crate::agents::{Agents, Report};
+use crate::agents::{Agents, Report, within};
 use crate::cluster::orders;
 use crate::cluster::sighting;
 use crate::cluster::world::World;
@@ -110,7 +114,12 @@ impl Sealing {
             steps: steps.keys().map(ToString::to_string).collect(),
         };
         let (agents, answers) = (Arc::clone(&self.agents), self.answers.clone());
-        tokio::spawn(async move {
+        let (span, traced) = traced(world, &told.agent, &steps);
+        let request = match traced {
+            Some(traced) => within(spans::place(&span).unwrap_or(traced), request),
+            None => Request::new(request),
+        };
+        let asking = async move {
             watchdog_crash_points::crash_point!("daemon.seal.sending");
             let reply = agents.seal(&address, request, patience).await;
             watchdog_crash_points::crash_point!("daemon.seal.answered");
@@ -119,7 +128,8 @@ impl Sealing {
             }
             // Nobody listens any more when the term is over.
             let _ = answers.send(Sealed { told, steps, reply: reply.ok() });
-        });
+        };
+        tokio::spawn(asking.instrument(span));
     }
 
     /// What an answer means for the record.
@@ -165,6 +175,21 @@ impl Sealing {
 }
 
 type Steps = BTreeMap<StepId, PlanId>;
+
+/// A seal in the trace of the plan whose steps it settles, so that what an earlier leader began goes on there; it
+/// names the others.
+fn traced(world: &World, agent: &Agent, steps: &Steps) -> (Span, Option<TraceParent>) {
+    let plans: BTreeSet<&PlanId> = steps.values().collect();
+    let stories = plans.into_iter().filter_map(|plan| world.plans.get(plan));
+    let mut plans = stories.map(|story| TraceParent::of_plan(&world.cluster, &story.plan));
+    let span = tracing::info_span!(target: TARGET, "seal", %agent, steps = steps.len());
+    let first = plans.next();
+    if let Some(first) = first {
+        spans::hang(&span, first);
+    }
+    plans.for_each(|other| spans::link(&span, other));
+    (span, first)
+}
 
 /// Where an agent is asked. An embedded agent that is not in the group can't be, and its host's knows nothing of it.
 fn address_of(told: &Told, world: &World) -> Option<String> {

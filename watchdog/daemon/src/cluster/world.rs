@@ -19,11 +19,13 @@ use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::strikes::StrikeBook;
 use watchdog_membership::records::{ContenderRecord, EpochRecord};
+use watchdog_membership::tree::Session;
 
 use crate::clock;
 use crate::cluster::goal_book::GoalBook;
 use crate::cluster::log_view::LogView;
 use crate::cluster::plan_book::PlanBook;
+use crate::metrics::Tally;
 
 /// What this watchdog is to the cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +82,10 @@ pub(crate) struct World {
     pub(crate) errand_fault: Option<Refusal>,
     /// Why the journal can't be read or written now, and since when.
     pub(crate) journal_fault: Option<(Time, String)>,
+    /// Through which session it is seen, and how sure that is.
+    pub(crate) session: Option<watch::Receiver<Session>>,
+    /// What is counted of it.
+    pub(crate) tally: Tally,
 }
 
 impl World {
@@ -89,6 +95,8 @@ impl World {
         let at = clock::tell(&mut clock);
         let why = "this watchdog has just started and has not looked yet".to_owned();
         Self {
+            session: None,
+            tally: Tally::unread(&cluster),
             cluster,
             role: Role::Follower,
             observation: Observation {
@@ -127,6 +135,7 @@ impl World {
 
     /// Everything that was read from the journal is read anew, because it may be another one by now.
     pub(crate) fn forget_journal(&mut self) {
+        self.tally.end_term();
         self.log = LogView::empty();
         self.history = History::default();
         self.plans = PlanBook::default();
@@ -149,6 +158,7 @@ impl World {
         for entry in entries {
             // What was written here comes by again when the record is read.
             if entry.sequence > self.history.through {
+                self.tally.count(entry, (&self.history, &self.plans));
                 self.history.apply(entry);
                 self.plans.apply(entry);
                 self.goals.apply(entry);

@@ -15,6 +15,8 @@ use serde::Deserialize;
 use toml::Spanned;
 use watchdog_core::ids::{ClusterId, WatchdogId};
 use watchdog_membership::wire;
+use watchdog_telemetry::Endpoint;
+pub(crate) use watchdog_telemetry::logging::Format as LogFormat;
 use watchdog_trust::TlsFiles;
 
 pub(crate) use mistake::ConfigError;
@@ -49,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) coordination: Coordination,
     /// What is logged, and how.
     pub(crate) log: Log,
+    /// Where the spans of plans are sent.
+    pub(crate) otlp: Option<Endpoint>,
 }
 
 /// The address of a journal: `sqlite:PATH` or `postgres://…`.
@@ -111,17 +115,6 @@ impl Default for Log {
     }
 }
 
-/// Who reads the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum LogFormat {
-    /// People.
-    #[default]
-    Pretty,
-    /// Programs.
-    Json,
-}
-
 impl Config {
     /// Reads and checks a file.
     ///
@@ -169,6 +162,8 @@ struct File {
     tls: TlsTable,
     #[serde(default)]
     log: LogTable,
+    #[serde(default)]
+    telemetry: TelemetryTable,
 }
 
 #[derive(Debug, Deserialize)]
@@ -196,4 +191,10 @@ struct LogTable {
     #[serde(default)]
     format: LogFormat,
     filter: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TelemetryTable {
+    otlp: Option<Spanned<String>>,
 }

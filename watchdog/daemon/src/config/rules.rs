@@ -7,10 +7,11 @@ use toml::Spanned;
 use tracing_subscriber::EnvFilter;
 use watchdog_core::ids::ClusterId;
 use watchdog_membership::wire::CoordinationUrl;
+use watchdog_telemetry::{Endpoint, EndpointError};
 
 use super::mistake::nearest;
 use super::secrecy;
-use super::{Config, Coordination, CoordinationTable, File, JournalUrl, Log, LogTable};
+use super::{Config, Coordination, CoordinationTable, File, JournalUrl, Log, LogTable, TelemetryTable};
 
 /// A value that may not be, and why.
 pub(super) type Broken = (Range<usize>, String);
@@ -43,6 +44,7 @@ impl File {
             stay_out: within(self.stay_out_ms, 30_000, &MS)?,
             coordination: self.coordination.checked()?,
             log: self.log.checked()?,
+            otlp: self.telemetry.checked()?,
         })
     }
 }
@@ -67,6 +69,13 @@ impl CoordinationTable {
         let unusable = |error: anyhow::Error| (place.unwrap_or_default(), format!("{error:#}"));
         coordination.options().map_err(unusable)?;
         Ok(coordination)
+    }
+}
+
+impl TelemetryTable {
+    fn checked(self) -> Result<Option<Endpoint>, Broken> {
+        let Some(otlp) = self.otlp else { return Ok(None) };
+        otlp.get_ref().parse().map(Some).map_err(|error: EndpointError| (otlp.span(), error.to_string()))
     }
 }
 

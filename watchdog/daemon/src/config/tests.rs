@@ -24,7 +24,7 @@ fn parse(text: &str) -> Result<Config, String> {
 }
 
 /// What is written, instead of what, and what is said then.
-const MISTAKES: [(&str, &str, &str); 50] = [
+const MISTAKES: [(&str, &str, &str); 51] = [
     ("idd =", "id =", "w.toml:1:1: unknown key `idd`; did you mean `id`?"),
     ("clusers =", "clusters =", "w.toml:4:1: unknown key `clusers`; did you mean `clusters`?"),
     ("uri =", "url =", "w.toml:9:1: unknown key `uri`; did you mean `url`?"),
@@ -158,6 +158,11 @@ const MISTAKES: [(&str, &str, &str); 50] = [
     ("xml", "pretty", "w.toml:13:10: format: unknown value `xml`; known are: pretty, json"),
     ("debgu", "info", "w.toml:14:10: filter: \"debgu\" is not a level; did you mean `debug`?"),
     ("a=b=c", "info", "w.toml:14:10: filter: \"a=b=c\" is not understood: "),
+    (
+        "[telemetry]\notlp = \"https://collector:4317\"\n[log]",
+        "[log]",
+        "w.toml:13:8: otlp: https://collector:4317 leads away from this machine",
+    ),
     ("coordinate", "coordination", "w.toml:8:2: unknown key `coordinate`; did you mean `coordination`?"),
 ];
 
@@ -181,8 +186,8 @@ fn the_example_names_every_key_and_shows_the_defaults() {
     let all = EXAMPLE
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|bare| bare.contains(" = ")).unwrap_or(line));
-    // Files that must be there.
-    let named = ["auth_file", "tls_", "ca = ", "certificate = ", "key = "];
+    // Files that must be there, and what is off where it is not named.
+    let named = ["auth_file", "tls_", "ca = ", "certificate = ", "key = ", "otlp"];
     let all =
         all.filter(|line| !named.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n");
     let spelt_out = Config::parse(Path::new("example"), &all).unwrap();
@@ -191,7 +196,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
     assert_eq!(format!("{spelt_out:?}"), format!("{example:?}"), "what is commented out is the default");
 
     let mut keys = 0;
-    for table in ["", "[coordination]\n", "[tls]\n", "[log]\n"] {
+    for table in ["", "[coordination]\n", "[tls]\n", "[log]\n", "[telemetry]\n"] {
         let said = parse(&format!("{table}nonsense-key = 1")).unwrap_err();
         let (_, known) = said.split_once("known are: ").unwrap();
         for key in known.split(", ") {
@@ -199,7 +204,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
             keys += 1;
         }
     }
-    assert_eq!(keys, 22, "the parser names them all");
+    assert_eq!(keys, 23, "the parser names them all");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use serde_json::json;
 use watchdog_membership::wire::CoordinationUrl;
+use watchdog_telemetry::VARIABLE;
 
 use super::certificates::Certificates;
 use super::home::Home;
@@ -149,6 +150,7 @@ impl Layout {
                     "listen": { "pattern": "address", "default": "127.0.0.1:0" },
                     "debug": { "pattern": "flag", "default": "0" },
                 },
+                "environment": collector(),
             } },
         })
     }
@@ -179,6 +181,11 @@ impl Layout {
         }
         Ok(units)
     }
+}
+
+/// What the example server is told of the collector that we were told of; the daemons inherit it.
+fn collector() -> serde_json::Value {
+    std::env::var(VARIABLE).map_or_else(|_| json!({}), |address| json!({ VARIABLE: address }))
 }
 
 fn run(config: PathBuf) -> Vec<OsString> {
