@@ -3,6 +3,7 @@
 mod access;
 mod incidents;
 mod orders;
+mod overview;
 mod stream;
 
 use serde_json::{Value, json};

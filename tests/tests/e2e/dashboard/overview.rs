@@ -51,7 +51,10 @@ fn several_clusters_stand_in_a_line_each_the_worst_first() {
     };
     lines(&["demo well", "spare well"]);
     // The one that is paused comes first, and the one that is unwell before it.
-    story.dev.ctl(&["--cluster", "spare", "--endpoint", &address, "pause", "--reason", "not in use yet"]).unwrap();
+    story
+        .dev
+        .ctl(&["--cluster", "spare", "--endpoint", &address, "pause", "--reason", "not in use yet"])
+        .unwrap();
     lines(&["spare paused", "demo well"]);
     story.dev.ctl(&["hold", "demo-b", "--reason", "looking at it"]).unwrap();
     story.kill(&story.replica("demo-b").unwrap()).unwrap();
