@@ -5,9 +5,17 @@
 //! ```
 
 mod connection;
+mod file;
+mod identities;
+mod mistake;
 mod peer;
 mod role;
+mod token;
 
 pub use connection::{CertificateIdentity, Connection};
+pub use file::IdentitiesFile;
+pub use identities::{Identities, Identity, NAME_BYTES_MAX};
+pub use mistake::{IdentitiesError, Place};
 pub use peer::{Peer, Proof};
 pub use role::{Role, UnknownRole};
+pub use token::{NoToken, NoTokenHash, TOKEN_PREFIX, Token, TokenHash, same_secret, unguessable};
