@@ -1,5 +1,6 @@
 //! HTTP: the smallest client that a rig needs, so that measuring costs nothing.
 
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -15,19 +16,85 @@ use serde_json::Value;
 pub fn ask(method: &str, address: &str, path: &str, patience: Duration) -> anyhow::Result<(u16, String)> {
     let host = address.trim_start_matches("http://").trim_end_matches('/');
     let socket: SocketAddr = host.parse().with_context(|| format!("{address} is not an address"))?;
+    let answer = send(socket, &Ask { method, path, ..Ask::default() }, patience)?;
+    Ok((answer.status, answer.body))
+}
+
+/// What is sent.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// `GET` and the like.
+    pub method: &'a str,
+    /// Below the address.
+    pub path: &'a str,
+    /// Beside `host`, unless that is among them, and those that tell of the body's length and the connection's end.
+    pub headers: &'a [(&'a str, &'a str)],
+    /// What follows them.
+    pub body: &'a [u8],
+}
+
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        Self { method: "GET", path: "/", headers: &[], body: b"" }
+    }
+}
+
+/// What comes back.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// 200 and the like.
+    pub status: u16,
+    /// What stands before the body.
+    pub head: String,
+    /// The body as it came; in chunks, with their lengths and what trails them.
+    pub body: String,
+}
+
+impl Answer {
+    /// The first header of this name.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        line(&self.head, name)
+    }
+
+    /// The same among what trails the body.
+    pub fn trailer(&self, name: &str) -> Option<&str> {
+        line(&self.body, name)
+    }
+}
+
+fn line<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let pairs = text.lines().filter_map(|line| line.split_once(':'));
+    let mut named = pairs.filter(|(found, _)| found.eq_ignore_ascii_case(name));
+    named.next().map(|(_, value)| value.trim())
+}
+
+/// Sends one request, and reads to the end.
+///
+/// # Errors
+///
+/// As [`ask`].
+pub fn send(socket: SocketAddr, ask: &Ask<'_>, patience: Duration) -> anyhow::Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&socket, patience)?;
     stream.set_read_timeout(Some(patience))?;
     stream.set_write_timeout(Some(patience))?;
     stream.set_nodelay(true)?;
-    write!(
-        stream,
-        "{method} {path} HTTP/1.1\r\nHost: {host}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-    )?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).context("not an HTTP answer")?;
-    let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
-    Ok((status, body.to_owned()))
+    let Ask { method, path, headers, body } = ask;
+    let mut head = format!("{method} {path} HTTP/1.1\r\n");
+    let host = socket.to_string();
+    let named = headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host"));
+    let own = [("host", host.as_str())];
+    for (name, value) in headers.iter().chain(own.iter().filter(|_| !named)) {
+        write!(head, "{name}: {value}\r\n")?;
+    }
+    write!(head, "content-length: {}\r\nconnection: close\r\n\r\n", body.len())?;
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes)?;
+    let text = String::from_utf8_lossy(&bytes);
+    let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).context("not an HTTP answer")?;
+    let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+    Ok(Answer { status, head: head.to_owned(), body: body.to_owned() })
 }
 
 /// Asks for JSON; `None` when it does not answer 200 with JSON in time.

@@ -12,6 +12,7 @@
 pub mod admin;
 pub mod customer;
 pub mod dev;
+pub mod door;
 pub mod http;
 pub mod ports;
 pub mod postgres;

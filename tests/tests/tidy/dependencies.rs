@@ -43,6 +43,7 @@ const ALLOWED: [(&str, &[&str]); 18] = [
             "watchdog-ports",
             "watchdog-journal",
             "watchdog-membership",
+            "watchdog-trust",
             "watchdogctl",
             "replica_agent",
             "replica-agent",

@@ -18,8 +18,9 @@ use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Response, Status};
 
-pub(crate) use self::ask::{Client, Said, dial};
+pub(crate) use self::ask::{Client, Said};
 pub(crate) use self::survey::Survey;
+use crate::bearer::Bearer;
 use crate::failure::Failure;
 use crate::screen;
 
@@ -54,6 +55,7 @@ pub(crate) struct Fleet {
     cluster: String,
     endpoints: Vec<String>,
     timeout: Duration,
+    bearer: Bearer,
 }
 
 /// How far an order may go.
@@ -82,9 +84,14 @@ enum Attempt {
 }
 
 impl Fleet {
-    /// A fleet reached by any of `endpoints`, each question to which may take `timeout`.
-    pub(crate) fn new(cluster: String, endpoints: Vec<String>, timeout: Duration) -> Self {
-        Self { cluster, endpoints, timeout }
+    /// A fleet reached by any of `endpoints`, each question to which may take `timeout`, asked by whom `bearer` shows.
+    pub(crate) fn new(cluster: String, endpoints: Vec<String>, timeout: Duration, bearer: Bearer) -> Self {
+        Self { cluster, endpoints, timeout, bearer }
+    }
+
+    /// Connects to one watchdog, for a stream of answers.
+    pub(crate) async fn dial(&self, endpoint: &str) -> Result<Client, Said> {
+        ask::dial(endpoint, self.timeout, &self.bearer).await
     }
 
     /// How long a question may take.
@@ -98,7 +105,7 @@ impl Fleet {
     ///
     /// [`Failure::Unanswered`] when nobody answers at all.
     pub(crate) async fn survey(&self) -> Result<Survey, Failure> {
-        let survey = survey::run(&self.cluster, &self.endpoints, self.timeout).await;
+        let survey = survey::run(&self.cluster, &self.endpoints, self.timeout, &self.bearer).await;
         if survey.is_silent() { Err(self.unanswered(survey.into_testimonies())) } else { Ok(survey) }
     }
 
@@ -114,7 +121,7 @@ impl Fleet {
         let mut asked = FuturesUnordered::new();
         loop {
             if let Some(endpoint) = waiting.pop_front() {
-                asked.push(ask::once(endpoint, deadline, &call));
+                asked.push(ask::once(endpoint, deadline, &self.bearer, &call));
             } else if asked.is_empty() {
                 return Err(self.verdict(said));
             }
@@ -179,7 +186,7 @@ impl Fleet {
             if !visited.insert(endpoint.clone()) {
                 continue;
             }
-            let (endpoint, answer) = ask::once(endpoint, limits.patience(), call).await;
+            let (endpoint, answer) = ask::once(endpoint, limits.patience(), &self.bearer, call).await;
             let heard = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(heard) => heard,

@@ -6,6 +6,7 @@
 //! ```
 
 mod arguments;
+mod bearer;
 mod commands;
 mod failure;
 mod fleet;
@@ -20,8 +21,9 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
+use crate::screen::Screen;
 use crate::settings::Settings;
 
 /// The program: does what the command line says, and answers how it went.
@@ -38,6 +40,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let Command::Token(command) = &arguments.command {
+        return commands::token::run(command, arguments.common.output, Screen::of_stdout());
+    }
     let settings = Settings::resolve(arguments.common)?;
     // One thread is enough to wait on a few sockets, and is the quickest to start.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -1,6 +1,7 @@
 //! Settings: what every command needs to know, resolved from arguments and environment.
 
 use crate::arguments::{Common, Format};
+use crate::bearer::Bearer;
 use crate::failure::Failure;
 use crate::fleet::Fleet;
 use crate::screen::Screen;
@@ -42,8 +43,9 @@ impl Settings {
             return Err(Failure::Usage(NO_ENDPOINT.to_owned()));
         }
         let cluster = common.cluster.ok_or_else(|| Failure::Usage(NO_CLUSTER.to_owned()))?.to_string();
+        let bearer = Bearer::find(common.token_file.as_deref())?;
         Ok(Self {
-            fleet: Fleet::new(cluster.clone(), endpoints, common.timeout),
+            fleet: Fleet::new(cluster.clone(), endpoints, common.timeout, bearer),
             cluster,
             by: common.by.unwrap_or_else(who),
             format: common.output,

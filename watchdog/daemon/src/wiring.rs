@@ -17,6 +17,7 @@ use watchdog_membership::wire;
 use watchdog_ports::delays::Delays;
 use watchdog_proto::admin::admin_server::AdminServer;
 
+use crate::access::{Access, CONNECTION_STREAMS_MAX, Door};
 use crate::admin::AdminService;
 use crate::cluster::{ClusterTask, Handle, Identity};
 use crate::config::Config;
@@ -25,6 +26,8 @@ use crate::shutdown::Shutdown;
 
 /// The largest request: a goal of the largest size, and what is around it.
 const REQUEST_BYTES_MAX: usize = GOAL_BYTES_MAX + 8 * 1024 * 1024;
+/// The most that the headers of a request may take.
+const HEADERS_BYTES_MAX: u32 = 32 * 1024;
 
 /// Guards the clusters of `config` until `shutdown`.
 pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyhow::Result<()> {
@@ -32,6 +35,11 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
         .await
         .with_context(|| format!("cannot listen on {}; is another process there?", config.listen))?;
     let listening = listener.local_addr().context("ask for our own address")?;
+    let access = Access::open(&Door {
+        identities: config.access.identities.clone(),
+        listening,
+        advertised: config.advertised(listening),
+    })?;
     let (trigger, mut shutdown) = Shutdown::new();
     tokio::pin!(asked);
     let journal = tokio::select! {
@@ -56,7 +64,7 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
         tasks.spawn(task.run(shutdown.clone()));
     }
     tracing::info!(id = %identity.id, address = identity.address, "watchdog serves");
-    let server = serve(listener, Arc::new(clusters), shutdown.clone());
+    let server = serve(listener, (Arc::new(clusters), access), shutdown.clone());
     tokio::pin!(server);
     let outcome = tokio::select! {
         outcome = &mut server => outcome,
@@ -76,9 +84,10 @@ pub(crate) async fn run(config: Config, asked: impl Future<Output = ()>) -> anyh
 
 async fn serve(
     listener: TcpListener,
-    clusters: Arc<BTreeMap<ClusterId, Handle>>,
+    (clusters, access): (Arc<BTreeMap<ClusterId, Handle>>, Arc<Access>),
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    tokio::spawn(Arc::clone(&access).keep_up(shutdown.clone()));
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AdminServer<AdminService>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -88,10 +97,13 @@ async fn serve(
     let admin =
         AdminServer::new(AdminService::new(clusters.clone())).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(admin).add_service(health_service).add_service(reflection);
-    let routes = Routes::from(routes.into_axum_router().merge(http::router(clusters)));
+    // Whatever is served stands behind the guard.
+    let routes = Routes::from(access.guard(routes.into_axum_router().merge(http::router(clusters))));
     Server::builder()
         .accept_http1(true)
         .tcp_nodelay(true)
+        .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .http2_max_header_list_size(HEADERS_BYTES_MAX)
         .add_routes(routes)
         .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async move { shutdown.asked().await })
         .await

@@ -18,4 +18,6 @@ pub use identities::{Identities, Identity, NAME_BYTES_MAX};
 pub use mistake::{IdentitiesError, Place};
 pub use peer::{Peer, Proof};
 pub use role::{Role, UnknownRole};
-pub use token::{NoToken, NoTokenHash, TOKEN_PREFIX, Token, TokenHash, same_secret, unguessable};
+pub use token::{
+    NoToken, NoTokenHash, TOKEN_PREFIX, Token, TokenHash, bound_secret, same_secret, unguessable,
+};

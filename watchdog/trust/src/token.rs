@@ -128,6 +128,13 @@ pub fn same_secret(ours: &str, theirs: &str) -> bool {
     ours.as_bytes().ct_eq(theirs.as_bytes()).into()
 }
 
+/// A secret that only who knows `secret` can make, another one for each `to`.
+pub fn bound_secret(secret: &str, to: &str) -> String {
+    hex(&<[u8; BYTES]>::from(
+        Sha256::new().chain_update(secret).chain_update("\n").chain_update(to).finalize(),
+    ))
+}
+
 fn random() -> std::io::Result<[u8; BYTES]> {
     let mut bytes = [0; BYTES];
     let mut filled = 0;

@@ -17,7 +17,7 @@ use watchdog_proto::admin::{Event, EventsRequest};
 use super::{json, json_line};
 use crate::arguments::Format;
 use crate::failure::Failure;
-use crate::fleet::{Client, Said, Testimony, dial};
+use crate::fleet::{Client, Said, Testimony};
 use crate::render::EventLines;
 use crate::screen::complain;
 use crate::settings::Settings;
@@ -120,7 +120,7 @@ impl Teller<'_> {
             since: self.since.clone().filter(|_| self.last == 0),
             follow: self.follow,
         };
-        let mut client: Client = dial(endpoint, patience).await?;
+        let mut client: Client = self.settings.fleet.dial(endpoint).await?;
         let opened = timeout(patience, client.events(request)).await;
         Ok(opened.map_err(|_| Said::Nothing { patience })??.into_inner())
     }

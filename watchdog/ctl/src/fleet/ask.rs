@@ -4,12 +4,15 @@ use std::error::Error;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 use watchdog_proto::admin::admin_client::AdminClient;
 
+use crate::bearer::Bearer;
+
 /// A connection to one watchdog.
-pub(crate) type Client = AdminClient<Channel>;
+pub(crate) type Client = AdminClient<InterceptedService<Channel, Bearer>>;
 
 /// Where a follower names the leader.
 const LEADER_METADATA: &str = "watchdog-leader";
@@ -110,7 +113,7 @@ pub(crate) fn with_scheme(address: &str) -> String {
 }
 
 /// Connects to one watchdog.
-pub(crate) async fn dial(url: &str, patience: Duration) -> Result<Client, Said> {
+pub(super) async fn dial(url: &str, patience: Duration, bearer: &Bearer) -> Result<Client, Said> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .map_err(|error| Said::Unreachable { why: innermost(&error) })?
         .connect_timeout(patience)
@@ -123,18 +126,20 @@ pub(crate) async fn dial(url: &str, patience: Duration) -> Result<Client, Said> 
         .await
         .map_err(|_| nothing())?
         .map_err(|error| Said::Unreachable { why: innermost(&error) })?;
-    Ok(Client::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES))
+    Ok(Client::new(InterceptedService::new(channel, bearer.clone()))
+        .max_decoding_message_size(MESSAGE_MAX_BYTES))
 }
 
 /// Asks one watchdog once, and says again whom.
 pub(crate) async fn once<T>(
     url: String,
     deadline: Instant,
+    bearer: &Bearer,
     call: &impl AsyncFn(Client) -> Result<Response<T>, Status>,
 ) -> (String, Result<T, Said>) {
     let patience = deadline.saturating_duration_since(Instant::now());
     let asked = async {
-        let client = dial(&url, patience).await?;
+        let client = dial(&url, patience, bearer).await?;
         match timeout(patience, call(client)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(Said::from(status)),

@@ -10,6 +10,7 @@ use watchdog_proto::admin::{LeaderReply, LeaderRequest, LeaderView};
 
 use super::ask::{self, Client, Said, rounded, with_scheme};
 use super::{Testimony, ask::once};
+use crate::bearer::Bearer;
 
 /// What the others still get when the first has answered: a hung one must not hold up the rest.
 const GRACE: Duration = Duration::from_millis(300);
@@ -25,13 +26,13 @@ pub(crate) struct Survey {
 }
 
 /// Asks all `endpoints` at once.
-pub(super) async fn run(cluster: &str, endpoints: &[String], patience: Duration) -> Survey {
+pub(super) async fn run(cluster: &str, endpoints: &[String], patience: Duration, bearer: &Bearer) -> Survey {
     let started = Instant::now();
     let deadline = started + patience;
     let request = LeaderRequest { cluster: cluster.to_owned() };
     let call = async |mut watchdog: Client| watchdog.leader(request.clone()).await;
     let mut asked: FuturesUnordered<_> =
-        endpoints.iter().map(|endpoint| once(endpoint.clone(), deadline, &call)).collect();
+        endpoints.iter().map(|endpoint| once(endpoint.clone(), deadline, bearer, &call)).collect();
     let mut end = pin!(sleep_until(deadline));
     let mut survey = Survey { answered: Vec::new(), odd: Vec::new(), unreachable: Vec::new() };
     let mut pending: Vec<String> = endpoints.to_vec();

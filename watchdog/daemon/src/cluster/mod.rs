@@ -6,12 +6,14 @@
 //!        └───────────────────────── withdraw, stay out for a while if need be ◄── stop ─────────────────┘
 //! ```
 
+mod audit;
 pub(crate) mod books;
 mod decree;
 mod draft;
 pub(crate) mod execute;
 pub(crate) mod goal_book;
 mod goals;
+mod guests;
 pub(crate) mod judge;
 pub(crate) mod landmarks;
 pub(crate) mod lead;
@@ -41,6 +43,7 @@ use watchdog_ports::delays::Delays;
 use crate::agents::Agents;
 use crate::cluster::books::{Books, Journal};
 use crate::cluster::execute::Executor;
+use crate::cluster::guests::Guests;
 use crate::cluster::lead::{Lead, Stop, Unread};
 use crate::cluster::observe::{Looked, Observer};
 use crate::cluster::operator::{Act, Acts, Denial};
@@ -105,7 +108,8 @@ impl ClusterTask {
     ) -> (Self, Handle) {
         let (sender, acts) = mpsc::channel(ACTS_WAITING);
         let world = SharedWorld::new(World::new(cluster.clone()));
-        let handle = Handle { world: world.clone(), journal: Arc::clone(&journal), acts: sender };
+        let guests = Arc::new(Guests::of(Arc::clone(&journal)));
+        let handle = Handle { world: world.clone(), journal: guests, acts: sender };
         let agents = Arc::new(Agents::default());
         (Self { identity, cluster, connect, journal, agents, world, acts }, handle)
     }

@@ -1,5 +1,6 @@
 //! Config: what one watchdog is told when it starts; every key is documented in `examples/watchdog.toml`.
 
+mod access;
 mod mistake;
 mod rules;
 #[cfg(test)]
@@ -15,6 +16,7 @@ use toml::Spanned;
 use watchdog_core::ids::{ClusterId, WatchdogId};
 use watchdog_membership::wire;
 
+pub(crate) use access::Access;
 pub(crate) use mistake::ConfigError;
 pub(crate) use rules::{hidden, loopback};
 
@@ -42,13 +44,22 @@ pub(crate) struct Config {
     pub(crate) stay_out: Duration,
     /// Where the group is kept.
     pub(crate) coordination: Coordination,
+    /// Who may do what.
+    pub(crate) access: Access,
     /// What is logged, and how.
     pub(crate) log: Log,
 }
 
 /// The address of a journal: `sqlite:PATH` or `postgres://…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct JournalUrl(String);
+
+impl std::fmt::Debug for JournalUrl {
+    /// Leaves the password out: this ends up in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("JournalUrl").field(&hidden(&self.0)).finish()
+    }
+}
 
 impl JournalUrl {
     /// The address as text.
@@ -157,6 +168,8 @@ struct File {
     resign_after_ms: Option<Spanned<u64>>,
     stay_out_ms: Option<Spanned<u64>>,
     coordination: CoordinationTable,
+    #[serde(default)]
+    access: access::AccessTable,
     #[serde(default)]
     log: LogTable,
 }

@@ -24,7 +24,7 @@ fn parse(text: &str) -> Result<Config, String> {
 }
 
 /// What is written, instead of what, and what is said then.
-const MISTAKES: [(&str, &str, &str); 47] = [
+const MISTAKES: [(&str, &str, &str); 49] = [
     ("idd =", "id =", "w.toml:1:1: unknown key `idd`; did you mean `id`?"),
     ("clusers =", "clusters =", "w.toml:4:1: unknown key `clusers`; did you mean `clusters`?"),
     ("uri =", "url =", "w.toml:9:1: unknown key `uri`; did you mean `url`?"),
@@ -139,6 +139,16 @@ const MISTAKES: [(&str, &str, &str); 47] = [
     ("xml", "pretty", "w.toml:13:10: format: unknown value `xml`; known are: pretty, json"),
     ("debgu", "info", "w.toml:14:10: filter: \"debgu\" is not a level; did you mean `debug`?"),
     ("a=b=c", "info", "w.toml:14:10: filter: \"a=b=c\" is not understood: "),
+    (
+        "[access]\nidentity = \"x\"\n[log]",
+        "[log]",
+        "w.toml:13:1: unknown key `identity`; did you mean `identities`?",
+    ),
+    (
+        "[access]\nidentities = \"/no/such\"\n[log]",
+        "[log]",
+        "w.toml:13:14: identities: cannot read the identities /no/such: No such file",
+    ),
     ("coordinate", "coordination", "w.toml:8:2: unknown key `coordinate`; did you mean `coordination`?"),
 ];
 
@@ -162,14 +172,16 @@ fn the_example_names_every_key_and_shows_the_defaults() {
     let all = EXAMPLE
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|bare| bare.contains(" = ")).unwrap_or(line));
-    let all = all.filter(|line| !line.starts_with("auth_file")).collect::<Vec<_>>().join("\n");
+    let files = ["auth_file", "identities"];
+    let all =
+        all.filter(|line| !files.iter().any(|file| line.starts_with(file))).collect::<Vec<_>>().join("\n");
     let spelt_out = Config::parse(Path::new("example"), &all).unwrap();
     assert_eq!(spelt_out.address.as_deref(), Some(example.advertised(example.listen).as_str()));
     let spelt_out = Config { address: None, ..spelt_out };
     assert_eq!(format!("{spelt_out:?}"), format!("{example:?}"), "what is commented out is the default");
 
     let mut keys = 0;
-    for table in ["", "[coordination]\n", "[log]\n"] {
+    for table in ["", "[coordination]\n", "[access]\n", "[log]\n"] {
         let said = parse(&format!("{table}nonsense-key = 1")).unwrap_err();
         let (_, known) = said.split_once("known are: ").unwrap();
         for key in known.split(", ") {
@@ -177,7 +189,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
             keys += 1;
         }
     }
-    assert_eq!(keys, 15, "the parser names them all");
+    assert_eq!(keys, 17, "the parser names them all");
 }
 
 #[test]
@@ -211,4 +223,6 @@ fn passwords_are_not_shown() {
     for (url, shown) in table {
         assert_eq!(rules::hidden(url), shown);
     }
+    let config = parse(&GOOD.replace("sqlite:/tmp/journal.db", "postgres://u:s3cr3t@h/d")).unwrap();
+    assert!(!format!("{config:?}").contains("s3cr3t"), "{config:?}");
 }

@@ -18,7 +18,7 @@ use super::super::json_line;
 use super::{is_over, unless_closed};
 use crate::arguments::Format;
 use crate::failure::Failure;
-use crate::fleet::{Client, Said, Testimony, dial};
+use crate::fleet::{Client, Said, Testimony};
 use crate::render::{self, GoalLines};
 use crate::screen::{Block, complain};
 use crate::settings::Settings;
@@ -146,7 +146,7 @@ impl Watcher<'_> {
     async fn open(&self, endpoint: &str) -> Result<Streaming<GoalView>, Said> {
         let patience = self.settings.fleet.timeout();
         let request = GoalShowRequest { cluster: self.settings.cluster.clone(), id: self.goal.to_owned() };
-        let mut client: Client = dial(endpoint, patience).await?;
+        let mut client: Client = self.settings.fleet.dial(endpoint).await?;
         let opened = timeout(patience, client.goal_watch(request)).await;
         Ok(opened.map_err(|_| Said::Nothing { patience })??.into_inner())
     }

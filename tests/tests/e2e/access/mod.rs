@@ -1,0 +1,5 @@
+//! Access: who may do what at a real watchdog; what browsers, strangers and the hasty get; what is told of whom.
+
+mod browser;
+mod roles;
+mod secrets;
