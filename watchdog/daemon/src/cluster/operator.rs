@@ -128,6 +128,10 @@ pub(crate) type Acts = mpsc::Sender<Act>;
 ///
 /// The first edit that may not be appended, by its key.
 pub(crate) fn changes(state: &State, edits: Vec<(Key, Option<Value>)>) -> Result<Vec<Change>, Denial> {
+    if edits.len() > fault::KEYS_MAX {
+        let what = format!("there are {}; at most {} are allowed at once", edits.len(), fault::KEYS_MAX);
+        return Err(Denial::Invalid { field: "changes".to_owned(), what });
+    }
     let mut seen = BTreeSet::new();
     for (key, value) in &edits {
         if !seen.insert(key.clone()) {
