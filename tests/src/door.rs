@@ -108,6 +108,18 @@ impl Door {
         command.output().context("run watchdogctl")
     }
 
+    /// The same with the token in the environment.
+    ///
+    /// # Errors
+    ///
+    /// If it can't be run.
+    pub fn ctl_by_environment(&self, name: &str, arguments: &[&str]) -> anyhow::Result<Output> {
+        let mut command = Command::new(program("watchdogctl")?);
+        command.args(arguments).env("WATCHDOG_TOKEN", self.token(name)?);
+        command.env("WATCHDOG_ENDPOINTS", &self.address).env("WATCHDOG_CLUSTER", "demo");
+        command.output().context("run watchdogctl")
+    }
+
     /// The record, as JSON.
     ///
     /// # Errors

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 use watchdog_tests::door::{Door, Setup};
-use watchdog_tests::http::{Answer, Ask};
-use watchdog_tests::story::PATIENCE;
+use watchdog_tests::http::{self, Answer, Ask};
+use watchdog_tests::story::{Backend, PATIENCE, Story};
 use watchdog_tests::wait_for;
 
 /// Names and values.
@@ -200,4 +200,26 @@ fn without_authentication_other_sites_can_do_nothing_either() {
     assert_eq!(post(&door, path, &[("origin", door.address())], &order).status, 403);
     assert_eq!(post(&door, path, &[csrf], &order).status, 403);
     assert_eq!(post(&door, path, &[csrf, ("origin", door.address())], &order).status, 200);
+}
+
+#[test]
+fn who_orders_from_a_follower_is_told_who_leads() {
+    let story = Story::begin(Backend::Embedded).unwrap();
+    let status = story.dev.status().unwrap();
+    let leader = status["leader"]["address"].as_str().unwrap();
+    let follower = story.dev.endpoints().split(',').find(|endpoint| *endpoint != leader).unwrap().to_owned();
+    let socket = follower.trim_start_matches("http://").parse().unwrap();
+    let send = |ask: &Ask<'_>| http::send(socket, ask, PATIENCE).unwrap();
+    let me: Value =
+        serde_json::from_str(&send(&Ask { path: "/api/v1/whoami", ..Ask::default() }).body).unwrap();
+    let headers = [
+        ("content-type", "application/json"),
+        ("origin", follower.as_str()),
+        ("x-watchdog-csrf", me["csrf"].as_str().unwrap()),
+    ];
+    let body = json!({ "reason": "racks" }).to_string();
+    let path = "/api/v1/demo/pause";
+    let answer = send(&Ask { method: "POST", path, headers: &headers, body: body.as_bytes() });
+    let told: Value = serde_json::from_str(&answer.body).unwrap();
+    assert_eq!((answer.status, told["leader"].as_str()), (409, Some(leader)), "{}", answer.body);
 }

@@ -68,7 +68,14 @@ fn exercise(door: &Door) -> String {
             ctl("vera", &[&["-o", format], command].concat());
         }
     }
-    ctl("vera", &["--help"]);
+    for arguments in
+        [&["--help"][..], &["status"], &["pause", "--reason", "racks"], &["--timeout", "x", "status"]]
+    {
+        let output = door.ctl_by_environment("vera", arguments).unwrap();
+        assert_eq!(output.status.success(), arguments.len() == 1, "{arguments:?}");
+        said.push_str(&String::from_utf8_lossy(&output.stdout));
+        said.push_str(&String::from_utf8_lossy(&output.stderr));
+    }
     let bearer = format!("Bearer {}", door.token("vera").unwrap());
     let form = format!("token={}", door.token("ada").unwrap());
     for path in ["/", "/metrics", "/readyz", "/api/v1/clusters", "/api/v1/demo/status", "/api/v1/whoami"] {
