@@ -272,6 +272,18 @@ certificate = "bob"
     }
 
     #[test]
+    fn the_example_shows_every_key() {
+        let example = include_str!("../../../examples/identities.toml");
+        let identities = parse(example).unwrap();
+        assert_eq!((identities.len(), identities.0[1].role), (2, None));
+        let said = parse(&example.replacen("name =", "nonsense-key =", 1)).unwrap_err();
+        let (_, known) = said.split_once("known are: ").unwrap();
+        for key in known.split(", ") {
+            assert!(example.contains(&format!("\n{key} = ")), "{key}");
+        }
+    }
+
+    #[test]
     fn one_bracket_is_one_too_few() {
         let (first, _) = GOOD.split_once("\n\n").unwrap();
         let said = parse(&first.replacen("[[identity]]", "[identity]", 1)).unwrap_err();

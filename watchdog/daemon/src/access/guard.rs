@@ -88,12 +88,13 @@ impl Access {
         }
         let (needed, kind) = match route.door {
             Door::Open => {
+                if !acts || parts.uri.path() != LOGIN {
+                    return Ok(Kind::Read);
+                }
                 // Who logs in must want to.
-                let login = acts && parts.uri.path() == LOGIN;
-                return if login && site != Site::Ours {
-                    Err(Refusal::NotOurPage { lacks: "`origin`" })
-                } else {
-                    Ok(Kind::Read)
+                return match site {
+                    Site::Ours => Ok(Kind::Login),
+                    Site::Other | Site::Unsaid => Err(Refusal::NotOurPage { lacks: "`origin`" }),
                 };
             }
             Door::For(role, kind) => (role, kind),
@@ -141,7 +142,8 @@ impl Access {
         next: Next,
     ) -> Result<Response, Refusal> {
         Counts::add(&self.counts.admitted);
-        let slot = self.slots.request()?;
+        // Strangers who never finish a log-in keep out each other, and nobody else.
+        let slot = if kind == Kind::Login { self.slots.login()? } else { self.slots.request()? };
         let stream = if kind == Kind::Stream { Some(self.slots.stream()?) } else { None };
         let limit = match route.tongue {
             Tongue::Grpc => GRPC_DEADLINE,

@@ -18,7 +18,11 @@ pub(super) struct Slots {
     requests_max: usize,
     streams: Arc<Semaphore>,
     streams_max: usize,
+    logins: Arc<Semaphore>,
 }
+
+/// Log-ins that are under way at once.
+const LOGINS_MAX: usize = 32;
 
 /// A place that is taken until it is dropped.
 pub(super) type Slot = OwnedSemaphorePermit;
@@ -27,13 +31,20 @@ impl Slots {
     /// All free.
     pub(super) fn new(requests_max: usize, streams_max: usize) -> Self {
         let semaphore = |max| Arc::new(Semaphore::new(max));
-        Self { requests: semaphore(requests_max), requests_max, streams: semaphore(streams_max), streams_max }
+        let (requests, streams) = (semaphore(requests_max), semaphore(streams_max));
+        Self { requests, requests_max, streams, streams_max, logins: semaphore(LOGINS_MAX) }
     }
 
     /// A place for a request.
     pub(super) fn request(&self) -> Result<Slot, Refusal> {
         let crowded = Refusal::Crowded { what: "requests", max: self.requests_max };
         Arc::clone(&self.requests).try_acquire_owned().map_err(|_| crowded)
+    }
+
+    /// A place for a log-in, which a stranger may take.
+    pub(super) fn login(&self) -> Result<Slot, Refusal> {
+        let crowded = Refusal::Crowded { what: "log-ins", max: LOGINS_MAX };
+        Arc::clone(&self.logins).try_acquire_owned().map_err(|_| crowded)
     }
 
     /// A place for an answer that goes on.

@@ -12,6 +12,8 @@ pub(super) enum Kind {
     Stream,
     /// Changes something, or orders that.
     Act,
+    /// Shows who one is.
+    Login,
 }
 
 /// In which words an answer is given.
