@@ -14,6 +14,7 @@ pub mod browser;
 pub mod collector;
 pub mod customer;
 pub mod dev;
+pub mod door;
 pub mod extras;
 pub mod http;
 pub mod ports;

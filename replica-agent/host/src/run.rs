@@ -128,11 +128,11 @@ async fn serve(
         .register_encoded_file_descriptor_set(watchdog_proto::DESCRIPTORS)
         .build_v1()
         .context("describe the service")?;
-    let page = metrics::router(&desk, spans);
+    let gate = Gate::new(credentials);
+    let page = metrics::router(&desk, (spans, &gate));
     let agent = AgentServer::new(Server { desk })
         .max_decoding_message_size(MESSAGE_BYTES_MAX)
         .max_encoding_message_size(MESSAGE_BYTES_MAX);
-    let gate = Gate::new(credentials);
     let agent = Orders::new(agent, gate.counters.clone(), &[]);
     let routes = Routes::new(agent).add_service(health_service).add_service(reflection);
     Tonic::builder()

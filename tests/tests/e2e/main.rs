@@ -3,6 +3,7 @@
 //! Build the programs first: `cargo xtask build`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod access;
 mod clusters;
 mod dashboard;
 mod garbage;

@@ -11,7 +11,7 @@ const ALLOWED: [(&str, &[&str]); 19] = [
     // Every crate that listens or connects.
     ("watchdog-trust", &[]),
     // Every program that is watched; not the library for applications, which have telemetry of their own.
-    ("watchdog-telemetry", &["watchdog-core"]),
+    ("watchdog-telemetry", &["watchdog-core", "watchdog-trust"]),
     ("watchdog-sim", &["watchdog-core"]),
     ("watchdog-ports", &["watchdog-core"]),
     ("watchdog-journal", &["watchdog-ports", "watchdog-core", "watchdog-crash-points"]),

@@ -36,6 +36,21 @@ pub struct Entry {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Body {
+    /// An operator, the entry's `by`, ordered something. What was written for it follows in the same transaction.
+    Asked {
+        /// What: `pause`, `plan approve`.
+        act: String,
+        /// From which address.
+        from: String,
+        /// How it is known who it was: by certificate, token, or being on the same machine.
+        proof: String,
+        /// What they called themselves, where that is another name.
+        claimed: Option<String>,
+        /// What it is about, as it stood before.
+        before: Value,
+        /// The same, as it stands now.
+        after: Value,
+    },
     /// A leader's term began.
     TermOpened {
         /// Who leads.

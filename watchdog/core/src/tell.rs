@@ -27,6 +27,7 @@ pub fn tell(body: &Body) -> Told<'_> {
 
 fn words(body: &Body) -> (&'static str, String) {
     match body {
+        Body::Asked { .. } => ("asked", asked(body)),
         Body::TermOpened { watchdog } => ("term_opened", format!("{watchdog} leads")),
         Body::Resigned { why } => ("resigned", format!("the leader resigned: {why}")),
         Body::Convicted { conviction } => ("convicted", render::conviction(conviction)),
@@ -79,6 +80,13 @@ fn words(body: &Body) -> (&'static str, String) {
             ("appended", format!("versions {from} to {to} were appended: {why}"))
         }
     }
+}
+
+/// An order, as whoever reviews them wants it.
+fn asked(body: &Body) -> String {
+    let Body::Asked { act, from, proof, claimed, before, after } = body else { return String::new() };
+    let claimed = claimed.as_ref().map(|name| format!(", calling themselves {name}")).unwrap_or_default();
+    format!("{act}, from {from}, known by {proof}{claimed}: {before} became {after}")
 }
 
 fn of_goals(body: &Body) -> (&'static str, String) {

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use watchdog_core::ids::{ClusterId, PlanId, ReplicaId};
+use watchdog_trust::Role;
 
 pub(crate) use self::certs::{CertsCommand, Issue, Machine};
 pub(crate) use self::goal::{ApplyTerms, GoalCommand, RestoreTerms};
@@ -66,9 +67,12 @@ pub(crate) struct Common {
     /// How long to wait for an answer, an election included.
     #[arg(long, default_value = "10s", value_parser = duration, value_name = "DURATION", global = true)]
     pub(crate) timeout: Duration,
-    /// Who acts, for the record [default: $USER@hostname].
+    /// Who acts, for the record, where the watchdogs don't know it themselves [default: $USER@hostname].
     #[arg(long, value_parser = sentence, value_name = "WHO", global = true)]
     pub(crate) by: Option<String>,
+    /// The file with our token; else it is taken from the environment variable `WATCHDOG_TOKEN`, if that is set.
+    #[arg(long, env = "WATCHDOG_TOKEN_FILE", value_name = "FILE", global = true)]
+    pub(crate) token_file: Option<PathBuf>,
 }
 
 /// How answers are written.
@@ -148,6 +152,9 @@ pub(crate) enum Command {
         #[arg(long, value_name = "TIME", value_parser = |text: &str| moment(text, SystemTime::now()))]
         since: Option<String>,
     },
+    /// Make tokens, by which people are recognised.
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Show who leads; `leader resign` makes it hand over.
     #[command(args_conflicts_with_subcommands = true)]
     Leader {
@@ -264,6 +271,21 @@ pub(crate) enum StormCommand {
         /// Why, for others to read.
         #[arg(long, value_parser = sentence)]
         reason: String,
+    },
+}
+
+/// `token …`
+#[derive(Debug, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Make a token: print it, this once, and the lines for the watchdogs' file of identities. Nobody is asked.
+    #[command(after_help = "Example:\n  watchdogctl token new --name ann --role operator")]
+    New {
+        /// Whose it is, as the record will call them.
+        #[arg(long, value_parser = sentence)]
+        name: String,
+        /// What they may do: viewer, operator, approver or admin.
+        #[arg(long)]
+        role: Role,
     },
 }
 

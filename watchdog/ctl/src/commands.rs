@@ -9,6 +9,7 @@ mod operate;
 mod plan;
 mod replay;
 mod status;
+pub(crate) mod token;
 
 use serde::Serialize;
 use watchdog_proto::admin::WhyRequest;
@@ -39,6 +40,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Storm(command) => operate::storm(command, settings).await,
         Command::Events { follow, since } => events::run(follow, since, settings).await,
         Command::Certs(command) => certs::run(command, settings.format),
+        Command::Token(command) => token::run(&command, settings.format, settings.screen),
         Command::Leader { command: None } => leader::show(settings).await,
         Command::Leader { command: Some(command) } => leader::run(&command, settings).await,
     }

@@ -17,9 +17,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Response, Status};
-use watchdog_trust::Dialer;
 
-pub(crate) use self::ask::{Client, Said};
+pub(crate) use self::ask::{Caller, Client, Said};
 pub(crate) use self::survey::Survey;
 use crate::failure::Failure;
 use crate::screen;
@@ -54,7 +53,7 @@ pub(crate) enum Repeat {
 pub(crate) struct Fleet {
     cluster: String,
     endpoints: Vec<String>,
-    dialer: Dialer,
+    caller: Caller,
     timeout: Duration,
 }
 
@@ -85,21 +84,17 @@ enum Attempt {
 
 impl Fleet {
     /// A fleet reached by any of `endpoints`, each question to which may take `timeout`.
-    pub(crate) fn new(
-        cluster: String,
-        (endpoints, dialer): (Vec<String>, Dialer),
-        timeout: Duration,
-    ) -> Self {
-        Self { cluster, endpoints, dialer, timeout }
+    pub(crate) fn new(cluster: String, endpoints: Vec<String>, caller: Caller, timeout: Duration) -> Self {
+        Self { cluster, endpoints, caller, timeout }
     }
 
-    /// Connects to one watchdog.
+    /// Connects to one watchdog, for a stream of answers.
     ///
     /// # Errors
     ///
     /// What came in the way.
-    pub(crate) async fn dial(&self, url: &str, patience: Duration) -> Result<Client, Said> {
-        ask::dial((&self.dialer, url), patience).await
+    pub(crate) async fn dial(&self, endpoint: &str) -> Result<Client, Said> {
+        ask::dial((&self.caller, endpoint), self.timeout).await
     }
 
     /// How long a question may take.
@@ -113,7 +108,7 @@ impl Fleet {
     ///
     /// [`Failure::Unanswered`] when nobody answers at all.
     pub(crate) async fn survey(&self) -> Result<Survey, Failure> {
-        let survey = survey::run(&self.cluster, (&self.dialer, &self.endpoints), self.timeout).await;
+        let survey = survey::run(&self.cluster, (&self.caller, &self.endpoints), self.timeout).await;
         if survey.is_silent() { Err(self.unanswered(survey.into_testimonies())) } else { Ok(survey) }
     }
 
@@ -129,7 +124,7 @@ impl Fleet {
         let mut asked = FuturesUnordered::new();
         loop {
             if let Some(endpoint) = waiting.pop_front() {
-                asked.push(ask::once((&self.dialer, endpoint), deadline, &call));
+                asked.push(ask::once((&self.caller, endpoint), deadline, &call));
             } else if asked.is_empty() {
                 return Err(self.verdict(said));
             }
@@ -194,7 +189,7 @@ impl Fleet {
             if !visited.insert(endpoint.clone()) {
                 continue;
             }
-            let (endpoint, answer) = ask::once((&self.dialer, endpoint), limits.patience(), call).await;
+            let (endpoint, answer) = ask::once((&self.caller, endpoint), limits.patience(), call).await;
             let heard = match answer {
                 Ok(answer) => return Ok(answer),
                 Err(heard) => heard,

@@ -6,6 +6,7 @@
 //! ```
 
 mod arguments;
+mod bearer;
 mod commands;
 mod failure;
 mod fleet;
@@ -22,6 +23,7 @@ use clap::Parser as _;
 
 use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
+use crate::screen::Screen;
 use crate::settings::Settings;
 
 /// The program: does what the command line says, and answers how it went.
@@ -38,10 +40,13 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
-    // Certificates are made before there is anybody to ask.
+    // These are made before there is anybody to ask.
     let arguments = match arguments {
         Arguments { common, command: Command::Certs(command) } => {
             return commands::certs::run(command, common.output);
+        }
+        Arguments { common, command: Command::Token(command) } => {
+            return commands::token::run(&command, common.output, Screen::of_stdout());
         }
         arguments => arguments,
     };

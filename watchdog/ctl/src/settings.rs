@@ -5,8 +5,9 @@ use std::sync::Arc;
 use watchdog_trust::{Clients, Credentials, Dialer, Servers, TlsError, TlsFiles};
 
 use crate::arguments::{Common, Format};
+use crate::bearer::Bearer;
 use crate::failure::Failure;
-use crate::fleet::Fleet;
+use crate::fleet::{Caller, Fleet};
 use crate::screen::Screen;
 use crate::values;
 
@@ -51,9 +52,10 @@ impl Settings {
             return Err(Failure::Usage(NO_ENDPOINT.to_owned()));
         }
         let cluster = common.cluster.ok_or_else(|| Failure::Usage(NO_CLUSTER.to_owned()))?.to_string();
-        let dialer = Dialer::new(tls, Servers::Watchdogs);
+        let bearer = Bearer::find(common.token_file.as_deref())?;
+        let caller = Caller { dialer: Dialer::new(tls, Servers::Watchdogs), bearer };
         Ok(Self {
-            fleet: Fleet::new(cluster.clone(), (endpoints, dialer), common.timeout),
+            fleet: Fleet::new(cluster.clone(), endpoints, caller, common.timeout),
             cluster,
             by: common.by.unwrap_or_else(who),
             format: common.output,

@@ -1,6 +1,9 @@
 //! HTTP: what load balancers, scripts and people read, on the port of the gRPC service.
 //!
-//! Everything here only reads; the dashboard's own routes stand in [`crate::dashboard`].
+//! Everything here only reads; orders go over gRPC, and those of our own pages through [`acts`]. The dashboard's own
+//! routes stand in [`crate::dashboard`].
+
+mod acts;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,6 +19,7 @@ use tonic::{Code, Status};
 use watchdog_core::ids::ClusterId;
 use watchdog_proto::admin as wire;
 
+use crate::admin::writes::LEADER_METADATA;
 use crate::admin::{AdminService, log, plans, views, why};
 use crate::cluster::Handle;
 use crate::cluster::world::Role;
@@ -31,6 +35,7 @@ pub(crate) fn router(clusters: Arc<BTreeMap<ClusterId, Handle>>) -> Router {
         .route("/{cluster}/preview", get(preview))
         .route("/{cluster}/log", get(log_list))
         .route("/{cluster}/log/{version}", get(log_show))
+        .merge(acts::router())
         .with_state(admin.clone());
     Router::new()
         .route("/healthz", get(async || "ok\n"))
@@ -86,6 +91,9 @@ pub(crate) struct Answer<T>(pub(crate) Result<T, Status>);
 #[derive(Serialize)]
 struct Fault {
     error: String,
+    /// Whom to ask instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    leader: Option<String>,
 }
 
 impl<T: Serialize> IntoResponse for Answer<T> {
@@ -98,9 +106,13 @@ impl<T: Serialize> IntoResponse for Answer<T> {
                     Code::NotFound => StatusCode::NOT_FOUND,
                     Code::FailedPrecondition | Code::Aborted => StatusCode::CONFLICT,
                     Code::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+                    Code::Unauthenticated => StatusCode::UNAUTHORIZED,
+                    Code::PermissionDenied => StatusCode::FORBIDDEN,
                     _ => StatusCode::INTERNAL_SERVER_ERROR,
                 };
-                (code, Json(Fault { error: status.message().to_owned() })).into_response()
+                let leader = status.metadata().get(LEADER_METADATA).and_then(|value| value.to_str().ok());
+                let leader = leader.map(ToOwned::to_owned);
+                (code, Json(Fault { error: status.message().to_owned(), leader })).into_response()
             }
         }
     }
@@ -146,7 +158,7 @@ async fn plan_show(
 }
 
 async fn preview(State(admin): State<AdminService>, Path(cluster): Path<String>) -> Answer<wire::PlanView> {
-    Answer(admin.cluster(&cluster).map(|handle| handle.world.as_of_now(plans::preview)))
+    Answer(admin.cluster(&cluster).map(plans::preview))
 }
 
 async fn log_list(

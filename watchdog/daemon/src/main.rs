@@ -1,5 +1,6 @@
 //! Watchdog: the command line of the daemon, of its configuration's checker, and of the one-machine cluster.
 
+mod access;
 mod admin;
 mod agents;
 mod clock;

@@ -18,6 +18,7 @@ use watchdog_proto::admin::admin_server::AdminServer;
 use watchdog_telemetry::spans::Spans;
 use watchdog_trust::{Clients, Credentials, Dialer, Gate, Incoming, Limits, Role, Servers};
 
+use crate::access::{Access, CONNECTION_STREAMS_MAX, Door};
 use crate::admin::AdminService;
 use crate::cluster::{ClusterTask, Handle, Identity};
 use crate::config::Config;
@@ -27,14 +28,21 @@ use crate::shutdown::Shutdown;
 
 /// The largest request: a goal of the largest size, and what is around it.
 const REQUEST_BYTES_MAX: usize = GOAL_BYTES_MAX + 8 * 1024 * 1024;
+/// The most that the headers of a request may take.
+const HEADERS_BYTES_MAX: u32 = 32 * 1024;
 
 /// Guards the clusters of `config` until `shutdown`.
 pub(crate) async fn run(config: Config, spans: Spans, asked: impl Future<Output = ()>) -> anyhow::Result<()> {
-    let metrics = Arc::new(Metrics::new(spans));
+    let mut metrics = Metrics::new(spans);
     let listener = TcpListener::bind(config.listen)
         .await
         .with_context(|| format!("cannot listen on {}; is another process there?", config.listen))?;
     let listening = listener.local_addr().context("ask for our own address")?;
+    let access = Access::open(&Door {
+        identities: config.access.identities.clone(),
+        listening,
+        advertised: config.advertised(listening),
+    })?;
     let (trigger, mut shutdown) = Shutdown::new();
     tokio::pin!(asked);
     let journal = tokio::select! {
@@ -62,8 +70,10 @@ pub(crate) async fn run(config: Config, spans: Spans, asked: impl Future<Output 
         tasks.spawn(task.run(shutdown.clone()));
     }
     tracing::info!(id = %identity.id, address = identity.address, "watchdog serves");
-    let server =
-        serve(Gate::new(credentials).incoming(listener), (Arc::new(clusters), metrics), shutdown.clone());
+    let gate = Gate::new(credentials);
+    metrics.tell_of_door(&gate, &access);
+    let services = (Arc::new(clusters), access, Arc::new(metrics));
+    let server = serve(gate.incoming(listener), services, shutdown.clone());
     tokio::pin!(server);
     let outcome = tokio::select! {
         outcome = &mut server => outcome,
@@ -83,9 +93,10 @@ pub(crate) async fn run(config: Config, spans: Spans, asked: impl Future<Output 
 
 async fn serve(
     incoming: Incoming,
-    (clusters, metrics): (Arc<BTreeMap<ClusterId, Handle>>, Arc<Metrics>),
+    (clusters, access, metrics): (Arc<BTreeMap<ClusterId, Handle>>, Arc<Access>, Arc<Metrics>),
     mut shutdown: Shutdown,
 ) -> anyhow::Result<()> {
+    tokio::spawn(Arc::clone(&access).keep_up(shutdown.clone()));
     let (health, health_service) = tonic_health::server::health_reporter();
     health.set_serving::<AdminServer<AdminService>>().await;
     let reflection = tonic_reflection::server::Builder::configure()
@@ -95,12 +106,15 @@ async fn serve(
     let admin =
         AdminServer::new(AdminService::new(clusters.clone())).max_decoding_message_size(REQUEST_BYTES_MAX);
     let routes = Routes::new(admin).add_service(health_service).add_service(reflection);
-    let routes =
-        Routes::from(routes.into_axum_router().merge(http::router(clusters)).merge(metrics::router(metrics)));
+    let routes = routes.into_axum_router().merge(http::router(clusters)).merge(metrics::router(metrics));
+    // Whatever is served stands behind the guard.
+    let routes = Routes::from(access.guard(routes));
     Server::builder()
         .accept_http1(true)
         // Whoever is there answers; whoever is silent makes room in the end.
         .http2_keepalive_interval(Some(Limits::PING_EVERY))
+        .max_concurrent_streams(CONNECTION_STREAMS_MAX)
+        .http2_max_header_list_size(HEADERS_BYTES_MAX)
         .add_routes(routes)
         .serve_with_incoming_shutdown(incoming, async move { shutdown.asked().await })
         .await

@@ -8,10 +8,12 @@
 //!
 //! *Guarantees.* Nobody who opens or closes a span ever waits for a collector: a full queue drops, and counts.
 
+mod connections;
 mod endpoint;
 pub mod logging;
 pub mod metrics;
 mod queue;
 pub mod spans;
 
+pub use connections::Connections;
 pub use endpoint::{Endpoint, EndpointError, VARIABLE};

@@ -10,10 +10,13 @@ mod credentials;
 mod dialer;
 mod error;
 mod facts;
+mod file;
 mod files;
 mod gate;
+mod identities;
 #[cfg(any(feature = "mint", test))]
 pub mod mint;
+mod mistake;
 mod orders;
 mod peer;
 mod refusal;
@@ -22,6 +25,7 @@ mod seats;
 mod servers;
 #[cfg(test)]
 mod tests;
+mod token;
 mod wire;
 
 pub use connection::{CertificateIdentity, Connection};
@@ -30,9 +34,15 @@ pub use credentials::{Clients, Credentials, Servers};
 pub use dialer::{DialError, Dialer};
 pub use error::TlsError;
 pub use facts::CertificateFacts;
+pub use file::IdentitiesFile;
 pub use files::{IdentityFiles, TlsFiles};
 pub use gate::{Gate, Incoming, Limits};
+pub use identities::{Identities, Identity, NAME_BYTES_MAX};
+pub use mistake::{IdentitiesError, Place};
 pub use orders::Orders;
 pub use peer::{Peer, Proof};
 pub use role::{Role, UnknownRole};
+pub use token::{
+    NoToken, NoTokenHash, TOKEN_PREFIX, Token, TokenHash, bound_secret, same_secret, unguessable,
+};
 pub use wire::Wire;

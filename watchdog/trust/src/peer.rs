@@ -27,3 +27,14 @@ pub enum Proof {
     /// Not at all: authentication is off, which it can only be on this machine's loopback.
     Loopback,
 }
+
+impl Proof {
+    /// As it stands in the record.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Certificate => "certificate",
+            Self::Token => "token",
+            Self::Loopback => "loopback",
+        }
+    }
+}

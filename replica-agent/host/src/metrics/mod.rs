@@ -22,8 +22,10 @@ use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use prometheus_client::registry::Registry;
+use watchdog_telemetry::Connections;
 use watchdog_telemetry::metrics::registry;
 use watchdog_telemetry::spans::Spans;
+use watchdog_trust::Gate;
 
 use crate::desk::Desk;
 
@@ -34,10 +36,11 @@ use readings::Readings;
 const PREFIX: &str = "watchdog_agent";
 
 /// What is read over HTTP beside gRPC: `/metrics`, and `/healthz` for whoever only wants to know that we answer.
-pub(crate) fn router(desk: &Arc<Desk>, spans: Spans) -> Router {
+pub(crate) fn router(desk: &Arc<Desk>, (spans, gate): (Spans, &Gate)) -> Router {
     let mut registry = registry(PREFIX, spans);
     desk.supervisor.ledger.counters.register(&mut registry);
     registry.register_collector(Box::new(Readings::of(desk)));
+    registry.register_collector(Box::new(Connections::of(gate, PREFIX)));
     let page = Router::new().route("/metrics", get(page)).with_state(Arc::new(registry));
     page.route("/healthz", get(async || "ok\n"))
 }

@@ -11,6 +11,7 @@ pub mod goal_files;
 pub mod goal_wire;
 pub mod host_config;
 pub mod host_texts;
+pub mod identities;
 pub mod journal_rows;
 pub mod ledger;
 pub mod names;
@@ -41,6 +42,7 @@ pub const ALL: &[Target] = &[
     state_files::TARGET,
     environment::TARGET,
     host_texts::TARGET,
+    identities::TARGET,
     agent_orders::EMBEDDED,
     agent_orders::HOST,
     admin_requests::TARGET,

@@ -56,7 +56,11 @@ fn samples() -> Vec<Vec<u8>> {
     let explicit: String = example
         .lines()
         .map(|line| match line.strip_prefix("# ") {
-            Some(setting) if setting.contains(" = ") && !setting.contains("auth_file") => {
+            Some(setting)
+                if setting.contains(" = ")
+                    && !setting.contains("_file")
+                    && !setting.contains("identities") =>
+            {
                 format!("{setting}\n")
             }
             _ => format!("{line}\n"),

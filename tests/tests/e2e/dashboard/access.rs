@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use watchdog_tests::http;
+use watchdog_tests::http::{self, Ask};
 
 use super::{Desk, leader};
 
@@ -110,20 +110,21 @@ fn the_checks_find_what_is_wrong() {
 fn files_are_served_strictly_and_once() {
     let desk = Desk::open();
     let patience = Duration::from_secs(10);
-    let answer = http::whole("GET", &leader(&desk.story), "/", &[], patience).unwrap();
-    let head = answer.to_lowercase();
+    let socket = http::socket(&leader(&desk.story)).unwrap();
+    let answer = http::send(socket, &Ask::default(), patience).unwrap();
+    let head = answer.head.to_lowercase();
     for line in [
         "content-security-policy: default-src 'self'",
         "x-content-type-options: nosniff",
-        "referrer-policy: no-referrer",
+        "referrer-policy: same-origin",
         "cache-control: no-cache",
         "content-type: text/html",
     ] {
         assert!(head.contains(line), "{line} is not in {head}");
     }
-    let tag = head.lines().find_map(|line| line.strip_prefix("etag: ")).unwrap().to_owned();
-    let again = http::whole("GET", &leader(&desk.story), "/", &[("If-None-Match", &tag)], patience).unwrap();
-    assert!(again.starts_with("HTTP/1.1 304"), "{again}");
+    let headers = &[("If-None-Match", answer.header("etag").unwrap())];
+    let again = http::send(socket, &Ask { headers, ..Ask::default() }, patience).unwrap();
+    assert_eq!(again.status, 304, "{again:?}");
     let elsewhere = "return performance.getEntriesByType('resource').filter((one) => !one.name.startsWith(location.origin)).length";
     assert_eq!(desk.page.script(elsewhere, &[]).unwrap(), json!(0), "nothing is loaded from elsewhere");
 }

@@ -72,7 +72,8 @@ impl History {
             Body::Released { target } => self.release(target, entry),
             Body::StormReleased { .. } => self.storm_released_at = Some(entry.at),
             // Told to people; no decision depends on them.
-            Body::Resigned { .. }
+            Body::Asked { .. }
+            | Body::Resigned { .. }
             | Body::SnapshotFiled { .. }
             | Body::Refused { .. }
             | Body::Escalated { .. }

@@ -19,6 +19,8 @@ pub const KINDS_KEY: &str = "policy/application";
 pub const KEYS_MAX: usize = 10_000;
 /// The most bytes that all values of a goal may have.
 pub const GOAL_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// The longest reason of a goal, in bytes.
+pub const REASON_BYTES_MAX: usize = 1_000;
 
 /// How deep a value may be nested.
 const DEPTH_MAX: u32 = 64;
@@ -79,6 +81,11 @@ pub fn find(goal: &Goal, head: &State, at: Version, stable: Option<Version>) -> 
             "goal",
             "it asks for nothing; give [set.\"kind/name\"], remove, restore or restart",
         ));
+    }
+    if goal.reason.len() > REASON_BYTES_MAX {
+        let bytes = goal.reason.len();
+        let what = format!("it is {bytes} bytes long; at most {REASON_BYTES_MAX} are allowed");
+        return Err(Fault::of("reason", what));
     }
     if keys > KEYS_MAX {
         return Err(Fault::of(
@@ -332,6 +339,8 @@ mod tests {
                 Some("rollout.canary: a is not declared"),
             ),
             (json!({"remove": ["policy/x"]}), Some("policy/x: unknown policy")),
+            (json!({"restart": true, "reason": "x".repeat(1_000)}), None),
+            (json!({"restart": true, "reason": "x".repeat(1_001)}), Some("reason: it is 1001 bytes long")),
         ];
         for (text, fault) in table {
             let goal: Goal = serde_json::from_value(text.clone()).unwrap();

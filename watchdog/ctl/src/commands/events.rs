@@ -120,7 +120,7 @@ impl Teller<'_> {
             since: self.since.clone().filter(|_| self.last == 0),
             follow: self.follow,
         };
-        let mut client: Client = self.settings.fleet.dial(endpoint, patience).await?;
+        let mut client: Client = self.settings.fleet.dial(endpoint).await?;
         let opened = timeout(patience, client.events(request)).await;
         Ok(opened.map_err(|_| Said::Nothing { patience })??.into_inner())
     }

@@ -4,13 +4,25 @@ use std::error::Error;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
+use tonic::service::interceptor::InterceptedService;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Response, Status};
 use watchdog_proto::admin::admin_client::AdminClient;
 use watchdog_trust::Dialer;
 
+use crate::bearer::Bearer;
+
 /// A connection to one watchdog.
-pub(crate) type Client = AdminClient<Channel>;
+pub(crate) type Client = AdminClient<InterceptedService<Channel, Bearer>>;
+
+/// As whom, and in what trust, watchdogs are asked.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    /// Whom we believe, and by which certificate we are known.
+    pub(crate) dialer: Dialer,
+    /// The token by which we are known.
+    pub(crate) bearer: Bearer,
+}
 
 /// Where a follower names the leader.
 const LEADER_METADATA: &str = "watchdog-leader";
@@ -111,7 +123,7 @@ pub(crate) fn with_scheme(address: &str) -> String {
 }
 
 /// Connects to one watchdog.
-pub(crate) async fn dial((dialer, url): (&Dialer, &str), patience: Duration) -> Result<Client, Said> {
+pub(super) async fn dial((caller, url): (&Caller, &str), patience: Duration) -> Result<Client, Said> {
     let tune = |endpoint: Endpoint| {
         endpoint
             .connect_timeout(patience)
@@ -121,22 +133,23 @@ pub(crate) async fn dial((dialer, url): (&Dialer, &str), patience: Duration) -> 
     };
     let nothing =
         || Said::Unreachable { why: format!("not within {}", humantime::format_duration(patience)) };
-    let channel = timeout(patience, dialer.connect(url, tune))
+    let channel = timeout(patience, caller.dialer.connect(url, tune))
         .await
         .map_err(|_| nothing())?
         .map_err(|error| Said::Unreachable { why: innermost(error.as_ref()) })?;
-    Ok(Client::new(channel).max_decoding_message_size(MESSAGE_MAX_BYTES))
+    Ok(Client::new(InterceptedService::new(channel, caller.bearer.clone()))
+        .max_decoding_message_size(MESSAGE_MAX_BYTES))
 }
 
 /// Asks one watchdog once, and says again whom.
 pub(crate) async fn once<T>(
-    (dialer, url): (&Dialer, String),
+    (caller, url): (&Caller, String),
     deadline: Instant,
     call: &impl AsyncFn(Client) -> Result<Response<T>, Status>,
 ) -> (String, Result<T, Said>) {
     let patience = deadline.saturating_duration_since(Instant::now());
     let asked = async {
-        let client = dial((dialer, &url), patience).await?;
+        let client = dial((caller, &url), patience).await?;
         match timeout(patience, call(client)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
             Ok(Err(status)) => Err(Said::from(status)),

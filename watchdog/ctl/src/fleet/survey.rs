@@ -7,9 +7,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 use watchdog_proto::admin::{LeaderReply, LeaderRequest, LeaderView};
-use watchdog_trust::Dialer;
 
-use super::ask::{self, Client, Said, rounded, with_scheme};
+use super::ask::{self, Caller, Client, Said, rounded, with_scheme};
 use super::{Testimony, ask::once};
 
 /// What the others still get when the first has answered: a hung one must not hold up the rest.
@@ -28,7 +27,7 @@ pub(crate) struct Survey {
 /// Asks all `endpoints` at once.
 pub(super) async fn run(
     cluster: &str,
-    (dialer, endpoints): (&Dialer, &[String]),
+    (caller, endpoints): (&Caller, &[String]),
     patience: Duration,
 ) -> Survey {
     let started = Instant::now();
@@ -36,7 +35,7 @@ pub(super) async fn run(
     let request = LeaderRequest { cluster: cluster.to_owned() };
     let call = async |mut watchdog: Client| watchdog.leader(request.clone()).await;
     let mut asked: FuturesUnordered<_> =
-        endpoints.iter().map(|endpoint| once((dialer, endpoint.clone()), deadline, &call)).collect();
+        endpoints.iter().map(|endpoint| once((caller, endpoint.clone()), deadline, &call)).collect();
     let mut end = pin!(sleep_until(deadline));
     let mut survey = Survey { answered: Vec::new(), odd: Vec::new(), unreachable: Vec::new() };
     let mut pending: Vec<String> = endpoints.to_vec();

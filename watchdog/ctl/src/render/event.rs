@@ -31,6 +31,9 @@ impl EventLines {
         self.replica = self.replica.max(width(&replica));
         let gap = " ".repeat(self.kind - width(&kind));
         let mut message = clean(&event.message);
+        if event.kind == "asked" {
+            message.insert_str(0, &format!("{}: ", clean(&event.by)));
+        }
         if let Some(plan) = event.plan.as_deref().filter(|plan| !message.contains(plan)) {
             let _ = write!(message, " (plan {})", clean(plan));
         }

@@ -1,25 +1,22 @@
 //! Events: the record as a stream that can be followed.
 
-use std::pin::Pin;
-
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use futures_util::stream::BoxStream;
 use tonic::Status;
 use watchdog_core::ids::{ClusterId, Sequence, Time};
 use watchdog_core::record::Entry;
 use watchdog_core::tell::tell;
 use watchdog_proto::admin as wire;
 
+use super::tap::{Gone, PATIENCE, Tap, tap};
 use super::{invalid, log};
 use crate::clock::{self, rfc3339};
 use crate::cluster::Handle;
 use crate::cluster::books::Batches as _;
 
 /// A stream of events.
-pub(crate) type EventStream =
-    Pin<Box<dyn tokio_stream::Stream<Item = Result<wire::Event, Status>> + Send + 'static>>;
+pub(crate) type EventStream = BoxStream<'static, Result<wire::Event, Status>>;
 
-/// Events that wait for a slow reader; beyond it the reader is waited for, and the leader is not.
+/// Events that wait for a slow reader; beyond it the reader is waited for a while, and the leader never is.
 const BUFFERED: usize = 256;
 
 /// The record from where the request says, and on, when it follows.
@@ -27,14 +24,14 @@ pub(crate) fn stream(handle: Handle, request: &wire::EventsRequest) -> Result<Ev
     let since = request.since.as_deref().map(clock::parse).transpose();
     let since = since.map_err(|error| invalid("since", &error))?.unwrap_or_default();
     let cluster = handle.world.lock().cluster.clone();
-    let (events, stream) = mpsc::channel(BUFFERED);
+    let (events, stream) = tap(BUFFERED, PATIENCE);
     let tail = Tail { handle, cluster, after: Sequence(request.since_sequence), since, events };
     let follow = request.follow;
     tokio::spawn(async move {
         // An error means that the reader has gone, or has been told.
         let _ = tail.run(follow).await;
     });
-    Ok(Box::pin(ReceiverStream::new(stream)))
+    Ok(stream)
 }
 
 /// The longest detail of an event.
@@ -45,11 +42,8 @@ struct Tail {
     cluster: ClusterId,
     after: Sequence,
     since: Time,
-    events: mpsc::Sender<Result<wire::Event, Status>>,
+    events: Tap<wire::Event>,
 }
-
-/// The reader has gone.
-struct Gone;
 
 impl Tail {
     async fn run(mut self, follow: bool) -> Result<(), Gone> {
@@ -85,7 +79,7 @@ impl Tail {
     }
 
     async fn send(&self, event: Result<wire::Event, Status>) -> Result<(), Gone> {
-        self.events.send(event).await.map_err(|_| Gone)
+        self.events.send(event).await
     }
 }
 

@@ -1,10 +1,8 @@
 //! Goals: what operators declare, and how far it is.
 
-use std::pin::Pin;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
+use futures_util::stream::BoxStream;
 use tonic::{Response, Status};
 use watchdog_core::change::Change;
 use watchdog_core::goal::compose::{applied, compose};
@@ -14,9 +12,10 @@ use watchdog_core::ids::{GoalId, Version};
 use watchdog_core::state::{State, canonical};
 use watchdog_proto::admin as wire;
 
+use super::tap::{PATIENCE, tap};
 use super::{goal_view, invalid, log, parse, writes};
 use crate::cluster::Handle;
-use crate::cluster::operator::{Declaration, Wish};
+use crate::cluster::operator::{Asker, Declaration, Wish};
 
 /// Goals in a list when the asker says no number.
 const GOALS_DEFAULT: u32 = 20;
@@ -28,8 +27,7 @@ const REQUEST_BYTES_MAX: usize = 100;
 type Answer<T> = Result<Response<T>, Status>;
 
 /// A stream of views of one goal.
-pub(crate) type GoalStream =
-    Pin<Box<dyn tokio_stream::Stream<Item = Result<wire::GoalView, Status>> + Send + 'static>>;
+pub(crate) type GoalStream = BoxStream<'static, Result<wire::GoalView, Status>>;
 
 /// Reads a goal as it comes over the wire.
 fn read(goal_json: &str) -> Result<Goal, Status> {
@@ -99,7 +97,11 @@ fn notes(handle: &Handle, goal: &Goal, head: &State, changes: &[Change]) -> Vec<
 }
 
 /// Declares a goal.
-pub(crate) async fn apply(handle: &Handle, request: wire::GoalApplyRequest) -> Answer<wire::GoalApplyReply> {
+pub(crate) async fn apply(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::GoalApplyRequest,
+) -> Answer<wire::GoalApplyReply> {
     let spec = read(&request.goal_json)?;
     if request.request.is_empty() || request.request.len() > REQUEST_BYTES_MAX {
         return Err(invalid(
@@ -113,7 +115,7 @@ pub(crate) async fn apply(handle: &Handle, request: wire::GoalApplyRequest) -> A
         at: request.at.map(Version),
         supersede: request.supersede,
     };
-    let id = writes::ask(handle, request.by, Wish::Declare(declaration)).await?;
+    let id = writes::ask(handle, asker, Wish::Declare(declaration)).await?;
     let goal: GoalId = parse("id", &id)?;
     let world = handle.world.lock();
     let status = world.goals.get(&goal).map_or(GoalStatus::Pending, |story| story.status);
@@ -151,7 +153,7 @@ pub(crate) fn show(handle: &Handle, id: &str) -> Result<wire::GoalView, Status> 
 pub(crate) fn watch(handle: Handle, id: &str) -> Result<GoalStream, Status> {
     let first = show(&handle, id)?;
     let id = id.to_owned();
-    let (views, stream) = mpsc::channel(16);
+    let (views, stream) = tap(16, PATIENCE);
     tokio::spawn(async move {
         let mut recorded = handle.world.recorded();
         let mut last = None;
@@ -175,15 +177,19 @@ pub(crate) fn watch(handle: Handle, id: &str) -> Result<GoalStream, Status> {
             next = show(&handle, &id);
         }
     });
-    Ok(Box::pin(ReceiverStream::new(stream)))
+    Ok(stream)
 }
 
 /// Takes a goal back.
-pub(crate) async fn withdraw(handle: &Handle, request: wire::GoalWithdrawRequest) -> Answer<wire::Done> {
+pub(crate) async fn withdraw(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::GoalWithdrawRequest,
+) -> Answer<wire::Done> {
     let goal: GoalId = parse("id", &request.id)?;
     if handle.world.lock().goals.get(&goal).is_none() {
         return Err(Status::not_found(format!("id: there is no goal {goal}")));
     }
-    let message = writes::ask(handle, request.by, Wish::Withdraw(goal)).await?;
+    let message = writes::ask(handle, asker, Wish::Withdraw(goal)).await?;
     Ok(Response::new(wire::Done { message }))
 }

@@ -3,11 +3,13 @@
 //! Any watchdog answers reads from what it knows; writes are the leader's, and a
 //! follower says who that is in the `watchdog-leader` metadata.
 
+pub(crate) mod asker;
 pub(crate) mod events;
 pub(crate) mod goal_view;
 pub(crate) mod goals;
 pub(crate) mod log;
 pub(crate) mod plans;
+pub(crate) mod tap;
 pub(crate) mod views;
 pub(crate) mod why;
 pub(crate) mod writes;
@@ -20,6 +22,7 @@ use watchdog_core::ids::ClusterId;
 use watchdog_proto::admin as wire;
 use watchdog_proto::admin::admin_server::Admin;
 
+use self::asker::asker;
 use crate::cluster::Handle;
 
 /// See the module.
@@ -95,7 +98,7 @@ impl Admin for AdminService {
 
     async fn plan_preview(&self, request: Request<wire::PlanPreviewRequest>) -> Answer<wire::PlanView> {
         let handle = self.cluster(&request.get_ref().cluster)?;
-        Ok(Response::new(handle.world.as_of_now(plans::preview)))
+        Ok(Response::new(plans::preview(handle)))
     }
 
     async fn plan_snapshot(&self, request: Request<wire::PlanShowRequest>) -> Answer<wire::SnapshotsReply> {
@@ -105,18 +108,21 @@ impl Admin for AdminService {
     }
 
     async fn plan_cancel(&self, request: Request<wire::PlanCancelRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::plan_cancel(self.cluster(&request.cluster)?, request).await
+        writes::plan_cancel(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn plan_approve(&self, request: Request<wire::PlanDecisionRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::plan_approve(self.cluster(&request.cluster)?, request).await
+        writes::plan_approve(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn plan_reject(&self, request: Request<wire::PlanDecisionRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::plan_reject(self.cluster(&request.cluster)?, request).await
+        writes::plan_reject(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn plan_input(&self, request: Request<wire::PlanShowRequest>) -> Answer<wire::PlanInputReply> {
@@ -131,8 +137,9 @@ impl Admin for AdminService {
     }
 
     async fn goal_apply(&self, request: Request<wire::GoalApplyRequest>) -> Answer<wire::GoalApplyReply> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        goals::apply(self.cluster(&request.cluster)?, request).await
+        goals::apply(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn goal_list(&self, request: Request<wire::GoalListRequest>) -> Answer<wire::GoalListReply> {
@@ -151,8 +158,9 @@ impl Admin for AdminService {
     }
 
     async fn goal_withdraw(&self, request: Request<wire::GoalWithdrawRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        goals::withdraw(self.cluster(&request.cluster)?, request).await
+        goals::withdraw(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn log_list(&self, request: Request<wire::LogListRequest>) -> Answer<wire::LogListReply> {
@@ -180,33 +188,39 @@ impl Admin for AdminService {
     }
 
     async fn log_append(&self, request: Request<wire::LogAppendRequest>) -> Answer<wire::LogAppendReply> {
+        let asker = asker(&request, &request.get_ref().author)?;
         let request = request.into_inner();
-        writes::log_append(self.cluster(&request.cluster)?, request).await
+        writes::log_append(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn pause(&self, request: Request<wire::PauseRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::pause(self.cluster(&request.cluster)?, request).await
+        writes::pause(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn resume(&self, request: Request<wire::ResumeRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::resume(self.cluster(&request.cluster)?, request.by).await
+        writes::resume(self.cluster(&request.cluster)?, asker).await
     }
 
     async fn hold(&self, request: Request<wire::HoldRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::hold(self.cluster(&request.cluster)?, request).await
+        writes::hold(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn release(&self, request: Request<wire::ReleaseRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::release(self.cluster(&request.cluster)?, request).await
+        writes::release(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn storm_release(&self, request: Request<wire::StormReleaseRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::storm_release(self.cluster(&request.cluster)?, request).await
+        writes::storm_release(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn events(&self, request: Request<wire::EventsRequest>) -> Answer<Self::EventsStream> {
@@ -225,7 +239,8 @@ impl Admin for AdminService {
     }
 
     async fn leader_resign(&self, request: Request<wire::LeaderResignRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
-        writes::resign(self.cluster(&request.cluster)?, request.by).await
+        writes::resign(self.cluster(&request.cluster)?, asker).await
     }
 }

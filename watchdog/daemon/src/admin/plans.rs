@@ -1,7 +1,7 @@
 //! Plans: what is, was and would be done.
 
 use tonic::Status;
-use watchdog_core::ids::{Incarnation, PlanId, Sequence, Time};
+use watchdog_core::ids::{Incarnation, PlanId, Sequence};
 use watchdog_core::planner::plan;
 use watchdog_core::record::Body;
 use watchdog_ports::healing_log::PlanInputRecord;
@@ -46,14 +46,16 @@ pub(crate) fn add_progress(world: &World, story: &PlanStory, view: &mut wire::Pl
     }
 }
 
-/// What would be done now, and what not, and why.
-pub(crate) fn preview(world: &World, now: Time) -> wire::PlanView {
-    let now = now.max(world.history.last_at);
-    // Nothing is started from a preview, so these need not be fresh; they only stand in the text.
-    let mut numbers = (0..).map(Incarnation::from_u128);
-    let mint = || numbers.next().unwrap_or(Incarnation::from_u128(0));
-    let input = world.plan_input((world.history.epoch, now), world.history.clone(), mint);
-    views::preview(plan(&input), world, now)
+/// What would be done now, and what not, and why. It is computed from a copy, so that a cycle never waits for it.
+pub(crate) fn preview(handle: &Handle) -> wire::PlanView {
+    let (input, now) = handle.world.as_of_now(|world, now| {
+        let now = now.max(world.history.last_at);
+        // Nothing is started from a preview, so these need not be fresh; they only stand in the text.
+        let mut numbers = (0..).map(Incarnation::from_u128);
+        let mint = || numbers.next().unwrap_or(Incarnation::from_u128(0));
+        (world.plan_input((world.history.epoch, now), world.history.clone(), mint), now)
+    });
+    views::preview(plan(&input), input.epoch, now)
 }
 
 /// The pictures that were taken for one plan.

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use watchdog_core::condition::{Condition, ReplicaState, condition};
 use watchdog_core::finding::Subject;
 use watchdog_core::history::{Pause, Progress};
-use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time, Version};
+use watchdog_core::ids::{Epoch, HostId, Incarnation, ReplicaId, Time, Version};
 use watchdog_core::input::Decision;
 use watchdog_core::observation::{HostSeen, Loaded, Presence, Sight};
 use watchdog_core::plan::{PlanStatus, Step};
-use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_core::refusal::Refusal;
 use watchdog_core::state::Hash;
 use watchdog_membership::records::ContenderRecord;
 use watchdog_proto::admin::{
@@ -230,7 +230,7 @@ fn step_view(story: &PlanStory, step: &Step) -> StepView {
 }
 
 /// What would be done now.
-pub(crate) fn preview(decision: Decision, world: &World, now: Time) -> PlanView {
+pub(crate) fn preview(decision: Decision, epoch: Epoch, now: Time) -> PlanView {
     let refusals = decision.refusals.iter().map(refusal_view).collect();
     match decision.plan {
         Some(plan) => {
@@ -240,7 +240,7 @@ pub(crate) fn preview(decision: Decision, world: &World, now: Time) -> PlanView 
         }
         None => PlanView {
             id: String::new(),
-            epoch: world.history.epoch.0,
+            epoch: epoch.0,
             status: "preview".to_owned(),
             reason: "nothing to do".to_owned(),
             created_at: rfc3339(now),

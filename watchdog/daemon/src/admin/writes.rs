@@ -13,57 +13,71 @@ use watchdog_proto::admin as wire;
 use super::views;
 use super::{invalid, parse};
 use crate::cluster::Handle;
-use crate::cluster::operator::{Act, Denial, Wish};
+use crate::cluster::operator::{Act, Asker, Denial, Wish};
 use crate::cluster::world::Role;
 
-/// The longest reason or name of an operator, in bytes.
+/// The longest reason of an operator, in bytes.
 const TEXT_BYTES_MAX: usize = 1_000;
+/// Where a follower names the leader.
+pub(crate) const LEADER_METADATA: &str = "watchdog-leader";
 
 type Answer<T> = Result<Response<T>, Status>;
 
 /// Pauses the cluster.
-pub(crate) async fn pause(handle: &Handle, request: wire::PauseRequest) -> Answer<wire::Done> {
+pub(crate) async fn pause(handle: &Handle, asker: Asker, request: wire::PauseRequest) -> Answer<wire::Done> {
     let reason = text("reason", &request.reason)?;
     let body = Body::Paused { reason, until: until(handle, request.for_ms) };
-    write(handle, request.by, body, "paused: nothing is healed until `resume`").await
+    write(handle, asker, body, "paused: nothing is healed until `resume`").await
 }
 
 /// Ends the pause.
-pub(crate) async fn resume(handle: &Handle, by: String) -> Answer<wire::Done> {
+pub(crate) async fn resume(handle: &Handle, asker: Asker) -> Answer<wire::Done> {
     if handle.world.lock().history.pause.is_none() {
         return Err(Status::failed_precondition("the cluster is not paused"));
     }
-    write(handle, by, Body::Resumed, "resumed").await
+    write(handle, asker, Body::Resumed, "resumed").await
 }
 
 /// Holds a replica or host.
-pub(crate) async fn hold(handle: &Handle, request: wire::HoldRequest) -> Answer<wire::Done> {
+pub(crate) async fn hold(handle: &Handle, asker: Asker, request: wire::HoldRequest) -> Answer<wire::Done> {
     let reason = text("reason", &request.reason)?;
     known(handle, &request.target)?;
     let body = Body::Held { target: request.target, reason, until: until(handle, request.for_ms) };
-    write(handle, request.by, body, "held: seen, not touched, until `release`").await
+    write(handle, asker, body, "held: seen, not touched, until `release`").await
 }
 
 /// Ends a hold or a quarantine.
-pub(crate) async fn release(handle: &Handle, request: wire::ReleaseRequest) -> Answer<wire::Done> {
+pub(crate) async fn release(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::ReleaseRequest,
+) -> Answer<wire::Done> {
     let target = request.target;
     if !handle.world.lock().history.is_releasable(&target) {
         known(handle, &target)?;
         let what = "is neither held nor quarantined, no goal waits for it, and nothing was declined for it";
         return Err(Status::failed_precondition(format!("{target} {what}")));
     }
-    write(handle, request.by, Body::Released { target }, "released").await
+    write(handle, asker, Body::Released { target }, "released").await
 }
 
 /// Overrules the storm guard.
-pub(crate) async fn storm_release(handle: &Handle, request: wire::StormReleaseRequest) -> Answer<wire::Done> {
+pub(crate) async fn storm_release(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::StormReleaseRequest,
+) -> Answer<wire::Done> {
     let reason = text("reason", &request.reason)?;
     let done = "storm released: what vanished until now is healed under the budget";
-    write(handle, request.by, Body::StormReleased { reason }, done).await
+    write(handle, asker, Body::StormReleased { reason }, done).await
 }
 
 /// Stops an open plan before its next step.
-pub(crate) async fn plan_cancel(handle: &Handle, request: wire::PlanCancelRequest) -> Answer<wire::Done> {
+pub(crate) async fn plan_cancel(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::PlanCancelRequest,
+) -> Answer<wire::Done> {
     let plan: PlanId = parse("id", &request.id)?;
     {
         let world = handle.world.lock();
@@ -74,21 +88,29 @@ pub(crate) async fn plan_cancel(handle: &Handle, request: wire::PlanCancelReques
             return Err(Status::failed_precondition(format!("plan {plan} is {status} already")));
         }
     }
-    let message = ask(handle, request.by, Wish::Cancel(plan)).await?;
+    let message = ask(handle, asker, Wish::Cancel(plan)).await?;
     Ok(Response::new(wire::Done { message }))
 }
 
 /// Lets a plan begin that awaits approval.
-pub(crate) async fn plan_approve(handle: &Handle, request: wire::PlanDecisionRequest) -> Answer<wire::Done> {
+pub(crate) async fn plan_approve(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::PlanDecisionRequest,
+) -> Answer<wire::Done> {
     let plan = awaiting(handle, &request.id)?;
-    let message = ask(handle, request.by, Wish::Approve(plan)).await?;
+    let message = ask(handle, asker, Wish::Approve(plan)).await?;
     Ok(Response::new(wire::Done { message }))
 }
 
 /// Ends a plan that awaits approval.
-pub(crate) async fn plan_reject(handle: &Handle, request: wire::PlanDecisionRequest) -> Answer<wire::Done> {
+pub(crate) async fn plan_reject(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::PlanDecisionRequest,
+) -> Answer<wire::Done> {
     let plan = awaiting(handle, &request.id)?;
-    let message = ask(handle, request.by, Wish::Decline(plan)).await?;
+    let message = ask(handle, asker, Wish::Decline(plan)).await?;
     Ok(Response::new(wire::Done { message }))
 }
 
@@ -109,6 +131,7 @@ fn awaiting(handle: &Handle, id: &str) -> Result<PlanId, Status> {
 /// Appends changes to the metadata log.
 pub(crate) async fn log_append(
     handle: &Handle,
+    asker: Asker,
     request: wire::LogAppendRequest,
 ) -> Answer<wire::LogAppendReply> {
     if request.changes.is_empty() {
@@ -122,30 +145,29 @@ pub(crate) async fn log_append(
         edits.push((key, value));
     }
     let wish = Wish::Append { expected: Version(request.expected_head), edits };
-    ask(handle, request.author, wish).await?;
+    ask(handle, asker, wish).await?;
     let head = handle.world.lock().log.head.version.0;
     Ok(Response::new(wire::LogAppendReply { head }))
 }
 
 /// Makes the leader stop leading.
-pub(crate) async fn resign(handle: &Handle, by: String) -> Answer<wire::Done> {
-    let message = ask(handle, by, Wish::Resign).await?;
+pub(crate) async fn resign(handle: &Handle, asker: Asker) -> Answer<wire::Done> {
+    let message = ask(handle, asker, Wish::Resign).await?;
     Ok(Response::new(wire::Done { message }))
 }
 
-async fn write(handle: &Handle, by: String, body: Body, done: &str) -> Answer<wire::Done> {
+async fn write(handle: &Handle, asker: Asker, body: Body, done: &str) -> Answer<wire::Done> {
     let wish = Wish::Write { bodies: vec![body], done: done.to_owned() };
-    let message = ask(handle, by, wish).await?;
+    let message = ask(handle, asker, wish).await?;
     Ok(Response::new(wire::Done { message }))
 }
 
-pub(super) async fn ask(handle: &Handle, by: String, wish: Wish) -> Result<String, Status> {
-    let by = text("by", &by)?;
+pub(super) async fn ask(handle: &Handle, asker: Asker, wish: Wish) -> Result<String, Status> {
     if handle.world.lock().role == Role::Follower {
         return Err(denied(handle, &Denial::NotLeader));
     }
     let (answer, answered) = oneshot::channel();
-    let act = Act { by, wish, answer };
+    let act = Act { asker, wish, answer };
     handle.acts.send(act).await.map_err(|_| Status::unavailable("this watchdog is shutting down"))?;
     match answered.await {
         Ok(Ok(message)) => Ok(message),
@@ -166,7 +188,7 @@ fn denied(handle: &Handle, denial: &Denial) -> Status {
         let leader = views::leader(&handle.world.lock());
         match leader.and_then(|leader| MetadataValue::try_from(leader.address).ok()) {
             Some(address) => {
-                status.metadata_mut().insert("watchdog-leader", address);
+                status.metadata_mut().insert(LEADER_METADATA, address);
             }
             // An election is under way: whoever asked may ask again.
             None => status = Status::unavailable("nobody leads the cluster now"),
@@ -189,7 +211,7 @@ fn known(handle: &Handle, target: &str) -> Result<(), Status> {
     Err(Status::not_found(format!("target: {target:?} is neither a replica nor a host of this cluster")))
 }
 
-fn text(field: &str, text: &str) -> Result<String, Status> {
+pub(super) fn text(field: &str, text: &str) -> Result<String, Status> {
     let trimmed = text.trim();
     if trimmed.is_empty() {
         return Err(invalid(field, &"must not be empty"));

@@ -6,6 +6,7 @@ use watchdog_core::plan::{Plan, PlanStatus};
 use watchdog_core::record::Body;
 use watchdog_core::vet::vet;
 
+use crate::cluster::audit::Order;
 use crate::cluster::draft::superseded;
 use crate::cluster::lead::Lead;
 use crate::cluster::operator::{Declaration, Denial};
@@ -16,7 +17,7 @@ const PENDING_MAX: usize = 32;
 
 impl Lead {
     /// Declares a goal; its changes are composed when its turn has come.
-    pub(super) async fn declare_for(&mut self, by: &str, wish: Declaration) -> Result<String, Denial> {
+    pub(super) async fn declare_for(&mut self, order: &Order, wish: Declaration) -> Result<String, Denial> {
         let Declaration { spec, request, at, supersede } = wish;
         let (goal, said) = {
             let world = self.world.lock();
@@ -37,16 +38,16 @@ impl Lead {
             let goal = world.goals.fresh_id(spec.name.clone());
             (goal.clone(), Body::GoalDeclared { goal, request, spec, supersede })
         };
-        self.write_for(by, vec![said]).await?;
+        self.write_for(order, vec![said]).await?;
         watchdog_crash_points::crash_point!("daemon.goal.declared");
         Ok(goal.to_string())
     }
 
     /// Takes a goal back.
-    pub(super) async fn withdraw_for(&mut self, by: &str, goal: &GoalId) -> Result<String, Denial> {
+    pub(super) async fn withdraw_for(&mut self, order: &Order, goal: &GoalId) -> Result<String, Denial> {
         let (bodies, undoes) = {
             let world = self.world.lock();
-            let why = format!("withdrawn by {by}");
+            let why = format!("withdrawn by {}", order.asker.name);
             let ended =
                 Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Withdrawn, why: why.clone() };
             let rolls = world.history.rollout.as_ref().is_some_and(|rollout| rollout.goal == *goal);
@@ -71,7 +72,7 @@ impl Lead {
             };
             (bodies, rolls)
         };
-        self.write_for(by, bodies).await?;
+        self.write_for(order, bodies).await?;
         watchdog_crash_points::crash_point!("daemon.goal.withdrawn");
         Ok(if undoes {
             format!(
@@ -83,25 +84,25 @@ impl Lead {
     }
 
     /// Ends an open plan before its next step.
-    pub(super) async fn cancel_for(&mut self, by: &str, id: &PlanId) -> Result<String, Denial> {
+    pub(super) async fn cancel_for(&mut self, order: &Order, id: &PlanId) -> Result<String, Denial> {
         if !self.world.lock().history.open_plans.contains_key(id) {
             return Err(Denial::Refused(format!("plan {id} is over already")));
         }
-        self.end_plan(by, (id, "cancelled")).await?;
+        self.end_plan(order, (id, "cancelled")).await?;
         Ok("cancelled: steps that were sent go on to their end, none follows".to_owned())
     }
 
     /// Ends a plan that waits for a human, who said no.
-    pub(super) async fn decline_for(&mut self, by: &str, id: &PlanId) -> Result<String, Denial> {
+    pub(super) async fn decline_for(&mut self, order: &Order, id: &PlanId) -> Result<String, Denial> {
         self.awaiting(id)?;
-        self.end_plan(by, (id, "rejected")).await?;
+        self.end_plan(order, (id, "rejected")).await?;
         Ok("rejected: nothing of it is done".to_owned())
     }
 
-    async fn end_plan(&mut self, by: &str, (id, how): (&PlanId, &str)) -> Result<(), Denial> {
-        let why = format!("{how} by {by}");
+    async fn end_plan(&mut self, order: &Order, (id, how): (&PlanId, &str)) -> Result<(), Denial> {
+        let why = format!("{how} by {}", order.asker.name);
         let body = Body::PlanStatus { plan: id.clone(), status: PlanStatus::Cancelled, why };
-        self.write_for(by, vec![body]).await
+        self.write_for(order, vec![body]).await
     }
 
     fn awaiting(&self, id: &PlanId) -> Result<Plan, Denial> {
@@ -113,8 +114,8 @@ impl Lead {
     }
 
     /// Lets a plan begin that waits for a human, unless it would do harm by now.
-    pub(super) async fn approve_for(&mut self, by: &str, id: &PlanId) -> Result<String, Denial> {
-        let why = format!("approved by {by}");
+    pub(super) async fn approve_for(&mut self, order: &Order, id: &PlanId) -> Result<String, Denial> {
+        let why = format!("approved by {}", order.asker.name);
         let plan = self.awaiting(id)?;
         {
             let now = self.books.now();
@@ -128,7 +129,7 @@ impl Lead {
             }
         }
         let body = Body::PlanStatus { plan: id.clone(), status: PlanStatus::Running, why };
-        self.write_for(by, vec![body]).await?;
+        self.write_for(order, vec![body]).await?;
         Ok(format!("plan {id} is approved and begins"))
     }
 }

@@ -6,12 +6,14 @@
 //!        └───────────────────────── withdraw, stay out for a while if need be ◄── stop ─────────────────┘
 //! ```
 
+mod audit;
 pub(crate) mod books;
 mod decree;
 mod draft;
 pub(crate) mod execute;
 pub(crate) mod goal_book;
 mod goals;
+mod guests;
 pub(crate) mod judge;
 pub(crate) mod landmarks;
 pub(crate) mod lead;
@@ -42,6 +44,7 @@ use watchdog_trust::Dialer;
 use crate::agents::Agents;
 use crate::cluster::books::{Books, Journal};
 use crate::cluster::execute::Executor;
+use crate::cluster::guests::Guests;
 use crate::cluster::lead::{Lead, Stop, Unread};
 use crate::cluster::observe::{Looked, Observer};
 use crate::cluster::operator::{Act, Acts, Denial};
@@ -111,8 +114,9 @@ impl ClusterTask {
         let (sender, acts) = mpsc::channel(ACTS_WAITING);
         let world = SharedWorld::new(World::new(cluster.clone()));
         let agents = Arc::new(Agents::new(identity.dialer.clone()));
-        let (told, kept, asked) = (world.clone(), Arc::clone(&journal), Arc::clone(&agents));
-        let handle = Handle { world: told, journal: kept, acts: sender, agents: asked };
+        let guests = Arc::new(Guests::of(Arc::clone(&journal)));
+        let (told, asked) = (world.clone(), Arc::clone(&agents));
+        let handle = Handle { world: told, journal: guests, acts: sender, agents: asked };
         (Self { identity, cluster, connect, journal, agents, world, acts }, handle)
     }
 

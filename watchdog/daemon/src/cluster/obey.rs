@@ -7,6 +7,7 @@ use watchdog_core::record::Body;
 use watchdog_core::state::Key;
 use watchdog_ports::journal_error::JournalError;
 
+use crate::cluster::audit::Order;
 use crate::cluster::goals::Draft;
 use crate::cluster::lead::{Lead, Stop};
 use crate::cluster::operator::{Act, Denial, Wish, changes};
@@ -19,11 +20,11 @@ impl Lead {
             Some(obstacle) => obstacle.to_string(),
             None => "the journal or the coordination service does not answer".to_owned(),
         };
-        for Act { by, wish, answer } in self.unread.acts.drain(..) {
+        for Act { asker, wish, answer } in self.unread.acts.drain(..) {
             // An operator who has gone will look.
             if matches!(wish, Wish::Resign) {
                 let _ = answer.send(Ok("resigned".to_owned()));
-                return Err(Stop::Resigned(by));
+                return Err(Stop::Resigned(asker.name));
             }
             let _ = answer.send(Err(Denial::Unconfirmed(why.clone())));
         }
@@ -34,21 +35,23 @@ impl Lead {
     /// confirm one of them, so that nothing else may be written before it has.
     pub(crate) async fn obey_operators(&mut self) -> Result<bool, Stop> {
         let mut acts = std::mem::take(&mut self.unread.acts).into_iter();
-        while let Some(Act { by, wish, answer }) = acts.next() {
+        while let Some(Act { asker, wish, answer }) = acts.next() {
             if answer.is_closed() {
                 continue;
             }
+            let order = Order::of(asker, &wish);
             let done = match wish {
-                Wish::Write { bodies, done } => self.write_for(&by, bodies).await.map(|()| done),
-                Wish::Append { expected, edits } => self.append_for(&by, expected, edits).await,
-                Wish::Declare(declaration) => self.declare_for(&by, declaration).await,
-                Wish::Withdraw(goal) => self.withdraw_for(&by, &goal).await,
-                Wish::Approve(plan) => self.approve_for(&by, &plan).await,
-                Wish::Decline(plan) => self.decline_for(&by, &plan).await,
-                Wish::Cancel(plan) => self.cancel_for(&by, &plan).await,
+                Wish::Write { bodies, done } => self.write_for(&order, bodies).await.map(|()| done),
+                Wish::Append { expected, edits } => self.append_for(&order, expected, edits).await,
+                Wish::Declare(declaration) => self.declare_for(&order, declaration).await,
+                Wish::Withdraw(goal) => self.withdraw_for(&order, &goal).await,
+                Wish::Approve(plan) => self.approve_for(&order, &plan).await,
+                Wish::Decline(plan) => self.decline_for(&order, &plan).await,
+                Wish::Cancel(plan) => self.cancel_for(&order, &plan).await,
                 Wish::Resign => {
+                    let by = order.asker.name.clone();
                     let why = format!("{by} asked for it");
-                    let written = self.write_for(&by, vec![Body::Resigned { why }]).await;
+                    let written = self.write_for(&order, vec![Body::Resigned { why }]).await;
                     // Who asked is told before we go; resigning needs no journal.
                     let _ = answer.send(Ok(written.map_or_else(|d| d.to_string(), |()| "resigned".into())));
                     return Err(Stop::Resigned(by));
@@ -67,14 +70,17 @@ impl Lead {
         Ok(true)
     }
 
-    pub(super) async fn write_for(&mut self, by: &str, bodies: Vec<Body>) -> Result<(), Denial> {
-        let written = self.books.write_once(self.term.epoch(), by, bodies).await;
+    /// Writes what an order comes to, and before it who gave it.
+    pub(super) async fn write_for(&mut self, order: &Order, bodies: Vec<Body>) -> Result<(), Denial> {
+        let asked = self.asked(order, &bodies);
+        let bodies: Vec<Body> = std::iter::once(asked).chain(bodies).collect();
+        let written = self.books.write_once(self.term.epoch(), &order.asker.name, bodies).await;
         written.map(drop).map_err(denied)
     }
 
     async fn append_for(
         &mut self,
-        by: &str,
+        order: &Order,
         expected: Version,
         edits: Vec<(Key, Option<Value>)>,
     ) -> Result<String, Denial> {
@@ -90,11 +96,11 @@ impl Lead {
         if changes.is_empty() {
             return Ok("nothing to change".to_owned());
         }
-        let draft = Draft { expected, author: by.to_owned(), goal: None, changes };
+        let draft = Draft { expected, author: order.asker.name.clone(), goal: None, changes };
         let appended = self.append(Uuid::now_v7(), draft).await.map_err(denied)?;
         watchdog_crash_points::crash_point!("daemon.operator.appended");
         let (from, to) = (head.next(), appended.version);
-        self.write_for(by, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
+        self.write_for(order, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
             .await?;
         Ok(format!("appended versions {from} to {to}"))
     }

@@ -1,6 +1,7 @@
 //! Operator: what operators ask a leader to write, checked before anything is written.
 
 use std::collections::BTreeSet;
+use std::net::SocketAddr;
 
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
@@ -10,12 +11,26 @@ use watchdog_core::goal::fault::{self, Fault};
 use watchdog_core::ids::{GoalId, PlanId, Version};
 use watchdog_core::record::Body;
 use watchdog_core::state::{Key, State};
+use watchdog_trust::Proof;
+
+/// Who asks for something, and how we know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asker {
+    /// Their name, for the record.
+    pub(crate) name: String,
+    /// From which address.
+    pub(crate) from: SocketAddr,
+    /// How we know.
+    pub(crate) proof: Proof,
+    /// What they called themselves, where that is another name.
+    pub(crate) claimed: Option<String>,
+}
 
 /// What an operator asks for.
 #[derive(Debug)]
 pub(crate) struct Act {
     /// Who asks.
-    pub(crate) by: String,
+    pub(crate) asker: Asker,
     /// For what.
     pub(crate) wish: Wish,
     /// Where the answer goes: a sentence, or why not.
@@ -113,6 +128,10 @@ pub(crate) type Acts = mpsc::Sender<Act>;
 ///
 /// The first edit that may not be appended, by its key.
 pub(crate) fn changes(state: &State, edits: Vec<(Key, Option<Value>)>) -> Result<Vec<Change>, Denial> {
+    if edits.len() > fault::KEYS_MAX {
+        let what = format!("there are {}; at most {} are allowed at once", edits.len(), fault::KEYS_MAX);
+        return Err(Denial::Invalid { field: "changes".to_owned(), what });
+    }
     let mut seen = BTreeSet::new();
     for (key, value) in &edits {
         if !seen.insert(key.clone()) {

@@ -1,5 +1,6 @@
 //! Config: what one watchdog is told when it starts; every key is documented in `examples/watchdog.toml`.
 
+mod access;
 mod mistake;
 mod rules;
 mod secrecy;
@@ -19,6 +20,7 @@ use watchdog_telemetry::Endpoint;
 pub(crate) use watchdog_telemetry::logging::Format as LogFormat;
 use watchdog_trust::TlsFiles;
 
+pub(crate) use access::Access;
 pub(crate) use mistake::ConfigError;
 pub(crate) use rules::hidden;
 pub(crate) use secrecy::loopback;
@@ -49,6 +51,8 @@ pub(crate) struct Config {
     pub(crate) stay_out: Duration,
     /// Where the group is kept.
     pub(crate) coordination: Coordination,
+    /// Who may do what.
+    pub(crate) access: Access,
     /// What is logged, and how.
     pub(crate) log: Log,
     /// Where the spans of plans are sent.
@@ -56,8 +60,15 @@ pub(crate) struct Config {
 }
 
 /// The address of a journal: `sqlite:PATH` or `postgres://…`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct JournalUrl(String);
+
+impl std::fmt::Debug for JournalUrl {
+    /// Leaves the password out: this ends up in logs.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("JournalUrl").field(&hidden(&self.0)).finish()
+    }
+}
 
 impl JournalUrl {
     /// The address as text.
@@ -160,6 +171,8 @@ struct File {
     coordination: CoordinationTable,
     #[serde(default)]
     tls: TlsTable,
+    #[serde(default)]
+    access: access::AccessTable,
     #[serde(default)]
     log: LogTable,
     #[serde(default)]

@@ -43,6 +43,7 @@ impl File {
             resign_after: within(self.resign_after_ms, 5_000, &MS)?,
             stay_out: within(self.stay_out_ms, 30_000, &MS)?,
             coordination: self.coordination.checked()?,
+            access: self.access.checked()?,
             log: self.log.checked()?,
             otlp: self.telemetry.checked()?,
         })

@@ -24,7 +24,7 @@ fn parse(text: &str) -> Result<Config, String> {
 }
 
 /// What is written, instead of what, and what is said then.
-const MISTAKES: [(&str, &str, &str); 51] = [
+const MISTAKES: [(&str, &str, &str); 53] = [
     ("idd =", "id =", "w.toml:1:1: unknown key `idd`; did you mean `id`?"),
     ("clusers =", "clusters =", "w.toml:4:1: unknown key `clusers`; did you mean `clusters`?"),
     ("uri =", "url =", "w.toml:9:1: unknown key `uri`; did you mean `url`?"),
@@ -163,6 +163,16 @@ const MISTAKES: [(&str, &str, &str); 51] = [
         "[log]",
         "w.toml:13:8: otlp: https://collector:4317 leads away from this machine",
     ),
+    (
+        "[access]\nidentity = \"x\"\n[log]",
+        "[log]",
+        "w.toml:13:1: unknown key `identity`; did you mean `identities`?",
+    ),
+    (
+        "[access]\nidentities = \"/no/such\"\n[log]",
+        "[log]",
+        "w.toml:13:14: identities: cannot read the identities /no/such: No such file",
+    ),
     ("coordinate", "coordination", "w.toml:8:2: unknown key `coordinate`; did you mean `coordination`?"),
 ];
 
@@ -187,7 +197,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
         .lines()
         .map(|line| line.strip_prefix("# ").filter(|bare| bare.contains(" = ")).unwrap_or(line));
     // Files that must be there, and what is off where it is not named.
-    let named = ["auth_file", "tls_", "ca = ", "certificate = ", "key = ", "otlp"];
+    let named = ["auth_file", "identities", "tls_", "ca = ", "certificate = ", "key = ", "otlp"];
     let all =
         all.filter(|line| !named.iter().any(|name| line.starts_with(name))).collect::<Vec<_>>().join("\n");
     let spelt_out = Config::parse(Path::new("example"), &all).unwrap();
@@ -196,7 +206,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
     assert_eq!(format!("{spelt_out:?}"), format!("{example:?}"), "what is commented out is the default");
 
     let mut keys = 0;
-    for table in ["", "[coordination]\n", "[tls]\n", "[log]\n", "[telemetry]\n"] {
+    for table in ["", "[coordination]\n", "[tls]\n", "[access]\n", "[log]\n", "[telemetry]\n"] {
         let said = parse(&format!("{table}nonsense-key = 1")).unwrap_err();
         let (_, known) = said.split_once("known are: ").unwrap();
         for key in known.split(", ") {
@@ -204,7 +214,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
             keys += 1;
         }
     }
-    assert_eq!(keys, 23, "the parser names them all");
+    assert_eq!(keys, 24, "the parser names them all");
 }
 
 #[test]
@@ -238,4 +248,6 @@ fn passwords_are_not_shown() {
     for (url, shown) in table {
         assert_eq!(rules::hidden(url), shown);
     }
+    let config = parse(&GOOD.replace("sqlite:/tmp/journal.db", "postgres://u:s3cr3t@h/d")).unwrap();
+    assert!(!format!("{config:?}").contains("s3cr3t"), "{config:?}");
 }

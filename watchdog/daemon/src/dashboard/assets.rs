@@ -83,7 +83,7 @@ fn serve(name: &str, asked: &HeaderMap) -> Response {
         (header::CONTENT_TYPE, asset.kind),
         (header::CONTENT_SECURITY_POLICY, POLICY),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         // Asked for again each time, and answered with nothing while it is the same.
         (header::CACHE_CONTROL, "no-cache"),

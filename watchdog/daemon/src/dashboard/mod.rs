@@ -7,7 +7,6 @@
 //!              broadcast of shared bytes ─► /api/v1/{cluster}/live ─► every page
 //! ```
 
-mod acts;
 mod assets;
 mod feed;
 mod live;
@@ -37,5 +36,5 @@ pub(crate) fn api(admin: &AdminService) -> Router {
     };
     let feeds: Feeds = Arc::new(admin.clusters().iter().map(feed).collect());
     let live = Router::new().route("/{cluster}/live", get(live::live)).with_state(feeds);
-    reads::routes(admin).merge(live).merge(acts::routes(admin))
+    reads::routes(admin).merge(live)
 }

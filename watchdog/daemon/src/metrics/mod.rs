@@ -10,6 +10,7 @@
 //! say anything else than they do. Each entry is counted by the watchdog under whose term it was written, so that the
 //! sum over all watchdogs is true and a new leader counts nothing again. No label names a replica: their number has no bound.
 
+mod door;
 mod heal;
 mod page;
 mod readings;
@@ -21,15 +22,19 @@ mod timed;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus_client::registry::Registry;
+use watchdog_telemetry::Connections;
 use watchdog_telemetry::metrics::registry;
 use watchdog_telemetry::spans::Spans;
+use watchdog_trust::Gate;
 
+use crate::access::Access;
 use crate::cluster::Handle;
 use crate::cluster::books::Journal;
 
 pub(crate) use page::router;
 pub(crate) use tally::Tally;
 
+use door::Requests;
 use readings::Readings;
 use tally::Counters;
 use timed::{Timed, Times};
@@ -56,6 +61,12 @@ impl Metrics {
         let times = Times::registered(&mut registry);
         registry.register_collector(Box::new(Readings(clusters.clone())));
         Self { registry, counters, times, spans, clusters }
+    }
+
+    /// Tells also of the listener behind `gate`, and of those who were let in by `access`.
+    pub(crate) fn tell_of_door(&mut self, gate: &Gate, access: &Arc<Access>) {
+        self.registry.register_collector(Box::new(Connections::of(gate, PREFIX)));
+        self.registry.register_collector(Box::new(Requests(Arc::clone(access))));
     }
 
     /// Tells of a cluster from now on.

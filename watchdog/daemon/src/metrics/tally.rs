@@ -45,6 +45,7 @@ pub(super) struct Counters {
     sessions: Counts,
     seals: Counts,
     goals: Counts,
+    orders: Counts,
 }
 
 impl Default for Counters {
@@ -68,6 +69,7 @@ impl Default for Counters {
             sessions: Counts::default(),
             seals: Counts::default(),
             goals: Counts::default(),
+            orders: Counts::default(),
         }
     }
 }
@@ -103,6 +105,7 @@ impl Counters {
             ),
             ("seals", "Agents that took the epoch of a new leader", &all.seals),
             ("goals", "Goals that ended, by how", &all.goals),
+            ("orders", "Orders of operators that were carried out, by what they asked for", &all.orders),
         ];
         for (name, help, family) in counts {
             registry.register(format!("watchdog_{name}"), help, family.clone());
@@ -227,6 +230,7 @@ impl Tally {
             }
             Body::Quarantined { .. } => self.add(&all.quarantines, &[]),
             Body::Escalated { .. } => self.add(&all.escalations, &[]),
+            Body::Asked { act, .. } => self.add(&all.orders, &[("act", act)]),
             Body::GoalEnded { status, .. } => self.add(&all.goals, &[("status", status.word())]),
             Body::Resigned { .. }
             | Body::Cleared { .. }

@@ -17,7 +17,10 @@ use watchdog_core::replica::ReplicaSpec;
 use watchdog_ports::fake::MemoryJournal;
 use watchdog_telemetry::spans::Spans;
 
+use watchdog_trust::{Dialer, Servers};
+
 use super::Metrics;
+use crate::agents::Agents;
 use crate::cluster::Handle;
 use crate::cluster::world::{SharedWorld, World};
 
@@ -34,7 +37,12 @@ impl Told {
         let world = SharedWorld::new(World::new(cluster.parse().unwrap()));
         let (acts, _) = mpsc::channel(1);
         let journal = Arc::new(MemoryJournal::new());
-        let handle = Handle { world, journal, acts, agents: Arc::default() };
+        let handle = Handle {
+            world,
+            journal,
+            acts,
+            agents: Arc::new(Agents::new(Dialer::new(None, Servers::Agents))),
+        };
         let metrics = Metrics::new(Spans::off());
         metrics.tell_of(&handle);
         Self { metrics, handle, entries: Vec::new(), epoch: Epoch(0) }

@@ -146,7 +146,7 @@ impl Watcher<'_> {
     async fn open(&self, endpoint: &str) -> Result<Streaming<GoalView>, Said> {
         let patience = self.settings.fleet.timeout();
         let request = GoalShowRequest { cluster: self.settings.cluster.clone(), id: self.goal.to_owned() };
-        let mut client: Client = self.settings.fleet.dial(endpoint, patience).await?;
+        let mut client: Client = self.settings.fleet.dial(endpoint).await?;
         let opened = timeout(patience, client.goal_watch(request)).await;
         Ok(opened.map_err(|_| Said::Nothing { patience })??.into_inner())
     }

@@ -1,0 +1,6 @@
+//! Access: who may do what at a real watchdog; what browsers, strangers and the hasty get; what is told of whom.
+
+mod browser;
+mod noise;
+mod roles;
+mod secrets;
