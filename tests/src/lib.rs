@@ -19,6 +19,7 @@ pub mod process;
 mod reaper;
 pub mod scenario;
 pub mod story;
+pub mod terminal;
 pub mod zookeeper;
 
 pub use process::{Guarded, wait_for};

@@ -18,7 +18,7 @@ enum Sign {
     PostgresServer,
 }
 
-const NEEDS: [Need; 9] = [
+const NEEDS: [Need; 12] = [
     // Not `zookeeper`: that brings a desktop Java and a user, and the tests run the server from its library.
     Need { package: "libzookeeper-java", shown_by: Sign::File("/usr/share/java/zookeeper.jar") },
     Need { package: "default-jre-headless", shown_by: Sign::Program("java") },
@@ -30,6 +30,10 @@ const NEEDS: [Need; 9] = [
     // It has the kernel answer a chosen call with an error, as a disk does that is full or broken.
     Need { package: "strace", shown_by: Sign::Program("strace") },
     Need { package: "faketime", shown_by: Sign::Program("faketime") },
+    // Whoever completes our commands, and whoever finds faults in our manual pages.
+    Need { package: "zsh", shown_by: Sign::Program("zsh") },
+    Need { package: "fish", shown_by: Sign::Program("fish") },
+    Need { package: "mandoc", shown_by: Sign::Program("mandoc") },
 ];
 
 impl Sign {

@@ -11,6 +11,7 @@ mod leaders;
 mod replicas;
 mod scenarios;
 mod stores;
+mod terminal;
 
 /// Tells each story on both kinds of back end.
 macro_rules! stories {

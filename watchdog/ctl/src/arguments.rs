@@ -1,6 +1,7 @@
 //! Arguments: the command line, with help that teaches by example.
 
 mod goal;
+mod manual;
 
 use std::time::{Duration, SystemTime};
 
@@ -8,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use watchdog_core::ids::{ClusterId, PlanId, ReplicaId};
 
 pub(crate) use self::goal::{ApplyTerms, GoalCommand, RestoreTerms};
+pub(crate) use self::manual::Manual;
 use crate::values::{WhichVersion, duration, moment, sentence};
 
 const EXAMPLES: &str = "\
@@ -73,11 +75,12 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Show the cluster: its leader, versions, pause and holds, and a row for each replica.
     #[command(after_help = "Exits with 3 when nobody leads, with what is known printed all the same.\n\n\
-        Examples:\n  watchdogctl status --watch                 redraws itself\n  \
+        Keys of --watch: q leaves; arrows, PgUp, PgDn, Home, End scroll; u: the unwell first, or by name.\n\n\
+        Examples:\n  watchdogctl status --watch                 the whole screen, live\n  \
         watchdogctl status --watch > log           a table at each change, with its time\n  \
         watchdogctl -o json status --watch         one line of JSON at each change")]
     Status {
-        /// Show it again whenever it changes, until interrupted.
+        /// Show it as it changes, until `q`: on the whole screen, or line by line where it is no terminal.
         #[arg(long, short = 'w')]
         watch: bool,
     },
@@ -126,10 +129,11 @@ pub(crate) enum Command {
     /// Show the record: findings, plans, steps, elections, operators' acts.
     #[command(after_help = "When the watchdog that tells them dies, another one goes on where it stopped.\n\
         As JSON: an array, or with --follow one line for each event.\n\n\
+        Keys of --follow on a terminal: q leaves; arrows, PgUp, PgDn, Home scroll; End follows again.\n\n\
         Examples:\n  watchdogctl events --since 10m\n  watchdogctl events --since 2026-05-01T09:30:00Z\n  \
         watchdogctl events --follow --since now")]
     Events {
-        /// Go on showing them as they happen, until interrupted.
+        /// Go on showing them as they happen, until `q`.
         #[arg(long, short = 'f')]
         follow: bool,
         /// From when on: a time, a duration ago, or `now` [default: all].
@@ -142,6 +146,8 @@ pub(crate) enum Command {
         #[command(subcommand)]
         command: Option<LeaderCommand>,
     },
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 /// Why, and for how long.

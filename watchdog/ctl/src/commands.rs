@@ -15,6 +15,7 @@ use watchdog_proto::admin::WhyRequest;
 use crate::arguments::{Command, Format};
 use crate::failure::Failure;
 use crate::fleet::Client;
+use crate::manual;
 use crate::render::{self, Paper};
 use crate::settings::Settings;
 
@@ -39,6 +40,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Events { follow, since } => events::run(follow, since, settings).await,
         Command::Leader { command: None } => leader::show(settings).await,
         Command::Leader { command: Some(command) } => leader::run(&command, settings).await,
+        Command::Manual(manual) => manual::run(&manual),
     }
 }
 

@@ -10,6 +10,8 @@ mod commands;
 mod failure;
 mod fleet;
 mod goal_file;
+mod live;
+mod manual;
 pub mod outside;
 mod render;
 mod screen;
@@ -20,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use crate::arguments::Arguments;
+use crate::arguments::{Arguments, Command};
 use crate::failure::Failure;
 use crate::settings::Settings;
 
@@ -38,6 +40,9 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Arguments) -> Result<(), Failure> {
+    if let Command::Manual(manual) = &arguments.command {
+        return manual::run(manual);
+    }
     let settings = Settings::resolve(arguments.common)?;
     // One thread is enough to wait on a few sockets, and is the quickest to start.
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
