@@ -8,6 +8,7 @@ mod garbage;
 mod goals;
 mod hosts;
 mod leaders;
+mod procedures;
 mod replicas;
 mod scenarios;
 mod stores;

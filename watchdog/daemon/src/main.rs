@@ -7,6 +7,7 @@ mod cluster;
 mod config;
 mod cycle;
 mod dev;
+mod docs;
 mod http;
 mod logging;
 mod shutdown;
