@@ -110,7 +110,7 @@ fn bare(kind: &str) -> &str {
             return bare(inner.trim_end_matches('>'));
         }
     }
-    kind
+    kind.rsplit("::").next().unwrap_or(kind)
 }
 
 /// Every key of the types, by its path from the whole file; `NAME` stands for what the owner chooses.
@@ -255,7 +255,7 @@ fn file_name(path: &str) -> &str {
 
 #[test]
 fn every_key_of_the_types_is_in_its_example() {
-    let sources_of = "struct File {\n    id: Id,\n    log: Option<Log>,\n    all: BTreeMap<String, Log>,\n}\nstruct Log {\n    a_ms: Option<Spanned<u64>>,\n}\n";
+    let sources_of = "struct File {\n    id: Id,\n    log: Option<logs::Log>,\n    all: BTreeMap<String, Log>,\n}\nstruct Log {\n    a_ms: Option<Spanned<u64>>,\n}\n";
     let found: Vec<String> = keys(sources_of, "File").into_keys().collect();
     assert_eq!(found, ["all.NAME.a_ms", "id", "log.a_ms"]);
     let read_rows =
