@@ -25,6 +25,7 @@ mod reaper;
 pub mod scenario;
 pub mod scrape;
 pub mod story;
+pub mod terminal;
 pub mod visitor;
 pub mod zookeeper;
 

@@ -185,6 +185,17 @@ impl Node {
         self.wait_until_serving()
     }
 
+    /// Kills it if it runs and removes all that it has stored: the next start is that of a new server.
+    ///
+    /// # Errors
+    ///
+    /// If its data can't be removed.
+    pub fn forget(&self) -> anyhow::Result<()> {
+        self.kill();
+        let stored = self.config.with_file_name("data").join("version-2");
+        std::fs::remove_dir_all(&stored).with_context(|| format!("remove {}", stored.display()))
+    }
+
     /// Like [`Node::restart`], without waiting: for several nodes of a lost majority.
     ///
     /// # Errors

@@ -23,7 +23,7 @@ const PROMETHEUS: &str = "prometheus";
 /// Where Debian asks whether an installed service may be started.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 
-const NEEDS: [Need; 12] = [
+const NEEDS: [Need; 15] = [
     // Not `zookeeper`: that brings a desktop Java and a user, and the tests run the server from its library.
     Need { package: "libzookeeper-java", shown_by: Sign::File("/usr/share/java/zookeeper.jar") },
     Need { package: "default-jre-headless", shown_by: Sign::Program("java") },
@@ -40,6 +40,10 @@ const NEEDS: [Need; 12] = [
     Need { package: "chromium-driver", shown_by: Sign::Program("chromedriver") },
     // It scrapes running clusters, and its promtool judges what they say and the rules of the examples.
     Need { package: PROMETHEUS, shown_by: Sign::Program("promtool") },
+    // Whoever completes our commands, and whoever finds faults in our manual pages.
+    Need { package: "zsh", shown_by: Sign::Program("zsh") },
+    Need { package: "fish", shown_by: Sign::Program("fish") },
+    Need { package: "mandoc", shown_by: Sign::Program("mandoc") },
 ];
 
 impl Sign {

@@ -3,6 +3,7 @@
 mod machine;
 mod programs;
 mod scorecard;
+mod supply;
 mod tally;
 mod verify;
 
@@ -11,12 +12,13 @@ use std::process::ExitCode;
 
 const USAGE: &str = "\
 cargo dev [--] [ARGS]   build everything and run a whole cluster on this machine: `watchdog dev ARGS`
-cargo verify            format, lints and all tests, on the real ZooKeeper and PostgreSQL (installed if missing)
+cargo verify            format, libraries, lints and all tests, on the real ZooKeeper and PostgreSQL (installed if missing)
 cargo figures [WORDS]   measure the README's figures in release mode; words: embedded zookeeper crowd dashboard
 cargo scorecard [--long] [--strict] [--only 1,13]   run what proves the product, and print the table of its figures
 cargo xtask screenshots take the README's pictures of the dashboard anew, in examples/dashboard
 cargo xtask build       build the programs that the end-to-end tests run
 cargo xtask install     install with apt-get what the tests need
+cargo xtask supply      check the libraries that we use against .deny.toml; installs cargo-deny if missing
 cargo xtask test        install, build and test, without format and lints";
 
 fn main() -> ExitCode {
@@ -30,6 +32,7 @@ fn main() -> ExitCode {
         Some("verify") => verify::everything(),
         Some("build") => programs::build(),
         Some("install") => machine::install_missing(),
+        Some("supply") => supply::check(),
         Some("test") => verify::tests_only(),
         Some("help" | "--help" | "-h") => {
             println!("{USAGE}");

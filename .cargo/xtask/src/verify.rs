@@ -1,7 +1,7 @@
 //! Verify: everything that must hold before a change is merged, part by part, with the time that each part took.
 //!
 //! ```text
-//! install ─► format ─► lints ─► build ─► tests ─► table of times
+//! install ─► format ─► supply (cargo-deny) ─► lints ─► build ─► tests ─► table of times
 //! ```
 //! A part that fails does not hide the others, except that nothing is tested that was not built.
 
@@ -12,6 +12,7 @@ use anyhow::Context as _;
 
 use crate::machine;
 use crate::programs::{cargo, run};
+use crate::supply;
 use crate::tally::Tally;
 
 /// How many of the slowest suites are named.
@@ -24,11 +25,12 @@ struct Report {
     tally: Tally,
 }
 
-/// Installs what is missing, then checks format and lints and runs all tests.
+/// Installs what is missing, then checks format, libraries and lints and runs all tests.
 pub(crate) fn everything() -> anyhow::Result<()> {
     let mut report = Report::default();
     if report.part("install", |_| machine::install_missing()) {
         report.part("format", |_| run(cargo().args(["fmt", "--all", "--check"])));
+        report.part("supply", |_| supply::check());
         report.part("lints", |_| {
             run(cargo().args(["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]))
         });

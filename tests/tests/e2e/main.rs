@@ -11,10 +11,12 @@ mod goals;
 mod hosts;
 mod leaders;
 mod metrics;
+mod procedures;
 mod replicas;
 mod scenarios;
 mod stores;
 mod strangers;
+mod terminal;
 mod traces;
 
 /// Tells each story on both kinds of back end.

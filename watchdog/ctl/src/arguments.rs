@@ -2,6 +2,7 @@
 
 mod certs;
 mod goal;
+mod manual;
 
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use watchdog_trust::Role;
 
 pub(crate) use self::certs::{CertsCommand, Issue, Machine};
 pub(crate) use self::goal::{ApplyTerms, GoalCommand, RestoreTerms};
+pub(crate) use self::manual::Manual;
 use crate::values::{WhichVersion, duration, moment, sentence};
 
 const EXAMPLES: &str = "\
@@ -89,11 +91,12 @@ pub(crate) enum Format {
 pub(crate) enum Command {
     /// Show the cluster: its leader, versions, pause and holds, and a row for each replica.
     #[command(after_help = "Exits with 3 when nobody leads, with what is known printed all the same.\n\n\
-        Examples:\n  watchdogctl status --watch                 redraws itself\n  \
+        Keys of --watch: q leaves; arrows, PgUp, PgDn, Home, End scroll; u: the unwell first, or by name.\n\n\
+        Examples:\n  watchdogctl status --watch                 the whole screen, live\n  \
         watchdogctl status --watch > log           a table at each change, with its time\n  \
         watchdogctl -o json status --watch         one line of JSON at each change")]
     Status {
-        /// Show it again whenever it changes, until interrupted.
+        /// Show it as it changes, until `q`: on the whole screen, or line by line where it is no terminal.
         #[arg(long, short = 'w')]
         watch: bool,
     },
@@ -142,10 +145,11 @@ pub(crate) enum Command {
     /// Show the record: findings, plans, steps, elections, operators' acts.
     #[command(after_help = "When the watchdog that tells them dies, another one goes on where it stopped.\n\
         As JSON: an array, or with --follow one line for each event.\n\n\
+        Keys of --follow on a terminal: q leaves; arrows, PgUp, PgDn, Home scroll; End follows again.\n\n\
         Examples:\n  watchdogctl events --since 10m\n  watchdogctl events --since 2026-05-01T09:30:00Z\n  \
         watchdogctl events --follow --since now")]
     Events {
-        /// Go on showing them as they happen, until interrupted.
+        /// Go on showing them as they happen, until `q`.
         #[arg(long, short = 'f')]
         follow: bool,
         /// From when on: a time, a duration ago, or `now` [default: all].
@@ -164,6 +168,8 @@ pub(crate) enum Command {
     /// Make and show certificates, for connections that strangers can neither read nor use; asks no watchdog.
     #[command(subcommand)]
     Certs(CertsCommand),
+    #[command(flatten)]
+    Manual(Manual),
 }
 
 /// Why, and for how long.

@@ -17,6 +17,7 @@ use watchdog_proto::admin::WhyRequest;
 use crate::arguments::{Command, Format};
 use crate::failure::Failure;
 use crate::fleet::Client;
+use crate::manual;
 use crate::render::{self, Paper};
 use crate::settings::Settings;
 
@@ -43,6 +44,7 @@ pub(crate) async fn run(command: Command, settings: &Settings) -> Result<(), Fai
         Command::Token(command) => token::run(&command, settings.format, settings.screen),
         Command::Leader { command: None } => leader::show(settings).await,
         Command::Leader { command: Some(command) } => leader::run(&command, settings).await,
+        Command::Manual(manual) => manual::run(&manual),
     }
 }
 

@@ -8,6 +8,7 @@
 //! *Guarantees*: a write that must not be done twice is not sent again once it may have arrived.
 
 mod ask;
+mod record;
 mod survey;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep};
 use tonic::{Code, Response, Status};
 
 pub(crate) use self::ask::{Caller, Client, Said};
+pub(crate) use self::record::{Listener, Wanted};
 pub(crate) use self::survey::Survey;
 use crate::failure::Failure;
 use crate::screen;

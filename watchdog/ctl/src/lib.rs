@@ -11,6 +11,8 @@ mod commands;
 mod failure;
 mod fleet;
 mod goal_file;
+mod live;
+mod manual;
 pub mod outside;
 mod render;
 mod screen;
@@ -48,6 +50,7 @@ fn run(arguments: Arguments) -> Result<(), Failure> {
         Arguments { common, command: Command::Token(command) } => {
             return commands::token::run(&command, common.output, Screen::of_stdout());
         }
+        Arguments { command: Command::Manual(manual), .. } => return manual::run(&manual),
         arguments => arguments,
     };
     let settings = Settings::resolve(arguments.common)?;

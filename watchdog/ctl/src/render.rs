@@ -3,7 +3,7 @@
 mod event;
 mod goal;
 #[cfg(test)]
-mod golden;
+pub(crate) mod golden;
 mod log;
 mod paint;
 mod plan;
@@ -22,10 +22,14 @@ use watchdog_proto::admin::{Done, LeaderReply};
 pub(crate) use self::event::EventLines;
 pub(crate) use self::goal::{goal, goal_applied, goal_diff, goal_list, goal_moved};
 pub(crate) use self::log::{log_diff, log_entry, log_list, log_state, log_verify};
-pub(crate) use self::plan::{plan, plan_list, snapshots};
-pub(crate) use self::progress::{GoalLines, goal_ended, goal_failed, goal_progress};
+pub(crate) use self::paint::Tone;
+pub(crate) use self::plan::{moves, plan, plan_list, snapshots};
+pub(crate) use self::progress::{GoalLines, goal_ended, goal_failed, goal_lines, goal_progress};
 pub(crate) use self::replay::{Replayed, replayed};
-pub(crate) use self::status::status;
+pub(crate) use self::status::{alarms, facts, refused, replicas, status, watchdogs};
+pub(crate) use self::table::{Grid, Table};
+pub(crate) use self::text::{clean, fit, sentence, wrap};
+pub(crate) use self::when::age;
 pub(crate) use self::why::why;
 
 /// What is drawn on.

@@ -14,6 +14,8 @@ use crate::render::Paper;
 pub(crate) struct Screen {
     /// Whether a person looks at it.
     pub(crate) is_terminal: bool,
+    /// Whether that person also has keys, and a terminal on which anything can be drawn anywhere.
+    pub(crate) is_live: bool,
     colour: bool,
 }
 
@@ -23,7 +25,8 @@ impl Screen {
         let is_terminal = io::stdout().is_terminal();
         let banned = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
         let dumb = std::env::var_os("TERM").is_some_and(|value| value == "dumb");
-        Self { is_terminal, colour: is_terminal && !banned && !dumb }
+        let is_live = is_terminal && !dumb && io::stdin().is_terminal();
+        Self { is_terminal, is_live, colour: is_terminal && !banned && !dumb }
     }
 
     /// What renderers need to know; asked anew each time, because windows are resized.

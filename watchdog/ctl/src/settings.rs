@@ -62,6 +62,11 @@ impl Settings {
             screen: Screen::of_stdout(),
         })
     }
+
+    /// Whether what goes on is drawn anew on a whole screen, instead of printed line by line.
+    pub(crate) fn is_live(&self) -> bool {
+        self.format == Format::Table && self.screen.is_live
+    }
 }
 
 /// The certificates that were given: those of an authority are enough for whoever has a token.

@@ -9,6 +9,7 @@ mod config;
 mod cycle;
 mod dashboard;
 mod dev;
+mod docs;
 mod http;
 mod logging;
 mod metrics;

@@ -21,9 +21,13 @@ impl fmt::Display for Reason {
             Self::Autonomy { remedy, approvable: false } => {
                 write!(f, "{} is only observed, as policy says", remedy.word())
             }
-            Self::JournalBehind { journal, expected } => write!(
+            Self::JournalBehind { journal, expected } if journal < expected => write!(
                 f,
                 "the journal ends at version {journal}, but version {expected} was committed: it was restored from an older backup"
+            ),
+            Self::JournalBehind { expected, .. } => write!(
+                f,
+                "the journal has a version {expected}, but not what was recorded with it since: it was restored from an older backup, or is another one"
             ),
             Self::Declined { remedy, plan } => {
                 write!(f, "{} was declined with plan {plan}; it is not asked again before ", remedy.word())?;
@@ -129,6 +133,25 @@ impl Reason {
             Self::NotDeclared => f.write_str("it runs, but the log does not declare it"),
             Self::BadDeclaration { why } => write!(f, "its declaration can't be read: {why}"),
             _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::Version;
+
+    #[test]
+    fn a_journal_is_older_by_its_end_or_by_what_was_recorded_with_it() {
+        let table = [
+            (40, "ends at version 40, but version 41 was committed"),
+            (41, "has a version 41, but not what was recorded with it since"),
+        ];
+        for (journal, said) in table {
+            let reason = Reason::JournalBehind { journal: Version(journal), expected: Version(41) };
+            let sentence = reason.to_string();
+            assert!(sentence.contains(said) && sentence.contains("older backup"), "{sentence}");
         }
     }
 }

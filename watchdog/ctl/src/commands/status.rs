@@ -9,17 +9,13 @@ use super::{json_line, show};
 use crate::arguments::Format;
 use crate::failure::Failure;
 use crate::fleet::Client;
+use crate::live;
 use crate::render;
 use crate::screen::complain;
 use crate::settings::Settings;
 
-const INTERVAL: Duration = Duration::from_secs(1);
-/// Between two looks while nobody is watching a screen: a change should not hide between two seconds.
-const INTERVAL_PIPED: Duration = Duration::from_millis(250);
-
-const HOME: &str = "\x1b[H";
-const CLEAR_LINE: &str = "\x1b[K";
-const CLEAR_BELOW: &str = "\x1b[J";
+/// Between two looks: a change should not hide between two seconds.
+const INTERVAL: Duration = Duration::from_millis(250);
 
 async fn ask(settings: &Settings) -> Result<ClusterStatus, Failure> {
     let request = StatusRequest { cluster: settings.cluster.clone() };
@@ -39,8 +35,8 @@ pub(super) async fn once(settings: &Settings) -> Result<(), Failure> {
 
 /// Shows it until interrupted; that nobody answers for a while is part of the story.
 pub(super) async fn watch(settings: &Settings) -> Result<(), Failure> {
-    if settings.screen.is_terminal && settings.format == Format::Table {
-        return redraw(settings).await;
+    if settings.is_live() {
+        return live::status(settings).await;
     }
     let mut last: Option<ClusterStatus> = None;
     let mut complaint: Option<String> = None;
@@ -65,7 +61,7 @@ pub(super) async fn watch(settings: &Settings) -> Result<(), Failure> {
         if settings.screen.abandoned() {
             return Err(Failure::Closed);
         }
-        sleep(INTERVAL_PIPED).await;
+        sleep(INTERVAL).await;
     }
 }
 
@@ -77,21 +73,4 @@ fn entry(settings: &Settings, status: &ClusterStatus) -> Result<String, Failure>
     let paper = settings.screen.paper();
     let time = humantime::format_rfc3339_millis(paper.now);
     Ok(format!("{time}\n{}\n", render::status(status, &paper)))
-}
-
-/// Draws over the last picture without a flicker: nothing is cleared before its replacement is there.
-async fn redraw(settings: &Settings) -> Result<(), Failure> {
-    settings.screen.print(&format!("{HOME}{CLEAR_BELOW}"))?;
-    loop {
-        let text = match ask(settings).await {
-            Ok(status) => render::status(&status, &settings.screen.paper()),
-            Err(failure) if failure.may_pass() => format!("{failure}\n"),
-            Err(failure) => return Err(failure),
-        };
-        let time = humantime::format_rfc3339_seconds(settings.screen.paper().now);
-        let text = format!("{text}\n{time}, every second; Ctrl-C ends\n");
-        let lines = text.replace('\n', &format!("{CLEAR_LINE}\n"));
-        settings.screen.print(&format!("{HOME}{lines}{CLEAR_BELOW}"))?;
-        sleep(INTERVAL).await;
-    }
 }

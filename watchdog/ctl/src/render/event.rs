@@ -25,6 +25,12 @@ impl Default for EventLines {
 impl EventLines {
     /// Draws one event: time, kind, replica, message.
     pub(crate) fn line(&mut self, event: &Event, paper: &Paper) -> String {
+        let words = self.words(event).map(|(tone, word)| tone.paint(&word, paper));
+        words.concat().trim_end().to_owned() + "\n"
+    }
+
+    /// The words of that line, with the gaps between them.
+    pub(crate) fn words(&mut self, event: &Event) -> [(Tone, String); 4] {
         let kind = clean(&event.kind);
         let replica = clean(event.replica.as_deref().unwrap_or("-"));
         self.kind = self.kind.max(width(&kind));
@@ -37,9 +43,12 @@ impl EventLines {
         if let Some(plan) = event.plan.as_deref().filter(|plan| !message.contains(plan)) {
             let _ = write!(message, " (plan {})", clean(plan));
         }
-        let time = Tone::Faint.paint(&time(&event.at), paper);
-        let kind = tone(&kind).paint(&kind, paper);
-        format!("{time}  {kind}{gap}  {replica:<room$}  {message}\n", room = self.replica)
+        [
+            (Tone::Faint, time(&event.at)),
+            (Tone::Plain, "  ".to_owned()),
+            (tone(&kind), kind),
+            (Tone::Plain, format!("{gap}  {replica:<room$}  {message}", room = self.replica)),
+        ]
     }
 }
 

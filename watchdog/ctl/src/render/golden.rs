@@ -1,7 +1,7 @@
 //! Golden: what people see, compared with `tests/golden/*.txt`; `UPDATE_EXPECT=1` rewrites them, and the diff is read.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
-mod goal;
+pub(crate) mod goal;
 
 use std::path::Path;
 
@@ -9,14 +9,14 @@ use watchdog_proto::admin::*;
 
 use super::{Paper, log_diff, log_entry, log_list, plan, plan_list, snapshots, status, why};
 
-const NOW: &str = "2026-05-01T12:00:00Z";
+pub(crate) const NOW: &str = "2026-05-01T12:00:00Z";
 
-fn paper(width: Option<usize>) -> Paper {
+pub(crate) fn paper(width: Option<usize>) -> Paper {
     Paper { width, colour: false, now: humantime::parse_rfc3339(NOW).unwrap() }
 }
 
 #[track_caller]
-fn compare(name: &str, drawn: &str) {
+pub(crate) fn compare(name: &str, drawn: &str) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.txt"));
     if std::env::var_os("UPDATE_EXPECT").is_some() {
         std::fs::write(&path, drawn).unwrap();
@@ -25,7 +25,7 @@ fn compare(name: &str, drawn: &str) {
     assert_eq!(drawn, golden, "{name}:\n{drawn}");
 }
 
-fn replica(letter: char, state: &str) -> ReplicaView {
+pub(crate) fn replica(letter: char, state: &str) -> ReplicaView {
     ReplicaView {
         replica: format!("demo-{letter}"),
         host: Some(format!("host-{letter}")),
@@ -40,7 +40,7 @@ fn replica(letter: char, state: &str) -> ReplicaView {
     }
 }
 
-fn healthy() -> ClusterStatus {
+pub(crate) fn healthy() -> ClusterStatus {
     let watchdog = |number: u32, role: &str| WatchdogView {
         id: format!("watchdog-{number}"),
         address: format!("http://127.0.0.1:740{number}"),
@@ -67,7 +67,7 @@ fn refusal(replica: Option<&str>, sentence: &str) -> RefusalView {
     RefusalView { kind: "held".into(), replica, culprit: None, sentence: sentence.into() }
 }
 
-fn troubled() -> ClusterStatus {
+pub(crate) fn troubled() -> ClusterStatus {
     let mut status = healthy();
     status.head = 14;
     status.plan = Some("7-3".into());
@@ -173,7 +173,7 @@ fn step(kind: &str, status: &str) -> StepView {
     }
 }
 
-fn plan_view(status: &str) -> PlanView {
+pub(crate) fn plan_view(status: &str) -> PlanView {
     let failed = StepView { error: Some("exit 1: cannot read model m9".into()), ..step("start", "failed") };
     PlanView {
         id: "7-3".into(),

@@ -59,6 +59,11 @@ fn steps(plan: &PlanView, preview: bool) -> Table {
     } else {
         format!("Plan {}: {} (epoch {}, {})", plan.id, plan.status, plan.epoch, moment(&plan.created_at))
     };
+    moves(Table::titled(title), plan, preview)
+}
+
+/// A row for each step; columns that say nothing are left out.
+pub(crate) fn moves(table: Table, plan: &PlanView, preview: bool) -> Table {
     let all = |cell: &dyn Fn(&StepView) -> Cell| plan.steps.iter().map(cell).collect::<Vec<Cell>>();
     let state = |it: &StepView| {
         if preview { Cell::default() } else { Cell::toned(&it.status, Tone::of_status(&it.status)) }
@@ -69,7 +74,7 @@ fn steps(plan: &PlanView, preview: bool) -> Table {
         number += 1;
         Cell::from(number.to_string())
     });
-    Table::titled(title)
+    table
         .column("#", Worth::Needed, numbers.collect())
         .column("Step", Worth::Needed, all(&|it| it.kind.as_str().into()))
         .column("Replica", Worth::Needed, all(&|it| it.replica.as_deref().unwrap_or_default().into()))

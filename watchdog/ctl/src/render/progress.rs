@@ -15,12 +15,16 @@ const NAMES_TOLD: usize = 8;
 
 /// Draws the block: what the goal is at, and its replicas by stage; no line is wider than the paper.
 pub(crate) fn goal_progress(goal: &GoalView, paper: &Paper) -> String {
+    goal_lines(goal, paper).into_iter().map(|(tone, line)| painted(tone, &line, paper)).collect()
+}
+
+/// The lines of that block.
+pub(crate) fn goal_lines(goal: &GoalView, paper: &Paper) -> Vec<(Tone, String)> {
     let countdown = goal.soak_until.as_deref().and_then(|until| left(until, paper));
     let countdown = countdown.map(|left| format!(", {left} left")).unwrap_or_default();
-    let head = format!("Goal {}: {}{countdown}", goal.id, stage(goal));
-    let mut drawn = painted(Tone::Strong, &head, paper);
+    let mut lines = vec![(Tone::Strong, format!("Goal {}: {}{countdown}", goal.id, stage(goal)))];
     if !detail(goal).is_empty() {
-        drawn += &clipped(&format!("  {}", sentence(detail(goal))), paper);
+        lines.push((Tone::Plain, format!("  {}", sentence(detail(goal)))));
     }
     for stage in STAGES {
         let told = |it: &GoalReplicaView| match told(it.percent, it.progress.as_deref()) {
@@ -30,10 +34,10 @@ pub(crate) fn goal_progress(goal: &GoalView, paper: &Paper) -> String {
             _ => it.replica.clone(),
         };
         if let Some(names) = names(goal, stage, told) {
-            drawn += &painted(Tone::of_stage(stage), &format!("  {stage:<7}  {names}"), paper);
+            lines.push((Tone::of_stage(stage), format!("  {stage:<7}  {names}")));
         }
     }
-    drawn
+    lines
 }
 
 fn painted(tone: Tone, text: &str, paper: &Paper) -> String {

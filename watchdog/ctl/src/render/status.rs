@@ -20,6 +20,11 @@ pub(crate) fn status(status: &ClusterStatus, paper: &Paper) -> String {
 }
 
 fn title(status: &ClusterStatus) -> String {
+    format!("Cluster: {} ({})", status.cluster, facts(status).join(", "))
+}
+
+/// Who leads in which epoch, and the versions.
+pub(crate) fn facts(status: &ClusterStatus) -> Vec<String> {
     let mut facts = Vec::new();
     match &status.leader {
         Some(leader) => facts.extend([format!("leader {}", leader.id), format!("epoch {}", leader.epoch)]),
@@ -31,14 +36,19 @@ fn title(status: &ClusterStatus) -> String {
     if status.paused.is_some() {
         facts.push("paused".to_owned());
     }
-    format!("Cluster: {} ({})", status.cluster, facts.join(", "))
+    facts
 }
 
 fn table(status: &ClusterStatus, paper: &Paper) -> Table {
+    replicas(Table::titled(title(status)), status, paper)
+}
+
+/// A row for each replica; columns that say nothing are left out.
+pub(crate) fn replicas(table: Table, status: &ClusterStatus, paper: &Paper) -> Table {
     let replicas = &status.replicas;
     let all = |cell: &dyn Fn(&ReplicaView) -> Cell| replicas.iter().map(cell).collect::<Vec<Cell>>();
     let optional = |text: &Option<String>| Cell::from(text.as_deref().unwrap_or_default());
-    Table::titled(title(status))
+    table
         .column("Replica", Worth::Needed, all(&|it| it.replica.as_str().into()))
         .column("Host", Worth::Useful, all(&|it| optional(&it.host)))
         .column("State", Worth::Needed, all(&|it| Cell::toned(&it.state, Tone::of_state(&it.state))))
@@ -88,28 +98,7 @@ fn held(replica: &ReplicaView, status: &ClusterStatus) -> &'static str {
 
 /// What a table can't say, the most pressing first.
 fn remarks(status: &ClusterStatus, paper: &Paper) -> Vec<(Tone, String)> {
-    let mut remarks = Vec::new();
-    if let Some(blind) = &status.blind {
-        remarks.push((Tone::Bad, sentence(&format!("Blind: {blind}"))));
-    }
-    if status.leader.is_none() {
-        remarks.push((Tone::Bad, "Nobody leads: nothing is healed until a watchdog is elected.".to_owned()));
-    }
-    if status.replicas.is_empty() {
-        remarks.push((Tone::Unsure, "No replica is declared.".to_owned()));
-    }
-    if let Some(pause) = &status.paused {
-        let until = until(pause.until.as_deref(), paper);
-        remarks.push((Tone::Unsure, sentence(&format!("Paused by {}{until}: {}", pause.by, pause.reason))));
-    }
-    for hold in &status.holds {
-        let until = until(hold.until.as_deref(), paper);
-        let text = format!("{} is held by {}{until}: {}", hold.target, hold.by, hold.reason);
-        remarks.push((Tone::Unsure, sentence(&text)));
-    }
-    for host in status.hosts.iter().filter(|host| host.state != "up") {
-        remarks.push((Tone::Bad, format!("Host {} is {}.", host.host, host.state)));
-    }
+    let mut remarks = alarms(status, paper);
     if let Some(goal) = &status.goal {
         let stage = status.goal_stage.as_deref().filter(|stage| !stage.is_empty());
         let stage = stage.map(|stage| format!(": {stage}")).unwrap_or_default();
@@ -126,8 +115,35 @@ fn remarks(status: &ClusterStatus, paper: &Paper) -> Vec<(Tone, String)> {
     remarks
 }
 
+/// What stands in the way of healing as a whole: blindness, no leader, a pause, holds, hosts that are gone.
+pub(crate) fn alarms(status: &ClusterStatus, paper: &Paper) -> Vec<(Tone, String)> {
+    let mut alarms = Vec::new();
+    if let Some(blind) = &status.blind {
+        alarms.push((Tone::Bad, sentence(&format!("Blind: {blind}"))));
+    }
+    if status.leader.is_none() {
+        alarms.push((Tone::Bad, "Nobody leads: nothing is healed until a watchdog is elected.".to_owned()));
+    }
+    if status.replicas.is_empty() {
+        alarms.push((Tone::Unsure, "No replica is declared.".to_owned()));
+    }
+    if let Some(pause) = &status.paused {
+        let until = until(pause.until.as_deref(), paper);
+        alarms.push((Tone::Unsure, sentence(&format!("Paused by {}{until}: {}", pause.by, pause.reason))));
+    }
+    for hold in &status.holds {
+        let until = until(hold.until.as_deref(), paper);
+        let text = format!("{} is held by {}{until}: {}", hold.target, hold.by, hold.reason);
+        alarms.push((Tone::Unsure, sentence(&text)));
+    }
+    for host in status.hosts.iter().filter(|host| host.state != "up") {
+        alarms.push((Tone::Bad, format!("Host {} is {}.", host.host, host.state)));
+    }
+    alarms
+}
+
 /// The sentence of a refusal, with whom it is about.
-pub(super) fn refused(refusal: &RefusalView) -> String {
+pub(crate) fn refused(refusal: &RefusalView) -> String {
     match &refusal.replica {
         Some(replica) if !refusal.sentence.contains(replica.as_str()) => {
             format!("{replica}: {}", refusal.sentence)
@@ -137,7 +153,7 @@ pub(super) fn refused(refusal: &RefusalView) -> String {
 }
 
 /// Who watches; one alone is worth saying too.
-fn watchdogs(status: &ClusterStatus) -> Option<String> {
+pub(crate) fn watchdogs(status: &ClusterStatus) -> Option<String> {
     if status.watchdogs.is_empty() {
         return None;
     }

@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 
 use super::Paper;
 use super::paint::Tone;
-use super::text::{clean, width, wrap};
+use super::text::{clean, fit, width, wrap};
 
 /// The narrowest that a column of sentences gets.
 const SENTENCE_MIN: usize = 16;
@@ -133,6 +133,27 @@ impl Table {
         drawn + &edge
     }
 
+    /// Its words, in columns of at most `room`, one line each; for whoever draws another frame around them.
+    pub(crate) fn grid(mut self, room: usize) -> Grid {
+        let paper = Paper { width: Some(room), colour: false, now: std::time::UNIX_EPOCH };
+        self.drop_columns(&paper);
+        let widths = self.widths(&paper);
+        let rows = self.columns.iter().map(|column| column.cells.len()).max().unwrap_or(0);
+        let names = self.columns.iter().zip(&widths).map(|(column, width)| fit(column.name, *width));
+        let row = |index: usize| {
+            let words = self.columns.iter().zip(&widths).map(|(column, width)| {
+                let cell = column.cells.get(index).cloned().unwrap_or_default();
+                let text = match column.align {
+                    Align::Left => fit(&cell.text, *width),
+                    Align::Right => format!("{:>width$}", cell.text),
+                };
+                (cell.tone, text)
+            });
+            words.collect()
+        };
+        Grid { names: names.collect(), rows: (0..rows).map(row).collect() }
+    }
+
     /// Gives up columns, the least worth first, the rightmost of these first, until it fits.
     fn drop_columns(&mut self, paper: &Paper) {
         let Some(room) = paper.width else { return };
@@ -188,6 +209,15 @@ impl Table {
         }
         drawn
     }
+}
+
+/// The words of a table, each as wide as its column.
+#[derive(Debug, Default)]
+pub(crate) struct Grid {
+    /// The heads of the columns.
+    pub(crate) names: Vec<String>,
+    /// What stands below them.
+    pub(crate) rows: Vec<Vec<(Tone, String)>>,
 }
 
 impl Column {

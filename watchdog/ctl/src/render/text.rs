@@ -22,6 +22,15 @@ pub(crate) fn width(text: &str) -> usize {
     text.chars().count()
 }
 
+/// The text in exactly so many columns; what is longer ends with `…`.
+pub(crate) fn fit(text: &str, columns: usize) -> String {
+    let long = width(text);
+    if long <= columns {
+        return format!("{text}{}", " ".repeat(columns - long));
+    }
+    text.chars().take(columns.saturating_sub(1)).chain((columns > 0).then_some('…')).collect()
+}
+
 /// The text in lines of at most `width`; only a word that is longer than a line is cut.
 pub(crate) fn wrap(text: &str, width_max: usize) -> Vec<String> {
     let mut lines = Vec::new();
@@ -104,6 +113,15 @@ mod tests {
         assert_eq!(wrap("abc  d", 4), ["abc ", "d"]);
         assert_eq!(wrap("ab", 0), ["a", "b"]);
         assert_eq!(wrap(&"x".repeat(2_000_000), 20).len(), 100_000);
+    }
+
+    #[test]
+    fn a_text_is_padded_or_cut_to_its_column() {
+        let table =
+            [("ab", 4, "ab  "), ("abcdef", 4, "abc…"), ("äöü", 3, "äöü"), ("ab", 1, "…"), ("ab", 0, "")];
+        for (text, columns, fitted) in table {
+            assert_eq!(fit(text, columns), fitted, "{text} in {columns}");
+        }
     }
 
     #[test]

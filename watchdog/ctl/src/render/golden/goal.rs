@@ -12,7 +12,7 @@ fn replica_of_goal(letter: char, stage: &str) -> GoalReplicaView {
     GoalReplicaView { replica: format!("demo-{letter}"), stage: stage.into(), ..GoalReplicaView::default() }
 }
 
-fn rolling() -> GoalView {
+pub(crate) fn rolling() -> GoalView {
     let loading = GoalReplicaView {
         percent: Some(45),
         progress: Some("fetching weights".into()),
@@ -44,7 +44,7 @@ fn rolling() -> GoalView {
     }
 }
 
-fn soaking() -> GoalView {
+pub(crate) fn soaking() -> GoalView {
     GoalView {
         stage: Some("final_soak".into()),
         stage_detail: Some("4 of 4 replicas hold version 13; all soak before it is stable".into()),
