@@ -24,42 +24,53 @@ impl Connections {
         Self { prefix, counters: gate.counters.clone(), credentials: gate.credentials.clone() }
     }
 
-    fn readings(&self) -> Vec<(&'static str, &'static str, bool, Vec<(Labels, f64)>)> {
-        let seen = self.counters.snapshot();
-        let of_cause = |(cause, count): (&watchdog_trust::Cause, &u64)| {
-            (vec![("cause", cause.word().to_owned())], number(*count))
-        };
-        let until = self.credentials.as_ref().and_then(|credentials| credentials.facts());
-        let until = until.and_then(|facts| facts.not_after.duration_since(UNIX_EPOCH).ok());
-        let until = until.map(|until| (Labels::new(), until.as_secs_f64()));
-        vec![
-            ("connections_admitted", "Connections that were let in", true, plain(seen.admitted)),
-            ("connections_open", "Connections that are open", false, plain(seen.open)),
-            (
-                "connections_refused",
-                "Connections, and calls by the wrong role, that were turned away, by cause",
-                true,
-                seen.refused.iter().map(of_cause).collect(),
-            ),
-            (
-                "certificate_expiry_timestamp_seconds",
-                "Until when our certificate holds; there is none without TLS",
-                false,
-                until.into_iter().collect(),
-            ),
-        ]
+    fn refused(&self) -> Vec<(Labels, f64)> {
+        let refused = self.counters.snapshot().refused;
+        refused
+            .iter()
+            .map(|(cause, count)| (vec![("cause", cause.word().to_owned())], number(*count)))
+            .collect()
     }
-}
 
-fn plain(count: u64) -> Vec<(Labels, f64)> {
-    vec![(Labels::new(), number(count))]
+    fn expiry(&self) -> Option<f64> {
+        let facts = self.credentials.as_ref()?.facts()?;
+        facts.not_after.duration_since(UNIX_EPOCH).ok().map(|until| until.as_secs_f64())
+    }
 }
 
 impl Collector for Connections {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for (name, help, is_counter, values) in self.readings() {
-            let name = format!("{}_{name}", self.prefix);
-            Reading { name: &name, help, is_counter, values }.encode(&mut encoder)?;
+        let seen = self.counters.snapshot();
+        let plain = |value: f64| vec![(Labels::new(), value)];
+        let readings = [
+            Reading {
+                name: "connections_admitted",
+                help: "Connections that were let in",
+                is_counter: true,
+                values: plain(number(seen.admitted)),
+            },
+            Reading {
+                name: "connections_open",
+                help: "Connections that are open",
+                is_counter: false,
+                values: plain(number(seen.open)),
+            },
+            Reading {
+                name: "connections_refused",
+                help: "Connections, and calls by the wrong role, that were turned away, by cause",
+                is_counter: true,
+                values: self.refused(),
+            },
+            Reading {
+                name: "certificate_expiry_timestamp_seconds",
+                help: "Until when our certificate holds; there is none without TLS",
+                is_counter: false,
+                values: self.expiry().map_or_else(Vec::new, plain),
+            },
+        ];
+        for reading in readings {
+            let name = format!("{}_{}", self.prefix, reading.name);
+            Reading { name: &name, ..reading }.encode(&mut encoder)?;
         }
         Ok(())
     }
