@@ -191,7 +191,7 @@ pub fn children_of(pid: u32) -> Vec<u32> {
 ///
 /// Finds the descendants of a rig that have left its process group, by the rig's own fresh directory. The handle is
 /// opened before the look, so that a number that is reused meanwhile is not mistaken.
-pub(crate) fn told_of(path: &Path) -> Vec<(u32, OwnedFd)> {
+pub fn told_of(path: &Path) -> Vec<(u32, OwnedFd)> {
     let Ok(entries) = std::fs::read_dir("/proc") else { return Vec::new() };
     let needle = path.as_os_str().as_encoded_bytes();
     let names = |file: PathBuf| std::fs::read(file).is_ok_and(|bytes| contains(&bytes, needle));

@@ -51,6 +51,15 @@ impl Ensemble {
     ///
     /// If Debian's packages are missing (named in the message) or the ensemble does not come up.
     pub fn start(nodes: usize) -> anyhow::Result<Self> {
+        Self::start_with(nodes, "")
+    }
+
+    /// The same, with lines behind all others in the configuration of each node.
+    ///
+    /// # Errors
+    ///
+    /// As [`Ensemble::start`].
+    pub fn start_with(nodes: usize, settings: &str) -> anyhow::Result<Self> {
         need_packages()?;
         let directory = Directory::fresh("zookeeper-")?;
         let mut places = Vec::new();
@@ -61,6 +70,7 @@ impl Ensemble {
         for (index, Place { quorum, election, .. }) in places.iter().enumerate() {
             writeln!(members, "server.{}=127.0.0.1:{quorum}:{election}", index + 1)?;
         }
+        members.push_str(settings);
         let nodes = places.iter().enumerate();
         let nodes = nodes.map(|(index, place)| Node::prepare(directory.path(), index, place, &members));
         let ensemble = Self { nodes: nodes.collect::<anyhow::Result<_>>()?, _directory: directory };

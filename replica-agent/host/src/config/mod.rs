@@ -391,7 +391,7 @@ mod tests {
                 "[tls]\nca = \"/no/ca\"\ncertificate = \"/no/c\"\nkey = \"/no/k\"\n[coordination]",
                 "agent.toml:7: certificate: cannot read the certificate authority /no/ca: No such file",
             ),
-            ("url =", "tls_key = \"/k\"\nurl =", "agent.toml:6: tls_certificate: tls_ca must be given too"),
+            ("url =", "tls_key = \"/k\"\nurl =", "agent.toml:6: tls_key: tls_ca must be given too"),
         ]);
     }
 

@@ -54,7 +54,8 @@ pub(crate) fn coordination(
 ) -> Result<Option<wire::Tls>, (&'static str, String)> {
     let identity = match (ca, certificate, key) {
         (None, None, None) => return Ok(None),
-        (None, _, _) => return Err(("tls_certificate", "tls_ca must be given too".to_owned())),
+        (None, Some(_), _) => return Err(("tls_certificate", "tls_ca must be given too".to_owned())),
+        (None, None, Some(_)) => return Err(("tls_key", "tls_ca must be given too".to_owned())),
         (_, Some(certificate), Some(key)) => Some((certificate.to_owned(), key.to_owned())),
         (_, Some(_), None) => return Err(("tls_certificate", "tls_key must be given too".to_owned())),
         (_, None, Some(_)) => return Err(("tls_key", "tls_certificate must be given too".to_owned())),

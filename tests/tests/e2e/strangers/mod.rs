@@ -1,6 +1,7 @@
 //! Strangers: who has no certificate, a bad one, or one for something else gets nothing, and is in nobody's way.
 
 mod calls;
+mod deployment;
 mod flood;
 mod forged;
 mod rotation;

@@ -31,8 +31,9 @@ pub(crate) fn run(command: CertsCommand, format: Format) -> Result<(), Failure> 
 fn init(issue: &Issue) -> Result<(), Failure> {
     let wanted = wanted(issue)?;
     directory(&issue.dir)?;
-    let authority =
-        Authority::make("watchdog private authority", AUTHORITY_VALID).map_err(|error| unmade(&error))?;
+    // Of two authorities nobody should have to ask which is which.
+    let name = format!("watchdog authority of {}", humantime::format_rfc3339_seconds(SystemTime::now()));
+    let authority = Authority::make(&name, AUTHORITY_VALID).map_err(|error| unmade(&error))?;
     let (certificate, key) = paths(&issue.dir, "ca");
     authority.minted().write(&certificate, &key).map_err(|error| unwritten(&certificate, &error))?;
     let text = format!(

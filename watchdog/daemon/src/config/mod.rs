@@ -23,7 +23,6 @@ use watchdog_trust::TlsFiles;
 pub(crate) use access::Access;
 pub(crate) use mistake::ConfigError;
 pub(crate) use rules::hidden;
-pub(crate) use secrecy::loopback;
 
 /// A configuration that names and explains every key.
 pub(crate) const EXAMPLE: &str = include_str!("../../../../examples/watchdog.toml");

@@ -74,7 +74,7 @@ fn together(keys: [Option<Spanned<PathBuf>>; 3], names: [&'static str; 3]) -> Re
 }
 
 /// Without TLS nobody beyond this machine may reach us.
-pub(crate) fn loopback(listen: SocketAddr) -> Result<(), String> {
+fn loopback(listen: SocketAddr) -> Result<(), String> {
     if listen.ip().is_loopback() {
         return Ok(());
     }

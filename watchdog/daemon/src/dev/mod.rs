@@ -31,7 +31,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use crate::config::{JournalUrl, hidden, loopback};
+use crate::config::{JournalUrl, hidden};
 use crate::{logging, wiring};
 use certificates::Certificates;
 use client::Client;
@@ -83,7 +83,11 @@ pub(crate) struct Options {
 fn listen(text: &str) -> Result<SocketAddr, String> {
     let address: SocketAddr =
         text.parse().map_err(|_| "expected an address such as 127.0.0.1:7400".to_owned())?;
-    loopback(address).map(|()| address)
+    if address.ip().is_loopback() {
+        return Ok(address);
+    }
+    let port = address.port();
+    Err(format!("{address} is reachable from other machines, and this is for one; listen on 127.0.0.1:{port}"))
 }
 
 /// Runs it until `asked` to end, and ends everything that it started, however far it came.
