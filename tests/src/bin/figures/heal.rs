@@ -58,6 +58,19 @@ pub(crate) fn measure(setup: &Setup, kills: usize, stops: usize) -> anyhow::Resu
     Ok(heals)
 }
 
+/// How many times as long a heal takes over TLS as in the open, by the medians.
+pub(crate) fn encryption(kills: usize) -> anyhow::Result<Row> {
+    let encrypted = Setup { more: vec!["--tls".to_owned()], ..Setup::default() };
+    let (open, encrypted) = (measure(&Setup::default(), kills, 0)?, measure(&encrypted, kills, 0)?);
+    let times = middle(encrypted.killed)? / middle(open.killed)?;
+    Ok(Row::new("a heal over TLS, of the same in the open".to_owned(), "times", vec![times], Some(1.3)))
+}
+
+fn middle(mut samples: Vec<f64>) -> anyhow::Result<f64> {
+    samples.sort_by(f64::total_cmp);
+    samples.get(samples.len() / 2).copied().context("nothing was measured")
+}
+
 /// Gives the replica a fixed address, so that its replacement can be asked without asking anybody else.
 fn settle_on(dev: &Dev, address: &str) -> anyhow::Result<()> {
     let key = format!("replica/{REPLICA}");

@@ -37,6 +37,10 @@ fn main() -> anyhow::Result<()> {
             goal::measure(&Setup::default(), (GOALS, BAD_GOALS), "embedded + SQLite", (150.0, Some(500.0)));
         rows.extend(goals.context("goals on embedded + SQLite")?);
     }
+    if wants("tls") {
+        progress("embedded + SQLite, in the open and encrypted");
+        rows.push(heal::encryption(HEALS).context("what TLS adds")?);
+    }
     if wants("zookeeper") {
         progress("ZooKeeper x 3 + PostgreSQL");
         let ensemble = Ensemble::start(3)?;

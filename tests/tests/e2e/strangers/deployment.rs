@@ -153,7 +153,8 @@ fn watchdog(site: &Site, journal: &str, zookeeper: u16) -> String {
 }
 
 fn host(site: &Site, zookeeper: u16) -> String {
-    let (dir, program) = (site.path("host"), dev::program("scoring-server").unwrap());
+    let dir = site.path("host").display().to_string();
+    let program = dev::program("scoring-server").unwrap().display().to_string();
     let coordination = coordination(site, "h1", zookeeper);
     format!(
         "host = \"h1\"\nlisten = \"127.0.0.1:0\"\ndir = {dir:?}\nclusters = [\"demo\"]\n{coordination}[tls]\n{}\
@@ -163,7 +164,8 @@ fn host(site: &Site, zookeeper: u16) -> String {
 }
 
 fn coordination(site: &Site, name: &str, port: u16) -> String {
-    let keys: String = site.table(name).lines().map(|line| format!("tls_{line}\n")).collect();
+    let keys: Vec<String> = site.table(name).lines().map(|line| format!("tls_{line}\n")).collect();
+    let keys = keys.concat();
     format!("[coordination]\nurl = \"zookeeper://127.0.0.1:{port}/watchdog\"\n{keys}")
 }
 

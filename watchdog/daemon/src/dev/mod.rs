@@ -87,7 +87,9 @@ fn listen(text: &str) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     let port = address.port();
-    Err(format!("{address} is reachable from other machines, and this is for one; listen on 127.0.0.1:{port}"))
+    Err(format!(
+        "{address} is reachable from other machines, and this is for one; listen on 127.0.0.1:{port}"
+    ))
 }
 
 /// Runs it until `asked` to end, and ends everything that it started, however far it came.

@@ -35,10 +35,7 @@ fn wrong_arguments_are_refused_with_the_reason() {
         ("--replicas 0", "0 is not in 1..=500"),
         ("--hosts 100", "100 is not in 1..=99"),
         ("--listen 7400", "expected an address such as 127.0.0.1:7400"),
-        (
-            "--listen 0.0.0.0:7400",
-            "0.0.0.0:7400 is reachable from other machines, and this is for one",
-        ),
+        ("--listen 0.0.0.0:7400", "0.0.0.0:7400 is reachable from other machines, and this is for one"),
         ("--coordination etcd://h", "expected embedded or zookeeper://host:port,…/path"),
         ("--coordination embedded://127.0.0.1:1", "say just `embedded`"),
         ("--coordination zookeeper://h1,,h2", "names no host"),
