@@ -77,7 +77,11 @@ fn named(text: &str) -> Vec<&str> {
 
 fn file_or_directory(path: &Path) -> Option<String> {
     let path = root().join(path);
-    if path.is_dir() { Some(String::new()) } else { std::fs::read_to_string(path).ok() }
+    if path.is_dir() {
+        return Some(String::new());
+    }
+    // A picture is there as well as a text is.
+    std::fs::read(path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 #[test]

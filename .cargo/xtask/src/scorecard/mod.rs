@@ -9,6 +9,7 @@ mod ask;
 mod crash;
 mod faults;
 mod figure;
+mod identities;
 mod inputs;
 mod journal;
 mod model;
@@ -49,7 +50,7 @@ struct Family {
     measure: fn(Size) -> anyhow::Result<Vec<Figure>>,
 }
 
-const FAMILIES: [&Family; 13] = [
+const FAMILIES: [&Family; 14] = [
     &simulated::RUNS,
     &simulated::MUTANTS,
     &simulated::REPLAY,
@@ -62,6 +63,7 @@ const FAMILIES: [&Family; 13] = [
     &crash::STEPS,
     &agents::REUSE,
     &inputs::INPUTS,
+    &identities::IDENTITIES,
     &supply::SUPPLY,
 ];
 

@@ -1,15 +1,14 @@
-//! Supply: the rows of identities and of what others have found in the libraries that we use.
+//! Supply: the row of what others have found in the libraries that we use.
 
 use super::figure::Figure;
 use super::{Family, Size};
 use crate::programs::cargo;
 
-pub(super) const SUPPLY: Family =
-    Family { name: "identities and advisories", rows: &[22, 23], measure: supply };
+pub(super) const SUPPLY: Family = Family { name: "advisories", rows: &[23], measure: supply };
 
 #[expect(clippy::unnecessary_wraps, reason = "as every family's")]
 fn supply(_: Size) -> anyhow::Result<Vec<Figure>> {
-    Ok(vec![Figure::open(22, "not built yet"), advisories()])
+    Ok(vec![advisories()])
 }
 
 /// Asks cargo-deny, which has the exceptions in `.deny.toml` and needs the database of advisories.

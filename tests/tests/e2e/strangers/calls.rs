@@ -185,6 +185,8 @@ pub(super) fn every_call_of_every_stranger_is_refused(backend: Backend) {
             }
         }
     });
-    eprintln!("{refused} calls by {} bad identities, all refused", strangers.len());
+    // The scorecard reads them.
+    println!("figure refused {refused}");
+    println!("figure identities {}", strangers.len());
     assert_eq!(story.healthy().unwrap(), before, "nothing came of it");
 }

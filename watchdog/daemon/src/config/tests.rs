@@ -214,7 +214,7 @@ fn the_example_names_every_key_and_shows_the_defaults() {
             keys += 1;
         }
     }
-    assert_eq!(keys, 24, "the parser names them all");
+    assert_eq!(keys, 26, "the parser names them all");
 }
 
 #[test]
