@@ -66,7 +66,14 @@ impl Chance {
 }
 
 /// A request of words that belong elsewhere, some of them damaged.
-fn request(chance: &mut Chance) -> (String, Vec<u8>) {
+struct Request {
+    path: String,
+    bytes: Vec<u8>,
+    /// Whether all of its body is there for sure.
+    is_whole: bool,
+}
+
+fn request(chance: &mut Chance) -> Request {
     let (method, path) = (METHODS[chance.below(METHODS.len())], PATHS[chance.below(PATHS.len())]);
     let body = BODIES[chance.below(BODIES.len())];
     let mut text = format!("{method} {path} HTTP/1.1\r\n").into_bytes();
@@ -74,24 +81,29 @@ fn request(chance: &mut Chance) -> (String, Vec<u8>) {
         let (name, value) = HEADERS[chance.below(HEADERS.len())];
         text.extend(format!("{name}: {value}\r\n").bytes());
     }
-    let length = if chance.below(8) == 0 { chance.below(1 << 40) } else { body.len() };
+    let lies = chance.below(8) == 0;
+    let length = if lies { chance.below(1 << 40) } else { body.len() };
     text.extend(format!("content-length: {length}\r\nconnection: close\r\n\r\n").bytes());
     text.extend(body);
-    if chance.below(4) == 0 {
+    let is_damaged = chance.below(4) == 0;
+    if is_damaged {
         let at = chance.below(text.len());
         text[at] = u8::try_from(chance.below(256)).unwrap();
     }
-    (path.to_owned(), text)
+    Request { path: path.to_owned(), bytes: text, is_whole: !lies && !is_damaged }
 }
 
 /// What comes back within a moment: a status, unless it hangs up or waits for more.
-fn status_of(door: &Door, bytes: &[u8]) -> Option<(u16, String)> {
+fn status_of(door: &Door, request: &Request) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(door.address().trim_start_matches("http://")).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     // It may hang up before it has heard all of it.
-    let _ = stream.write_all(bytes);
-    // Whoever waits for a body that never comes is told that it has ended.
-    let _ = stream.shutdown(std::net::Shutdown::Write);
+    let _ = stream.write_all(&request.bytes);
+    // Whoever may wait for a body that never comes is told that it has ended. No other: who hangs up before an answer is
+    // there gets none.
+    if !request.is_whole {
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let text = String::from_utf8_lossy(&answer).into_owned();
@@ -106,19 +118,18 @@ fn noise_is_neither_answered_nor_obeyed() {
     let mut chance = Chance(0x0DDB_A115);
     let mut refused = 0;
     for number in 0..REQUESTS {
-        let (path, bytes) = request(&mut chance);
-        let Some((status, answer)) = status_of(&door, &bytes) else { continue };
+        let request = request(&mut chance);
+        let Some((status, answer)) = status_of(&door, &request) else { continue };
         // A status of gRPC stands beside a 200 of HTTP.
         let is_refused =
             status >= 400 || answer.contains("grpc-status: ") && !answer.contains("grpc-status: 0");
-        let sent = String::from_utf8_lossy(&bytes).into_owned();
-        let open = ["/healthz", "/readyz", "/leader", "/login"].contains(&path.as_str());
+        let sent = String::from_utf8_lossy(&request.bytes).into_owned();
+        let open = ["/healthz", "/readyz", "/leader", "/login"].contains(&request.path.as_str());
         assert!(is_refused || open, "request {number} is answered:\n{sent}\n{answer}");
         assert!(!answer.contains("set-cookie") && !answer.contains("demo"), "{number}:\n{sent}\n{answer}");
         refused += usize::from(is_refused);
     }
-    // Whoever hangs up before an answer is there gets none, and that is a race.
-    assert!(refused > REQUESTS / 4, "{refused}: much of it was understood as requests");
+    assert!(refused > REQUESTS / 2, "{refused}: most of it was understood as requests");
     assert_eq!(door.events().unwrap().len(), before, "nothing was recorded");
     let healthy = door.send(&Ask { path: "/healthz", ..Ask::default() }).unwrap();
     assert_eq!(healthy.status, 200);
