@@ -139,11 +139,6 @@ pub(crate) trait Audit {
 
     /// Hears what happened; answers what is wrong with it.
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String>;
-
-    /// Whether what it last complained of comes from a mistake that is known, and from which.
-    fn known(&self, _truth: &Truth<'_>) -> Option<&'static str> {
-        None
-    }
 }
 
 /// All of them.
@@ -190,16 +185,12 @@ impl Default for Audits {
 }
 
 impl Audits {
-    /// Tells all of them; answers the first complaint, those that are not known before those that are.
+    /// Tells all of them; answers the first complaint.
     pub(crate) fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<Violation> {
         let mut first: Option<Violation> = None;
         for audit in &mut self.0 {
             if let Some(what) = audit.hear(fact, truth) {
-                let known = audit.known(truth);
-                let violation = Violation { audit: audit.name(), at: truth.now, what, known };
-                if first.as_ref().is_none_or(|first| first.known.is_some() && known.is_none()) {
-                    first = Some(violation);
-                }
+                first.get_or_insert(Violation { audit: audit.name(), at: truth.now, what, known: None });
             }
         }
         first
