@@ -14,6 +14,8 @@ use watchdog_proto::admin as wire;
 use super::Answer;
 use crate::admin::asker::asker_over_http;
 use crate::admin::{AdminService, writes};
+use crate::cluster::Handle;
+use crate::cluster::operator::Asker;
 
 /// A reason and a duration are much shorter.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -74,9 +76,8 @@ async fn approve(
     extensions: Extensions,
 ) -> Done {
     let order = async {
-        let asker = asker_over_http(&extensions)?;
-        let request = decision(&cluster, id);
-        writes::plan_approve(admin.cluster(&cluster)?, asker, request).await
+        let (handle, asker, request) = decision(&admin, (&cluster, id), &extensions)?;
+        writes::plan_approve(handle, asker, request).await
     };
     done(order.await)
 }
@@ -87,16 +88,21 @@ async fn reject(
     extensions: Extensions,
 ) -> Done {
     let order = async {
-        let asker = asker_over_http(&extensions)?;
-        let request = decision(&cluster, id);
-        writes::plan_reject(admin.cluster(&cluster)?, asker, request).await
+        let (handle, asker, request) = decision(&admin, (&cluster, id), &extensions)?;
+        writes::plan_reject(handle, asker, request).await
     };
     done(order.await)
 }
 
-/// Who decides is known from elsewhere.
-fn decision(cluster: &str, id: String) -> wire::PlanDecisionRequest {
-    wire::PlanDecisionRequest { cluster: cluster.to_owned(), id, by: String::new() }
+/// What is decided on, and by whom; the request does not say so again.
+fn decision<'a>(
+    admin: &'a AdminService,
+    (cluster, id): (&str, String),
+    extensions: &Extensions,
+) -> Result<(&'a Handle, Asker, wire::PlanDecisionRequest), Status> {
+    let asker = asker_over_http(extensions)?;
+    let request = wire::PlanDecisionRequest { cluster: cluster.to_owned(), id, by: String::new() };
+    Ok((admin.cluster(cluster)?, asker, request))
 }
 
 fn done(outcome: Result<Response<wire::Done>, Status>) -> Done {
