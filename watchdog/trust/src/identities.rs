@@ -16,9 +16,10 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::connection::CertificateIdentity;
-use crate::mistake::{IdentitiesError, Source, nearest};
+use crate::mistake::{IdentitiesError, Source};
 use crate::role::Role;
 use crate::token::{Token, TokenHash};
+use crate::words::nearest;
 
 /// The longest name, in bytes.
 pub const NAME_BYTES_MAX: usize = 100;

@@ -27,6 +27,7 @@ mod servers;
 mod tests;
 mod token;
 mod wire;
+mod words;
 
 pub use connection::{CertificateIdentity, Connection};
 pub use counters::{Cause, Counters, Snapshot};
@@ -38,7 +39,7 @@ pub use file::IdentitiesFile;
 pub use files::{IdentityFiles, TlsFiles};
 pub use gate::{Gate, Incoming, Limits};
 pub use identities::{Identities, Identity, NAME_BYTES_MAX};
-pub use mistake::{IdentitiesError, Place};
+pub use mistake::IdentitiesError;
 pub use orders::Orders;
 pub use peer::{Peer, Proof};
 pub use role::{Role, UnknownRole};
@@ -46,3 +47,4 @@ pub use token::{
     NoToken, NoTokenHash, TOKEN_PREFIX, Token, TokenHash, bound_secret, same_secret, unguessable,
 };
 pub use wire::Wire;
+pub use words::{Place, distance, nearest};

@@ -1,8 +1,9 @@
 //! Mistake: says what is wrong with a file of identities, at which line and column, and what was probably meant.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use crate::words::{Place, nearest};
 
 /// Why a file of identities can't be used.
 #[derive(Debug, thiserror::Error)]
@@ -46,19 +47,6 @@ pub enum IdentitiesError {
     },
 }
 
-/// A place in a text; both count from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
-    line: usize,
-    column: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
-    }
-}
-
 /// A file's text, so that mistakes can be placed in it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Source<'a> {
@@ -71,12 +59,7 @@ pub(crate) struct Source<'a> {
 impl Source<'_> {
     /// Something at `span` that the types allow and the rules do not.
     pub(crate) fn wrong(&self, span: &Range<usize>, what: &str) -> IdentitiesError {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let place = Place {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        };
+        let place = Place::of(self.text, span.start);
         IdentitiesError::Wrong { path: self.path.to_owned(), place, what: told(what) }
     }
 
@@ -122,30 +105,4 @@ fn reword(message: &str) -> String {
         Some((_, expected)) => format!("expected {expected}"),
         None => message.replace('\n', ", "),
     }
-}
-
-/// The most alike of `known`, if it is alike enough to be meant.
-pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = found.len().max(3) / 3 + 1;
-    let scored = known.into_iter().map(|word| (distance(found, word), word));
-    scored.filter(|(away, word)| *away <= limit && *away < word.len()).min().map(|(_, word)| word)
-}
-
-/// Insertions, deletions and replacements between two words (Levenshtein); what is long is like nothing.
-fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 100 {
-        return usize::MAX;
-    }
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use watchdog_trust::distance;
+
 /// Why the configuration can't be used.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ConfigError {
@@ -81,22 +83,6 @@ pub(crate) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>)
     let limit = found.len().max(3) / 3 + 1;
     let scored = known.into_iter().map(|word| (distance(found, word), word));
     scored.filter(|(away, _)| *away <= limit).min().map(|(_, word)| word)
-}
-
-/// Insertions, deletions and replacements between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }
 
 #[cfg(test)]

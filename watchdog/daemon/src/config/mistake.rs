@@ -1,8 +1,9 @@
 //! Mistake: says what is wrong with a configuration file, at which line and column, and what was probably meant.
 
-use std::fmt;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+
+use watchdog_trust::{Place, nearest};
 
 use super::EXAMPLE;
 
@@ -27,19 +28,6 @@ pub(crate) enum ConfigError {
         /// What is wrong, and how to mend it.
         what: String,
     },
-}
-
-/// A place in a text; both count from 1.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Place {
-    line: usize,
-    column: usize,
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", self.line, self.column)
-    }
 }
 
 /// A file's text, so that mistakes can be placed in it.
@@ -74,12 +62,7 @@ impl Source<'_> {
     }
 
     fn at(&self, offset: usize, what: &str) -> ConfigError {
-        let before = self.text.get(..offset).unwrap_or(self.text);
-        let line_start = before.rfind('\n').map_or(0, |end| end + 1);
-        let place = Place {
-            line: before.matches('\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        };
+        let place = Place::of(self.text, offset);
         ConfigError::Wrong { path: self.path.to_owned(), place, what: told(what) }
     }
 
@@ -184,27 +167,4 @@ fn example_lines() -> impl Iterator<Item = (&'static str, &'static str)> {
         }
         (table, line.strip_prefix("# ").unwrap_or(line))
     })
-}
-
-/// The most alike of `known`, if it is alike enough to be meant.
-pub(super) fn nearest<'a>(found: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = found.len().max(3) / 3 + 1;
-    let scored = known.into_iter().map(|word| (distance(found, word), word));
-    scored.filter(|(away, word)| *away <= limit && *away < word.len()).min().map(|(_, word)| word)
-}
-
-/// Insertions, deletions and replacements between two words (Levenshtein).
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(from != *to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(diagonal + 1).min(row[j] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -8,8 +8,8 @@ use tracing_subscriber::EnvFilter;
 use watchdog_core::ids::ClusterId;
 use watchdog_membership::wire::CoordinationUrl;
 use watchdog_telemetry::{Endpoint, EndpointError};
+use watchdog_trust::nearest;
 
-use super::mistake::nearest;
 use super::secrecy;
 use super::{Config, Coordination, CoordinationTable, File, JournalUrl, Log, LogTable, TelemetryTable};
 
