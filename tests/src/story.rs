@@ -342,7 +342,7 @@ impl Story {
     }
 
     /// The newest events, for a failure's message.
-    fn tail(&self) -> String {
+    pub fn tail(&self) -> String {
         let events = self.events().unwrap_or_default();
         let newest = events.iter().rev().take(25).rev();
         let lines: Vec<String> =

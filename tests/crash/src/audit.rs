@@ -220,9 +220,8 @@ fn ended_as(goals: &[Value], id: &str, fate: Fate) -> anyhow::Result<()> {
 
 /// Goals and versions that an operator was told of are there, and what the log once held is as it was.
 fn acknowledged_stands(stage: &Stage, log: &mut BTreeMap<u64, String>) -> anyhow::Result<()> {
-    let goals = stage.story.dev.json(&["goal", "list"])?;
-    let goals = goals["goals"].as_array().context("the goals are no list")?;
-    stage.goals.iter().try_for_each(|(id, fate)| ended_as(goals, id, *fate))?;
+    let goals = stage.goal_list()?;
+    stage.goals.iter().try_for_each(|(id, fate)| ended_as(&goals, id, *fate))?;
     let reply = stage.story.dev.json(&["log", "list", "--from", "1", "--limit", "10000"])?;
     let entries = reply["entries"].as_array().context("the log is no list")?;
     let now: BTreeMap<u64, String> =

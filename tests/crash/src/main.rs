@@ -48,7 +48,8 @@ fn main() -> anyhow::Result<ExitCode> {
         if cli.steps { points::steps().collect() } else { points::all().filter(asked).collect() };
     anyhow::ensure!(!chosen.is_empty(), "no point has such a name");
     let backend = if cli.real { Backend::Real } else { Backend::Embedded };
-    let plan = Plan { backend, clusters: cli.clusters.min(chosen.len()), times: cli.times, tells: true };
+    let kills = chosen.len().saturating_mul(usize::try_from(cli.times).unwrap_or(usize::MAX));
+    let plan = Plan { backend, clusters: cli.clusters.min(kills), times: cli.times, tells: true };
     let outcome = run(&chosen, plan)?;
     print(&outcome, cli.output);
     Ok(if outcome.failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

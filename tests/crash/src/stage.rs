@@ -13,6 +13,11 @@ use watchdog_tests::{admin, wait_for};
 
 /// What everything must have happened by; an election alone takes two seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a probe may take, in milliseconds: several clusters share the machine, and only who is stopped is to be
+/// healed.
+const PROBE_TIMEOUT_MS: u64 = 500;
+/// More goals than one cluster is given.
+const GOALS_MAX: &str = "10000";
 /// What a process that has live points must contain.
 const SIGN: &[u8] = b"daemon.plan.committed";
 
@@ -70,7 +75,13 @@ impl Stage {
         policy["backoff"] = json!({ "initial_ms": 0, "factor": 1.0, "max_ms": 0 });
         policy["flapping_deaths"] = json!(10_000);
         policy["heals_per_hour"] = json!(10_000);
-        admin::append(&stage.story.dev, &[("policy/healing", Some(policy))])?;
+        let mut changes = vec![("policy/healing", Some(policy))];
+        for key in ["replica/demo-a", "replica/demo-b", "replica/demo-c"] {
+            let mut spec = admin::value(&stage.story.dev, key)?;
+            spec["probes"][0]["timing"]["timeout_ms"] = json!(PROBE_TIMEOUT_MS);
+            changes.push((key, Some(spec)));
+        }
+        admin::append(&stage.story.dev, &changes)?;
         stage.until_at_rest()?;
         Ok(stage)
     }
@@ -169,12 +180,14 @@ impl Stage {
         answer.with_context(|| format!("it was last answered: {last}"))
     }
 
-    /// Waits until every replica is well on one state, and nothing is left to do.
+    /// Waits until every goal is over, every replica is well on one state, and nothing is left to do.
     ///
     /// # Errors
     ///
     /// After a minute, with the last status and the newest events.
     pub fn until_at_rest(&self) -> anyhow::Result<()> {
+        // Before the status, which names no goal that a new leader has not looked at yet.
+        self.insist("the end of every goal", Self::goals_are_over)?;
         self.story.until("a cluster at rest", |status| {
             let rows = status["replicas"].as_array()?;
             let hash = &rows.first()?["state_hash"];
@@ -192,6 +205,29 @@ impl Stage {
             let up = status["hosts"].as_array()?.iter().all(|host| host["state"] == "up");
             (calm && up && rows.iter().all(well)).then_some(())
         })
+    }
+
+    /// Every goal of the cluster.
+    ///
+    /// # Errors
+    ///
+    /// If nobody answers, or not with a list.
+    pub fn goal_list(&self) -> anyhow::Result<Vec<Value>> {
+        let mut reply = self.story.dev.json(&["goal", "list", "--limit", GOALS_MAX])?;
+        match reply["goals"].take() {
+            Value::Array(goals) => Ok(goals),
+            other => anyhow::bail!("the goals are no list: {other}"),
+        }
+    }
+
+    fn goals_are_over(&self) -> anyhow::Result<()> {
+        let goals = self.goal_list()?;
+        for (id, _) in &self.goals {
+            let goal = goals.iter().find(|goal| goal["id"] == **id);
+            let goal = goal.with_context(|| format!("goal {id} is not there"))?;
+            anyhow::ensure!(goal["ended_at"].is_string(), "it goes on: {goal}");
+        }
+        Ok(())
     }
 }
 

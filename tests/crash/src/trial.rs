@@ -50,6 +50,6 @@ pub fn kill_at(
     let pid = killed.with_context(|| format!("{} was provoked and never visited", point.name))?;
     wait_for("the end of the killed process", DEATH_PATIENCE, || (!runs(pid)).then_some(()))?;
     stage.until_at_rest()?;
-    audit.hold(stage)?;
+    audit.hold(stage).with_context(|| stage.story.tail())?;
     Ok(started.elapsed())
 }
