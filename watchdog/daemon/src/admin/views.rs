@@ -32,6 +32,12 @@ pub(crate) fn replicas(world: &World) -> BTreeSet<&ReplicaId> {
     world.log.replicas.keys().chain(world.observation.replicas.iter().filter_map(alive)).collect()
 }
 
+/// Whether it is one of them.
+pub(crate) fn is_shown(world: &World, replica: &ReplicaId) -> bool {
+    world.log.replicas.contains_key(replica)
+        || world.observation.replicas.get_key_value(replica).and_then(alive).is_some()
+}
+
 /// The whole cluster without a row of it.
 pub(crate) fn status_but_replicas(world: &World, now: Time) -> ClusterStatus {
     let (goal, goal_stage) = super::goal_view::in_short(world, now).unzip();

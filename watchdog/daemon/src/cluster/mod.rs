@@ -25,6 +25,7 @@ mod orders;
 pub(crate) mod plan_book;
 pub(crate) mod seal;
 mod sighting;
+pub(crate) mod stir;
 pub(crate) mod world;
 
 use std::collections::BTreeSet;

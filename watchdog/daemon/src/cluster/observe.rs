@@ -118,8 +118,11 @@ impl Observer {
             }
         };
         world.note_leader(Instant::now());
-        if looked.is_news() || was_clear != (world.observation.sight == Sight::Clear) {
-            shared.stir();
+        if was_clear != (world.observation.sight == Sight::Clear) {
+            // Of whom nothing can be seen, nobody knows how it is.
+            shared.stir(&Looked::All);
+        } else if looked.is_news() {
+            shared.stir(&looked);
         }
         looked
     }

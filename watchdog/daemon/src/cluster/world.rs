@@ -24,7 +24,9 @@ use watchdog_membership::tree::Session;
 use crate::clock;
 use crate::cluster::goal_book::GoalBook;
 use crate::cluster::log_view::LogView;
+use crate::cluster::observe::Looked;
 use crate::cluster::plan_book::PlanBook;
+use crate::cluster::stir::{Onlooker, Stir};
 use crate::metrics::Tally;
 
 /// What this watchdog is to the cluster.
@@ -236,8 +238,8 @@ impl World {
 pub(crate) struct SharedWorld {
     world: Arc<Mutex<World>>,
     recorded: watch::Sender<Sequence>,
-    /// Marked whenever something is seen, recorded or told that those who look on should see too.
-    stirred: watch::Sender<()>,
+    /// Told whenever something is seen, recorded or told that those who look on should see too.
+    stir: Stir,
 }
 
 impl SharedWorld {
@@ -246,7 +248,7 @@ impl SharedWorld {
         Self {
             world: Arc::new(Mutex::new(world)),
             recorded: watch::Sender::new(Sequence(0)),
-            stirred: watch::Sender::new(()),
+            stir: Stir::new(),
         }
     }
 
@@ -270,13 +272,14 @@ impl SharedWorld {
             grew
         });
         if grew {
-            self.stir();
+            // Holds, quarantines and goals: an entry may be about anybody.
+            self.stir(&Looked::All);
         }
     }
 
-    /// Tells those who look on that there is something else to see.
-    pub(crate) fn stir(&self) {
-        self.stirred.send_replace(());
+    /// Tells those who look on that there is something else to see, and of whom.
+    pub(crate) fn stir(&self, about: &Looked) {
+        self.stir.tell(about);
     }
 
     /// Notes what an agent says of a step that it is at.
@@ -285,7 +288,7 @@ impl SharedWorld {
         // What comes after its end is about nothing.
         if world.history.open_intents.contains_key(step) {
             world.milestones.insert(step.clone(), milestone);
-            self.stir();
+            self.stir(&Looked::Nothing);
         }
     }
 
@@ -295,7 +298,7 @@ impl SharedWorld {
     }
 
     /// Sees whatever is new to see, recorded or not.
-    pub(crate) fn stirred(&self) -> watch::Receiver<()> {
-        self.stirred.subscribe()
+    pub(crate) fn look_on(&self) -> Onlooker {
+        self.stir.look_on()
     }
 }

@@ -1,7 +1,8 @@
 //! Feed: one cluster as it changes, looked at once for all who look on.
 //!
-//! *Cost.* It runs only while somebody follows. A look costs one picture, one comparison with the last one and one
-//! text, however many follow; each follower costs the sending of bytes that all of them share.
+//! *Cost.* It runs only while somebody follows. A look costs the rows of the replicas that something was told of, one
+//! comparison with the last picture and one text, however many follow; each follower costs the sending of bytes that
+//! all of them share. Every row is looked at once a second.
 //!
 //! *A slow follower.* Nobody waits for it: after [`FRAMES_WAITING`] frames it is cut off, and comes again with the
 //! number of the last entry that it has seen.
@@ -13,7 +14,7 @@ use std::time::Duration;
 use axum::body::Bytes;
 use serde::Serialize;
 use tokio::sync::{Mutex, broadcast};
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, sleep_until};
 use watchdog_core::ids::{ClusterId, Sequence};
 use watchdog_core::record::Entry;
 use watchdog_proto::admin as wire;
@@ -22,12 +23,13 @@ use super::picture::{Difference, Picture, moment};
 use crate::admin::events;
 use crate::cluster::Handle;
 use crate::cluster::books::Batches as _;
+use crate::cluster::observe::Looked;
 
 /// Between two looks at least, so that a storm of changes costs no more than this many pictures.
 const SPACING: Duration = Duration::from_millis(100);
 /// A look may take one of so many parts of the time.
 const SHARE: u32 = 50;
-/// Some of what is shown is not told of when it changes; it is seen after this long.
+/// Some of what is shown is not told of when it changes, as what comes with time; it is seen after this long.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Silence is broken after this long, so that a page knows that it is still told everything.
 const BEAT_EVERY: Duration = Duration::from_secs(5);
@@ -126,10 +128,8 @@ impl Feed {
     }
 
     async fn begin(self: &Arc<Self>) -> Live {
-        let (through, picture) = self
-            .handle
-            .world
-            .as_of_now(|world, now| (world.history.through, Picture::take(world, now, None)));
+        let (through, picture) =
+            self.handle.world.as_of_now(|world, now| (world.history.through, Picture::take(world, now)));
         let (frames, _) = broadcast::channel(FRAMES_WAITING);
         let after = Sequence(through.0.saturating_sub(ENTRIES_KEPT as u64));
         let mut live = Live {
@@ -147,22 +147,30 @@ impl Feed {
 
     /// Tells until nobody follows any more.
     async fn tell(self: Arc<Self>) {
-        let mut stirred = self.handle.world.stirred();
+        let mut onlooker = self.handle.world.look_on();
+        let mut all_at = Instant::now() + LOOK_EVERY;
         loop {
-            tokio::select! {
-                changed = stirred.changed() => if changed.is_err() { return },
-                () = sleep(LOOK_EVERY) => {}
-            }
+            let news = tokio::select! {
+                news = onlooker.changed() => match news {
+                    Some(news) => news,
+                    None => return,
+                },
+                () = sleep_until(all_at) => Looked::All,
+            };
             let began = Instant::now();
-            if !self.look().await {
+            let news = if began >= all_at { Looked::All } else { news };
+            if news == Looked::All {
+                all_at = began + LOOK_EVERY;
+            }
+            if !self.look(&news).await {
                 return;
             }
             sleep(SPACING.max(began.elapsed() * SHARE)).await;
         }
     }
 
-    /// Looks, and tells what is other than before; false when nobody follows.
-    async fn look(&self) -> bool {
+    /// Looks again at who is in the news, and tells what is other than before; false when nobody follows.
+    async fn look(&self, news: &Looked) -> bool {
         let mut slot = self.live.lock().await;
         let Some(live) = slot.as_mut().filter(|live| live.frames.receiver_count() > 0) else {
             *slot = None;
@@ -173,10 +181,8 @@ impl Feed {
         live.through = live.through.min(known);
         let entries = if known > live.through { self.entries(live.through).await } else { Vec::new() };
         let events = live.keep(entries.iter());
-        let (at, newer) = self
-            .handle
-            .world
-            .as_of_now(|world, now| (moment(world), Picture::take(world, now, Some(&live.picture))));
+        let (at, newer) =
+            self.handle.world.as_of_now(|world, now| (moment(world), live.picture.again(world, now, news)));
         let difference = live.picture.difference(&newer);
         if difference.is_some() || !events.is_empty() {
             let change = Change { at, difference: difference.unwrap_or_default(), events: &events };

@@ -1,14 +1,16 @@
 //! Picture: what the dashboard shows of one cluster, and what is different between two looks at it.
 
+use std::collections::BTreeSet;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
-use watchdog_core::ids::{GoalId, Time};
+use watchdog_core::ids::{GoalId, ReplicaId, Time};
 use watchdog_proto::admin as wire;
 
 use crate::admin::{goal_view, plans, views};
 use crate::clock::rfc3339;
+use crate::cluster::observe::Looked;
 use crate::cluster::world::{Role, World};
 
 /// Plans in a picture beside those that are open.
@@ -69,13 +71,26 @@ pub(super) struct Difference {
 }
 
 impl Picture {
-    /// Takes one; rows that are as in the last one are shared with it.
-    pub(super) fn take(world: &World, now: Time, last: Option<&Self>) -> Self {
-        let old = last.map_or(&[][..], |last| &last.replicas);
+    /// Takes one.
+    pub(super) fn take(world: &World, now: Time) -> Self {
+        Self::of_rows(all_rows(world, &[]), world, now)
+    }
+
+    /// Takes the next one: the rows of who is in the news are looked at, and the others are shared with this one.
+    pub(super) fn again(&self, world: &World, now: Time, news: &Looked) -> Self {
+        let rows = match news {
+            Looked::All => all_rows(world, &self.replicas),
+            Looked::Only(replicas) => some_rows(world, &self.replicas, replicas),
+            Looked::Nothing => self.replicas.clone(),
+        };
+        Self::of_rows(rows, world, now)
+    }
+
+    fn of_rows(replicas: Vec<Row>, world: &World, now: Time) -> Self {
         Self {
             leads: world.role != Role::Follower,
             status: views::status_but_replicas(world, now),
-            replicas: rows_of(world, old),
+            replicas,
             plans: plans_of(world),
             goals: goals_of(world, now),
         }
@@ -118,17 +133,35 @@ impl<'a> Along<'a> {
     }
 }
 
-fn rows_of(world: &World, old: &[Row]) -> Vec<Row> {
+fn all_rows(world: &World, old: &[Row]) -> Vec<Row> {
     let mut old = Along::new(old);
-    let rows = views::replicas(world).into_iter().map(|replica| {
-        let seen = views::seen(world, replica);
-        let mut hasher = DefaultHasher::new();
-        seen.hash(&mut hasher);
-        let mark = hasher.finish();
-        let same = old.find(replica.as_str()).filter(|row| row.mark == mark);
-        same.cloned().unwrap_or_else(|| Row { mark, view: Arc::new(seen.view()) })
-    });
-    rows.collect()
+    let rows = views::replicas(world);
+    rows.into_iter().map(|replica| row_of(world, replica, old.find(replica.as_str()))).collect()
+}
+
+/// The old rows, but for those of `replicas`.
+fn some_rows(world: &World, old: &[Row], replicas: &BTreeSet<ReplicaId>) -> Vec<Row> {
+    let mut news = replicas.iter().peekable();
+    let mut stays = |row: &&Row| {
+        while news.next_if(|replica| replica.as_str() < row.view.replica.as_str()).is_some() {}
+        news.peek().is_none_or(|replica| replica.as_str() != row.view.replica)
+    };
+    let mut rows: Vec<Row> = old.iter().filter(&mut stays).cloned().collect();
+    let mut old = Along::new(old);
+    let shown = replicas.iter().filter(|replica| views::is_shown(world, replica));
+    rows.extend(shown.map(|replica| row_of(world, replica, old.find(replica.as_str()))));
+    rows.sort_by(|one, other| one.view.replica.cmp(&other.view.replica));
+    rows
+}
+
+/// Its row; the old one, where that is the same.
+fn row_of(world: &World, replica: &ReplicaId, old: Option<&Row>) -> Row {
+    let seen = views::seen(world, replica);
+    let mut hasher = DefaultHasher::new();
+    seen.hash(&mut hasher);
+    let mark = hasher.finish();
+    let same = old.filter(|row| row.mark == mark);
+    same.cloned().unwrap_or_else(|| Row { mark, view: Arc::new(seen.view()) })
 }
 
 fn plans_of(world: &World) -> Vec<wire::PlanView> {
@@ -180,6 +213,38 @@ mod tests {
             plans: Vec::new(),
             goals: Vec::new(),
         }
+    }
+
+    /// A world in which nobody was seen yet.
+    fn world(declared: &[&str]) -> World {
+        let mut world = World::new("demo".parse().unwrap());
+        let unread = |name: &&str| (name.parse().unwrap(), Err("a test says nothing of it".to_owned()));
+        world.log.replicas = declared.iter().map(unread).collect();
+        world
+    }
+
+    fn names(picture: &Picture) -> Vec<&str> {
+        picture.replicas.iter().map(|row| row.view.replica.as_str()).collect()
+    }
+
+    #[test]
+    fn the_next_picture_looks_at_who_is_in_the_news_and_at_no_other() {
+        let before = Picture::take(&world(&["b", "c", "d", "e"]), Time(1));
+        let now = world(&["a", "c", "d", "f"]);
+        let table: [(&[&str], &[&str]); 4] = [
+            (&["a", "b", "e", "f"], &["a", "c", "d", "f"]),
+            (&["b", "zz"], &["c", "d", "e"]),
+            (&["a", "d"], &["a", "b", "c", "d", "e"]),
+            (&[], &["b", "c", "d", "e"]),
+        ];
+        for (news, shown) in table {
+            let news = Looked::Only(news.iter().map(|name| name.parse().unwrap()).collect());
+            let after = before.again(&now, Time(2), &news);
+            assert_eq!(names(&after), shown, "{news:?}");
+            let kept = |row: &Row| before.replicas.iter().any(|old| Arc::ptr_eq(&old.view, &row.view));
+            assert!(after.replicas.iter().filter(|row| row.view.replica == "c").all(kept), "it is the same");
+        }
+        assert_eq!(before.again(&now, Time(2), &Looked::All), Picture::take(&now, Time(2)));
     }
 
     #[test]
