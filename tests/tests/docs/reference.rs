@@ -172,7 +172,7 @@ fn page() -> String {
         &serde_json::to_value(ProbeTiming::default()).unwrap(),
         "timing.",
     ));
-    page += "\n## Bounds of healing: the key `policy/healing`\n\nWhat is left out keeps its default. Only the types bound these values; `strikes` counts as at least 1, and a share as at least one replica.\n";
+    page += "\n## Bounds of healing: the key `policy/healing`\n\nWhat is left out keeps its default. What can only be a slip is refused where it is declared: a count of 0 (but of `max_disturbed`, `tries`, `batch` and `max_failures`), a share that is not above 0 and at most 1, a delay that shrinks. A share counts as at least one replica.\n";
     page += &table(&fields(&policy, "Policy", &of(&Policy::default()), ""));
     page += "\nAutonomy is one of:\n";
     page += &words(&policy, "Autonomy", "autonomy");

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use super::{Canary, Goal, Restore};
+use super::{Canary, Goal, Restore, bounds};
 use crate::ids::{ReplicaId, Version};
 use crate::policy::{POLICY_KEY, Policy};
 use crate::replica::ReplicaSpec;
@@ -197,7 +197,7 @@ fn of_value(key: &Key, value: &Value, head: &State) -> Option<String> {
                 .or_else(|| of_lease(value))
         }
         "policy" => match key.as_str() {
-            POLICY_KEY => fits::<Policy>(value),
+            POLICY_KEY => fits::<Policy>(value).or_else(|| of_bounds(value)),
             KINDS_KEY => fits::<Application>(value),
             _ => Some(format!("unknown policy; there are {POLICY_KEY} and {KINDS_KEY}")),
         },
@@ -227,6 +227,10 @@ fn fits<T: DeserializeOwned>(value: &Value) -> Option<String> {
         return Some("it must be a table of fields".to_owned());
     }
     T::deserialize(value).err().map(|error| error.to_string())
+}
+
+fn of_bounds(value: &Value) -> Option<String> {
+    bounds::slip(&Policy::deserialize(value).ok()?)
 }
 
 fn of_hosts(value: &Value) -> Option<String> {
@@ -289,6 +293,7 @@ mod tests {
             (&free, "replica/a", json!({"hosts": ["H 1"], "program": "p"}), Some("position 1")),
             (&free, "replica/a_b", json!({"hosts": ["h1"], "program": "p"}), Some("'_' at position 2")),
             (&free, "policy/healing", json!({"strikes": 3}), None),
+            (&free, "policy/healing", json!({"heals_parallel": 0}), Some("it must be at least 1")),
             (&free, "policy/healing", json!({"strike": 3}), Some("unknown field `strike`")),
             (&free, "policy/application", json!({"kinds": ["model"]}), None),
             (&free, "policy/application", json!({"kinds": "model"}), Some("invalid type")),

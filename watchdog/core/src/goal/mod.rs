@@ -4,6 +4,7 @@
 //! goal ─► fault_in? ─► declared (queued) ─► desired ─► changes ─► rollout ─► achieved │ rejected │ withdrawn
 //! ```
 
+mod bounds;
 pub mod compose;
 pub mod errand;
 pub mod fault;

@@ -51,7 +51,11 @@ pub fn founding(input: &PlanInput) -> Founding {
 
 /// The step that marks `target` stable.
 pub fn mark(input: &PlanInput, target: &Target, goal: Option<&GoalId>) -> Draft {
-    let why = format!("all {} replicas have held it, healthy, for the whole soak", input.replicas.len());
+    let who = match input.replicas.len() {
+        1 => "the only replica has".to_owned(),
+        many => format!("all {many} replicas have"),
+    };
+    let why = format!("{who} held it, healthy, for the whole soak");
     let (version, state_hash) = (target.version, target.state_hash);
     Draft::new(&input.policy, Act::MarkStable { version, state_hash, goal: goal.cloned() }, why)
 }
