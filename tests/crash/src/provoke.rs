@@ -1,6 +1,5 @@
 //! Provoke: does to a cluster what leads a process to a crash point.
 
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -15,8 +14,6 @@ use crate::stage::{Fate, Stage};
 
 /// A replica that no host can start.
 const HOPELESS: &str = "replica/demo-x";
-/// How many there were.
-static HOPELESS_MADE: AtomicU64 = AtomicU64::new(1);
 /// How long a first kill, that opens the way to the point, may take.
 const OPENING_PATIENCE: Duration = Duration::from_secs(20);
 
@@ -74,7 +71,7 @@ impl Provocation {
                 let mut spec = admin::value(&stage.story.dev, "replica/demo-a")?;
                 spec["program"] = json!("no-such-program");
                 // Under a name of its own each time: whoever is given up once is not given up again.
-                let key = format!("{HOPELESS}-{}", HOPELESS_MADE.fetch_add(1, Ordering::Relaxed));
+                let key = format!("{HOPELESS}-{}", stage.round());
                 stage.append(&[(&key, Some(spec))])?;
                 return Ok(Box::new(move |stage| stage.append(&[(&key, None)])));
             }

@@ -187,7 +187,7 @@ impl Stage {
     /// After a minute, with the last status and the newest events.
     pub fn until_at_rest(&self) -> anyhow::Result<()> {
         // Before the status, which names no goal that a new leader has not looked at yet.
-        self.insist("the end of every goal", Self::goals_are_over)?;
+        self.insist("the end of every goal", Self::goals_are_over).with_context(|| self.story.tail())?;
         self.story.until("a cluster at rest", |status| {
             let rows = status["replicas"].as_array()?;
             let hash = &rows.first()?["state_hash"];

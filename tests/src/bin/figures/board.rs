@@ -1,7 +1,5 @@
 //! Board: the dashboard with 500 replicas: how soon it is painted, how soon it moves, and what who looks on costs.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -12,6 +10,7 @@ use watchdog_tests::browser::Browser;
 use watchdog_tests::dev::{Dev, Setup};
 use watchdog_tests::extras::{Extras, name};
 use watchdog_tests::http::Stream;
+use watchdog_tests::process::Guarded;
 
 use crate::samples::Row;
 
@@ -103,13 +102,11 @@ fn costs(dev: &Dev, extras: &Extras) -> anyhow::Result<Vec<Row>> {
     let pid = status["watchdogs"][0]["pid"].as_u64().context("the watchdog has no process")?;
     let cluster = Cluster { dev, extras, pid };
     let (mut first, mut other, mut reader) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..ROUNDS {
+    for round in 0..ROUNDS {
         let alone = cluster.share(&[])?;
         let one = cluster.share(&follow(dev.endpoints(), 1)?)?;
         let many = cluster.share(&follow(dev.endpoints(), FOLLOWERS)?)?;
-        let reading = Reader::begin(dev)?;
-        let read = cluster.share(&[])?;
-        reading.end()?;
+        let read = cluster.share_with_a_reader(round)?;
         first.push(one - alone);
         #[expect(clippy::cast_precision_loss, reason = "a few followers")]
         other.push((many - one) / (FOLLOWERS - 1) as f64);
@@ -124,39 +121,6 @@ fn costs(dev: &Dev, extras: &Extras) -> anyhow::Result<Vec<Row>> {
         row("dashboard: each other one", other),
         row("`watchdogctl events --follow`", reader),
     ])
-}
-
-/// `watchdogctl events --follow`.
-struct Reader {
-    child: Child,
-    lines: Option<std::thread::JoinHandle<usize>>,
-}
-
-impl Drop for Reader {
-    fn drop(&mut self) {
-        // It may have ended by itself.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Reader {
-    fn begin(dev: &Dev) -> anyhow::Result<Self> {
-        let mut command = dev.ctl_command(&["events", "--follow"])?;
-        let mut child = command.stdout(Stdio::piped()).spawn().context("run watchdogctl")?;
-        let lines = BufReader::new(child.stdout.take().context("its output is not piped")?);
-        let count = move || lines.lines().map_while(Result::ok).count();
-        Ok(Self { child, lines: Some(std::thread::spawn(count)) })
-    }
-
-    /// Ends it; it must have been told of what happened.
-    fn end(mut self) -> anyhow::Result<()> {
-        self.child.kill().context("end watchdogctl")?;
-        let lines = self.lines.take().context("it was ended before")?;
-        let told = lines.join().ok().context("the reader panicked")?;
-        anyhow::ensure!(told > 4, "`events --follow` told only {told} lines");
-        Ok(())
-    }
 }
 
 /// Somebody who reads all that is told.
@@ -214,6 +178,18 @@ impl Cluster<'_> {
         let told = followers.iter().map(|follower| follower.changes.load(Ordering::Relaxed)).min();
         anyhow::ensure!(told.is_none_or(|told| told > 30), "a follower was told only {told:?} changes");
         Ok(spent / started.elapsed().as_secs_f64() * 100.0)
+    }
+
+    /// The share while `watchdogctl events --follow` reads along.
+    fn share_with_a_reader(&self, round: usize) -> anyhow::Result<f64> {
+        let log = self.dev.home().join(format!("followed-{round}.log"));
+        let mut command = self.dev.ctl_command(&["events", "--follow"])?;
+        let mut reader = Guarded::spawn("watchdogctl", &mut command, &log)?;
+        let share = self.share(&[])?;
+        reader.kill();
+        let told = reader.log().lines().count();
+        anyhow::ensure!(told > 4, "`events --follow` told only {told} lines");
+        Ok(share)
     }
 
     /// Has an entry written to the record.

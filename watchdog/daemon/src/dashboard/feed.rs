@@ -24,6 +24,7 @@ use crate::admin::events;
 use crate::cluster::Handle;
 use crate::cluster::books::Batches as _;
 use crate::cluster::observe::Looked;
+use crate::cluster::stir::Onlooker;
 
 /// Between two looks at least, so that a storm of changes costs no more than this many pictures.
 const SPACING: Duration = Duration::from_millis(100);
@@ -128,6 +129,8 @@ impl Feed {
     }
 
     async fn begin(self: &Arc<Self>) -> Live {
+        // Before the picture, so that nothing is told between the two.
+        let onlooker = self.handle.world.look_on();
         let (through, picture) =
             self.handle.world.as_of_now(|world, now| (world.history.through, Picture::take(world, now)));
         let (frames, _) = broadcast::channel(FRAMES_WAITING);
@@ -141,13 +144,12 @@ impl Feed {
             told_at: Instant::now(),
         };
         live.keep(self.entries(after).await.iter());
-        tokio::spawn(Arc::clone(self).tell());
+        tokio::spawn(Arc::clone(self).tell(onlooker));
         live
     }
 
     /// Tells until nobody follows any more.
-    async fn tell(self: Arc<Self>) {
-        let mut onlooker = self.handle.world.look_on();
+    async fn tell(self: Arc<Self>, mut onlooker: Onlooker) {
         let mut all_at = Instant::now() + LOOK_EVERY;
         loop {
             let news = tokio::select! {

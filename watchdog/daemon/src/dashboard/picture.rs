@@ -139,14 +139,11 @@ fn all_rows(world: &World, old: &[Row]) -> Vec<Row> {
     rows.into_iter().map(|replica| row_of(world, replica, old.find(replica.as_str()))).collect()
 }
 
-/// The old rows, but for those of `replicas`.
+/// The old rows, but for those of `replicas`, which are looked at.
 fn some_rows(world: &World, old: &[Row], replicas: &BTreeSet<ReplicaId>) -> Vec<Row> {
-    let mut news = replicas.iter().peekable();
-    let mut stays = |row: &&Row| {
-        while news.next_if(|replica| replica.as_str() < row.view.replica.as_str()).is_some() {}
-        news.peek().is_none_or(|replica| replica.as_str() != row.view.replica)
-    };
-    let mut rows: Vec<Row> = old.iter().filter(&mut stays).cloned().collect();
+    let names: BTreeSet<&str> = replicas.iter().map(ReplicaId::as_str).collect();
+    let others = old.iter().filter(|row| !names.contains(row.view.replica.as_str()));
+    let mut rows: Vec<Row> = others.cloned().collect();
     let mut old = Along::new(old);
     let shown = replicas.iter().filter(|replica| views::is_shown(world, replica));
     rows.extend(shown.map(|replica| row_of(world, replica, old.find(replica.as_str()))));
