@@ -17,6 +17,7 @@ pub mod assess;
 pub mod change;
 pub mod clock;
 pub mod condition;
+pub mod delays;
 mod fate;
 pub mod finding;
 mod fold;

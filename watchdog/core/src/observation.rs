@@ -28,6 +28,21 @@ pub struct Observation {
     pub replicas: BTreeMap<ReplicaId, ReplicaSeen>,
 }
 
+impl Observation {
+    /// What is known before the first look: nothing, and why.
+    pub fn unseen(at: Time) -> Self {
+        let why = "this watchdog has just started and has not looked yet".to_owned();
+        Self {
+            at,
+            watched_since: at,
+            sight: Sight::Blind { since: at, why },
+            fenced_write_at: None,
+            hosts: BTreeMap::new(),
+            replicas: BTreeMap::new(),
+        }
+    }
+}
+
 /// Whether the observer sees.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::finding::FaultKind;
 use crate::goal::Canary;
+use crate::state::{Key, State};
 
 /// The key of the log under which the policy stands.
 pub const POLICY_KEY: &str = "policy/healing";
@@ -109,6 +110,16 @@ impl Policy {
     /// What may be done about `remedy` without asking.
     pub fn autonomy_for(&self, remedy: Remedy) -> Autonomy {
         self.autonomy.get(&remedy).copied().unwrap_or_else(|| remedy.autonomy())
+    }
+
+    /// The bounds that stood at an earlier `state` of the log, no looser than `guard`.
+    #[must_use]
+    pub fn in_force(state: &State, guard: Option<&Policy>, replicas: usize) -> Policy {
+        let declared = Key::new(POLICY_KEY).ok().and_then(|key| state.get(&key).cloned());
+        // Without one, or when it can't be read, the default stood.
+        let declared: Policy =
+            declared.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default();
+        guard.map_or_else(|| declared.clone(), |guard| declared.guarded_by(guard, replicas))
     }
 
     /// `guard`, but stricter where this policy is, for `replicas` replicas.

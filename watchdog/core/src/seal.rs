@@ -7,10 +7,14 @@
 //! a host's ──► unseen for a lease ──► given up: its agent refuses what was ordered in an earlier session
 //! ```
 
+use std::collections::BTreeMap;
+
 use crate::history::History;
 use crate::ids::{Incarnation, ReplicaId, Time};
 use crate::observation::{HostSeen, Life, Observation, Presence};
 use crate::plan::Agent;
+use crate::policy::Policy;
+use crate::replica::ReplicaSpec;
 
 /// Why an agent is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +57,12 @@ pub fn unasked(
             () => None,
         },
     }
+}
+
+/// The longest lease that may run, with its margin.
+pub fn lease_ms(replicas: &BTreeMap<ReplicaId, Result<ReplicaSpec, String>>, policy: &Policy) -> u64 {
+    let longest = replicas.values().flatten().map(|spec| spec.lease_ms).max();
+    longest.unwrap_or_default().max(policy.lease_ms).saturating_add(policy.lease_margin_ms)
 }
 
 struct Seen<'a> {

@@ -3,11 +3,11 @@
 //! *Holds*: what an edit may put is understood as what it says, and no bound that follows from it is out of its range.
 
 use serde_json::{Value, json};
+use watchdog_core::delays::delays_ms;
 use watchdog_core::goal::{Pace, PaceWish, fault};
 use watchdog_core::policy::{Limit, Policy};
 use watchdog_core::replica::{Probe, ReplicaSpec};
 use watchdog_core::state::{Key, State};
-use watchdog_ports::delays::delays_ms;
 
 use super::{target, texts};
 use crate::target::{Flavour, Target, Verdict};

@@ -4,6 +4,7 @@ use crate::history::{History, OpenPlan};
 use crate::ids::PlanId;
 use crate::plan::PlanStatus;
 use crate::policy::Remedy;
+use crate::record::Body;
 
 /// The plans to close when the goal that rolls ends before its time, or another begins; `deciding` is the plan by which
 /// it ends, and closes itself.
@@ -13,6 +14,16 @@ use crate::policy::Remedy;
 pub fn obsolete<'a>(history: &'a History, deciding: Option<&'a PlanId>) -> impl Iterator<Item = &'a PlanId> {
     let others = history.open_plans.values().filter(move |open| Some(&open.plan.id) != deciding);
     others.filter(|open| serves_a_goal(open)).map(|open| &open.plan.id)
+}
+
+/// The ends of these plans, as they are recorded; see [`obsolete`].
+pub fn superseded(history: &History, deciding: Option<&PlanId>, why: &str) -> Vec<Body> {
+    let ended = |plan: &PlanId| Body::PlanStatus {
+        plan: plan.clone(),
+        status: PlanStatus::Superseded,
+        why: why.to_owned(),
+    };
+    obsolete(history, deciding).map(ended).collect()
 }
 
 fn serves_a_goal(open: &OpenPlan) -> bool {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::change::Change;
+use crate::change::{Change, LogEntry};
 use crate::state::{Key, State};
 
 /// The changes that return `head` to the stable state.
@@ -22,6 +22,16 @@ pub fn undo(head: &State, stable: &State, base: &State, touched: &BTreeSet<Key>)
     }
     changes.sort_by(|a, b| a.key.cmp(&b.key));
     changes
+}
+
+/// Takes the next entry of the log into the keys that goals have changed and nobody else has since: what an operator
+/// decided stands.
+pub fn touch(touched: &mut BTreeSet<Key>, entry: &LogEntry) {
+    let key = &entry.change.key;
+    match entry.goal {
+        Some(_) => drop(touched.insert(key.clone())),
+        None => drop(touched.remove(key)),
+    }
 }
 
 #[cfg(test)]

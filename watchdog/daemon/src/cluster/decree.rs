@@ -1,5 +1,6 @@
 //! Decree: what operators decide about goals and plans: to declare, to withdraw, to approve.
 
+use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{GoalStatus, fault};
 use watchdog_core::ids::{GoalId, PlanId, Version};
 use watchdog_core::plan::{Plan, PlanStatus};
@@ -7,7 +8,6 @@ use watchdog_core::record::Body;
 use watchdog_core::vet::vet;
 
 use crate::cluster::audit::Order;
-use crate::cluster::draft::superseded;
 use crate::cluster::lead::Lead;
 use crate::cluster::operator::{Declaration, Denial};
 use crate::cluster::world::World;

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 
 use watchdog_core::finding::Subject;
 use watchdog_core::goal::GoalStatus;
-use watchdog_core::goal::obsolete::obsolete;
+use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::history::{History, OpenPlan};
 use watchdog_core::ids::{Epoch, GoalId, PlanId, StepId, Time, Version};
 use watchdog_core::next::{Command, next};
@@ -189,14 +189,4 @@ impl<'a> Draft<'a> {
         let (plan, step) = (open.plan.id.clone(), step.clone());
         self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None });
     }
-}
-
-/// The ends of the plans that nobody wants any more now that a goal ends before its time, or another begins.
-pub(crate) fn superseded(history: &History, deciding: Option<&PlanId>, why: &str) -> Vec<Body> {
-    let ended = |plan: &PlanId| Body::PlanStatus {
-        plan: plan.clone(),
-        status: PlanStatus::Superseded,
-        why: why.to_owned(),
-    };
-    obsolete(history, deciding).map(ended).collect()
 }

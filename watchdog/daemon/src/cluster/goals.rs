@@ -11,10 +11,11 @@
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
-use watchdog_core::change::{Change, Head, LogEntry};
+use watchdog_core::change::{Change, Head};
 use watchdog_core::goal::compose::compose;
 use watchdog_core::goal::errand::{Errand, errand};
-use watchdog_core::goal::undo::undo;
+use watchdog_core::goal::obsolete::superseded;
+use watchdog_core::goal::undo::{touch, undo};
 use watchdog_core::goal::{Goal, GoalStatus, Pace, Restore};
 use watchdog_core::ids::{ClusterId, GoalId, Version};
 use watchdog_core::policy::{POLICY_KEY, Policy};
@@ -26,7 +27,6 @@ use watchdog_ports::journal_error::{JournalError, Remedy};
 use watchdog_ports::metadata_log::Append;
 
 use crate::cluster::books::Batches as _;
-use crate::cluster::draft::superseded;
 use crate::cluster::lead::{Lead, Stop};
 
 /// More errands at once than these are left to the next check.
@@ -121,12 +121,7 @@ impl Lead {
             let entries = self.books.journal().log_from(&cluster, from).await?;
             let Some(last) = entries.last() else { return Ok(touched) };
             from = last.version.next();
-            for LogEntry { goal, change, .. } in entries {
-                match goal {
-                    Some(_) => touched.insert(change.key),
-                    None => touched.remove(&change.key),
-                };
-            }
+            entries.iter().for_each(|entry| touch(&mut touched, entry));
         }
     }
 
@@ -200,16 +195,8 @@ impl Lead {
         let base = Version(first.0.saturating_sub(1));
         let cluster = self.world.lock().cluster.clone();
         let state = self.books.journal().state(&cluster, base).await?;
-        let declared = Key::new(POLICY_KEY).ok().and_then(|key| state.get(&key).cloned());
-        // Without one, or when it can't be read, the default stood.
-        let declared = declared.and_then(|value| serde_json::from_value(value).ok());
-        let declared: Policy = declared.unwrap_or_default();
         let world = self.world.lock();
-        let policy = match world.history.guard() {
-            Some(guard) => declared.guarded_by(guard, world.log.replicas.len()),
-            None => declared,
-        };
-        Ok((base, policy))
+        Ok((base, Policy::in_force(&state, world.history.guard(), world.log.replicas.len())))
     }
 
     async fn compose(&self, spec: &Goal) -> Result<Vec<Change>, JournalError> {

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use watchdog_core::change::{Change, Head, LogEntry};
+use watchdog_core::delays::delays_ms;
 use watchdog_core::ids::{GoalId, ReplicaId, Version};
 use watchdog_core::input::Target;
 use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::{Hash, Key, State, digest, hash_of_digests};
-use watchdog_ports::delays::delays_ms;
 
 /// What the log says at its head, and what replicas should hold.
 #[derive(Debug, Clone)]

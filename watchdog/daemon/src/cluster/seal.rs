@@ -23,7 +23,7 @@ use watchdog_core::history::History;
 use watchdog_core::ids::{Epoch, PlanId, StepId};
 use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
-use watchdog_core::seal::{Unasked, unasked};
+use watchdog_core::seal::{Unasked, lease_ms, unasked};
 use watchdog_core::trace::{TARGET, TraceParent};
 use watchdog_proto::agent::{SealReply, SealRequest, SealedStep};
 use watchdog_telemetry::spans;
@@ -216,9 +216,7 @@ fn fate(said: Option<&SealedStep>) -> Option<Report> {
 
 /// What is said of the steps of an agent that can't be asked, or need not be.
 fn settled_without_asking(world: &World, agent: &Agent, steps: &Steps) -> Option<Vec<Body>> {
-    let policy = &world.log.policy;
-    let longest = world.log.replicas.values().flatten().map(|spec| spec.lease_ms).max();
-    let lease_ms = longest.unwrap_or_default().max(policy.lease_ms).saturating_add(policy.lease_margin_ms);
+    let lease_ms = lease_ms(&world.log.replicas, &world.log.policy);
     let Unasked { why, is_sealed } = unasked(agent, (&world.history, &world.observation), lease_ms)?;
     let closed = steps.iter().map(|(step, plan)| Body::Closed {
         plan: plan.clone(),

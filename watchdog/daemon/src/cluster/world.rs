@@ -95,20 +95,12 @@ impl World {
     pub(crate) fn new(cluster: ClusterId) -> Self {
         let mut clock = clock::start();
         let at = clock::tell(&mut clock);
-        let why = "this watchdog has just started and has not looked yet".to_owned();
         Self {
             session: None,
             tally: Tally::unread(&cluster),
             cluster,
             role: Role::Follower,
-            observation: Observation {
-                at,
-                watched_since: at,
-                sight: Sight::Blind { since: at, why },
-                fenced_write_at: None,
-                hosts: BTreeMap::new(),
-                replicas: BTreeMap::new(),
-            },
+            observation: Observation::unseen(at),
             contenders: Vec::new(),
             epoch: None,
             log: LogView::empty(),

@@ -158,8 +158,7 @@ impl World {
         let moved = through != mind.history.through || mind.log.head != self.journal.head();
         if moved {
             mind.log.read(&self.journal);
-            let guard = mind.history.rollout.as_ref().and_then(|rollout| rollout.guard.clone());
-            mind.log.aim(&self.journal, mind.history.stable, guard.as_deref());
+            mind.log.aim(&self.journal, mind.history.stable, mind.history.guard());
         }
         mind.silent_since = None;
     }
@@ -173,6 +172,7 @@ impl World {
         let now = self.now;
         let wall = self.now_of(dog);
         let blind = self.lacks(Safeguard::Sight);
+        let head = self.dogs[dog].mind.as_ref().map(|mind| mind.log.head.version).unwrap_or_default();
         let Some(lead) = self.dogs[dog].lead.as_mut() else { return false };
         if !to && !blind {
             return false;
@@ -181,7 +181,8 @@ impl World {
         let ours = stands && self.zoo.epoch.epoch == lead.epoch;
         if ours && to {
             self.zoo.epoch.written += 1;
-            self.zoo.epoch.head = self.journal.head().version;
+            // As we know it: what a journal from a backup lacks must stay known to the next leader.
+            self.zoo.epoch.head = head;
             self.zoo.epoch.confirmed.insert(lead.epoch, now);
             lead.in_doubt = !back;
         }

@@ -19,7 +19,6 @@ use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::replica::ReplicaSpec;
 
 use super::draft::Draft;
-use super::observe::unseen;
 use super::{Looked, Mind};
 use crate::event::{Content, DogWork, Event, Letter};
 use crate::fact::{Fact, Judged};
@@ -49,7 +48,7 @@ impl World {
             return self.stop(dog, ("its clock was set", 0));
         }
         let known = self.history_of(dog).map(|history| history.through);
-        match self.obey(dog).and_then(|()| self.run_errands(dog)) {
+        match self.run_errands(dog).and_then(|()| self.obey(dog)) {
             Ok(()) => {}
             Err(fault) => return self.journal_failed(dog, fault),
         }
@@ -145,7 +144,7 @@ impl World {
         let Some(mut mind) = self.dogs[dog].mind.take() else { return (Vec::new(), None) };
         let changes = self.convict(&mut mind, &looked, now);
         let strike_due = mind.strikes.next_due(now, &mind.log.policy);
-        let nothing = unseen(now);
+        let nothing = Observation::unseen(now);
         let seen = std::mem::replace(&mut mind.observation, nothing);
         let mut draft = Draft::new((std::mem::take(&mut mind.history), seen), epoch, now);
         first_sights(&looked, &mut draft);
@@ -253,7 +252,7 @@ impl World {
 
     /// An unused incarnation: a UUID of version 7, which begins with the minter's wall clock.
     fn mint_life(&mut self, dog: usize) -> Incarnation {
-        let wall = u128::from(self.told(dog).0);
+        let wall = u128::from(self.wall(Node::Dog(dog)).0);
         let number = u128::from(self.ticket());
         Incarnation::from_u128(wall << 80 | 7 << 76 | 2 << 62 | number)
     }

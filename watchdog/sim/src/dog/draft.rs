@@ -4,12 +4,12 @@
 
 use watchdog_core::finding::Subject;
 use watchdog_core::goal::GoalStatus;
+use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::history::{History, OpenPlan};
-use watchdog_core::ids::{Epoch, GoalId, Time, Version};
+use watchdog_core::ids::{Epoch, GoalId, PlanId, Time, Version};
 use watchdog_core::next::{Command, next};
 use watchdog_core::observation::{HostSeen, Observation};
 use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
-use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Entry, Mark};
 use watchdog_core::state::Hash;
 
@@ -55,7 +55,7 @@ impl Draft {
     /// The history as it will be, and what is seen, to plan with; they are to be given back.
     pub(super) fn lend(&mut self) -> (History, Observation) {
         let history = self.after.take().unwrap_or_else(|| std::mem::take(&mut self.before));
-        let nothing = super::observe::unseen(self.now);
+        let nothing = Observation::unseen(self.now);
         (history, std::mem::replace(&mut self.observation, nothing))
     }
 
@@ -147,7 +147,7 @@ impl Draft {
                 self.mark_stable(open, (*version, *state_hash), goal.as_ref());
             }
             Act::Reject { version, state_hash, goal, .. } => {
-                self.reject(step, (*version, *state_hash), goal.as_ref());
+                self.reject((&open.plan.id, step), (*version, *state_hash), goal.as_ref());
             }
             Act::Notify { message, quarantine } => self.notify(step, message, *quarantine),
             Act::Snapshot { .. }
@@ -182,11 +182,16 @@ impl Draft {
         }
     }
 
-    fn reject(&mut self, step: &Step, (version, hash): (Version, Hash), goal: Option<&GoalId>) {
+    fn reject(
+        &mut self,
+        (plan, step): (&PlanId, &Step),
+        (version, hash): (Version, Hash),
+        goal: Option<&GoalId>,
+    ) {
         let why = step.why.clone();
         self.push(Body::Marked { version, mark: Mark::Rejected, state_hash: Some(hash), why: why.clone() });
         if let Some(goal) = goal {
-            for body in superseded(self.history(), &format!("goal {goal} is rejected")) {
+            for body in superseded(self.history(), Some(plan), &format!("goal {goal} is rejected")) {
                 self.push(body);
             }
             return self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Rejected, why });
@@ -195,18 +200,6 @@ impl Draft {
             self.push(Body::Released { target });
         }
     }
-}
-
-/// The ends of the plans that bring replicas to a candidate which nobody wants any more.
-pub(super) fn superseded(history: &History, why: &str) -> Vec<Body> {
-    let rolling =
-        history.open_plans.values().filter(|open| open.plan.remedies().any(|it| it == Remedy::Roll));
-    let ended = |open: &OpenPlan| Body::PlanStatus {
-        plan: open.plan.id.clone(),
-        status: PlanStatus::Superseded,
-        why: why.to_owned(),
-    };
-    rolling.map(ended).collect()
 }
 
 /// The instance of the agent of a step, where it is seen.

@@ -5,15 +5,15 @@ use std::collections::BTreeSet;
 use watchdog_core::change::Change;
 use watchdog_core::goal::compose::compose;
 use watchdog_core::goal::errand::{Errand, errand};
-use watchdog_core::goal::undo::undo;
+use watchdog_core::goal::obsolete::superseded;
+use watchdog_core::goal::undo::{touch, undo};
 use watchdog_core::goal::{Goal, GoalStatus, Pace, Restore};
 use watchdog_core::ids::{GoalId, Version};
-use watchdog_core::policy::POLICY_KEY;
+use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::record::Body;
 use watchdog_core::rollout::{PendingGoal, Undoing};
 use watchdog_core::state::Key;
 
-use super::draft::superseded;
 use crate::journal::{Append, Fault};
 use crate::mutant::Safeguard;
 use crate::world::World;
@@ -62,10 +62,12 @@ impl World {
         self.note_down(dog, vec![Body::Undone { goal: undoing.goal.clone(), to, changes: count }])
     }
 
-    /// The keys that goals have changed after `base`.
+    /// The keys that goals have changed after `base` and nobody else has since.
     fn touched_since(&self, base: Version) -> BTreeSet<Key> {
-        let entries = self.journal.log.iter().filter(|entry| entry.version > base && entry.goal.is_some());
-        entries.map(|entry| entry.change.key.clone()).collect()
+        let mut touched = BTreeSet::new();
+        let entries = self.journal.log.iter().filter(|entry| entry.version > base);
+        entries.for_each(|entry| touch(&mut touched, entry));
+        touched
     }
 
     fn begin_goal(&mut self, dog: usize, pending: PendingGoal, over: Option<GoalId>) -> Result<(), Fault> {
@@ -74,7 +76,15 @@ impl World {
         let head = self.journal.head().version;
         let base = appended.map_or(head, |(first, _)| Version(first.0 - 1));
         let Some(mind) = self.dogs[dog].mind.as_ref() else { return Err(Fault::Silent) };
-        let (policy_before, empty) = (mind.log.policy.clone(), mind.log.target.empty_hash);
+        let empty = mind.log.target.empty_hash;
+        // By a leader that died before it could tell, or now.
+        let policy_before = match appended {
+            Some(_) => {
+                let guard = mind.history.guard();
+                Policy::in_force(&self.journal.state(base), guard, mind.log.replicas.len())
+            }
+            None => mind.log.policy.clone(),
+        };
         if appended.is_none() {
             let changes = self.compose(dog, &spec);
             if changes.is_empty() && !spec.restart {
@@ -103,12 +113,9 @@ impl World {
             restart: spec.restart,
             guard: touches_policy.then(|| Box::new(policy_before)),
         };
-        let mut bodies = Vec::new();
-        if let (Some(over), Some(history)) = (over, self.history_of(dog)) {
-            let why = format!("goal {goal} took over");
-            bodies.extend(superseded(history, &why));
-            bodies.push(Body::GoalEnded { goal: over, status: GoalStatus::Superseded, why });
-        }
+        let why = format!("goal {goal} took over");
+        let mut bodies = self.history_of(dog).map(|it| superseded(it, None, &why)).unwrap_or_default();
+        bodies.extend(over.map(|over| Body::GoalEnded { goal: over, status: GoalStatus::Superseded, why }));
         bodies.push(begun);
         self.note_down(dog, bodies)
     }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use watchdog_core::change::Head;
+use watchdog_core::delays::delays_ms;
 use watchdog_core::ids::{ReplicaId, Version};
 use watchdog_core::input::Target;
-use watchdog_core::policy::{Backoff, POLICY_KEY, Policy};
+use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::Key;
 
@@ -93,20 +94,4 @@ impl LogView {
         };
         self.delays_ms = delays_ms(self.policy.backoff);
     }
-}
-
-/// The delay before the 2nd, 3rd, … try; ends with the first that reaches the maximum.
-pub(crate) fn delays_ms(policy: Backoff) -> Vec<u64> {
-    let mut delays = Vec::new();
-    let mut delay = policy.initial_ms;
-    while delays.len() < 32 {
-        delays.push(delay.min(policy.max_ms));
-        if delay >= policy.max_ms || policy.factor <= 1.0 {
-            break;
-        }
-        // Factors are small whole numbers here.
-        let factor = if policy.factor >= 3.0 { 3 } else { 2 };
-        delay *= factor;
-    }
-    delays
 }

@@ -1,12 +1,12 @@
 //! Obey: what operators ask of the leader, written under their name.
 
+use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{Goal, GoalStatus, fault};
 use watchdog_core::ids::{GoalId, PlanId};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::Body;
 use watchdog_core::vet::vet;
 
-use super::draft::superseded;
 use crate::journal::Fault;
 use crate::world::World;
 
@@ -50,6 +50,8 @@ impl World {
             let bodies = self.bodies_of(dog, &by, wish);
             if !bodies.is_empty() {
                 self.write_now(dog, by, bodies)?;
+                // What follows from it is done before the next one is heard, who may build on it.
+                self.run_errands(dog)?;
             }
         }
         Ok(())
@@ -103,7 +105,7 @@ impl World {
         let why = format!("withdrawn by {by}");
         let ended = |goal| Body::GoalEnded { goal, status: GoalStatus::Withdrawn, why: why.clone() };
         if let Some(rollout) = history.rollout.as_ref().filter(|_| history.stable.is_some()) {
-            let mut bodies = superseded(history, &why);
+            let mut bodies = superseded(history, None, &why);
             bodies.push(ended(rollout.goal.clone()));
             return bodies;
         }

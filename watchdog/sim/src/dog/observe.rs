@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
-use watchdog_core::observation::{HostSeen, Life, Observation, Presence, ReplicaSeen, Sight};
+use watchdog_core::observation::{HostSeen, Life, Presence, ReplicaSeen, Sight};
 
 use super::{Looked, Mind};
 use crate::host::Host;
@@ -196,18 +196,5 @@ impl Mind {
             hosts.insert(host.clone(), node.record.clone());
         }
         self.observation.hosts = hosts;
-    }
-}
-
-/// What nobody has looked at yet.
-pub(super) fn unseen(at: Time) -> Observation {
-    let why = "this watchdog has just started and has not looked yet".to_owned();
-    Observation {
-        at,
-        watched_since: at,
-        sight: Sight::Blind { since: at, why },
-        fenced_write_at: None,
-        hosts: BTreeMap::new(),
-        replicas: BTreeMap::new(),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use watchdog_core::ids::{PlanId, StepId};
 use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
-use watchdog_core::seal::{Unasked, unasked};
+use watchdog_core::seal::{Unasked, lease_ms, unasked};
 
 use super::Mind;
 use super::draft::destination;
@@ -137,9 +137,7 @@ fn close(steps: &Steps, why: &str) -> Vec<Body> {
 
 /// What is said of the steps of an agent that can't be asked, or need not be.
 fn settled_without_asking(mind: &Mind, agent: &Agent, steps: &Steps) -> Option<Vec<Body>> {
-    let policy = &mind.log.policy;
-    let longest = mind.log.replicas.values().flatten().map(|spec| spec.lease_ms).max();
-    let lease_ms = longest.unwrap_or_default().max(policy.lease_ms) + policy.lease_margin_ms;
+    let lease_ms = lease_ms(&mind.log.replicas, &mind.log.policy);
     let Unasked { why, is_sealed } = unasked(agent, (&mind.history, &mind.observation), lease_ms)?;
     let sealed = is_sealed.then(|| Body::Sealed { agent: agent.clone() });
     Some(close(steps, why).into_iter().chain(sealed).collect())

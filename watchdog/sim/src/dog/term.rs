@@ -1,11 +1,12 @@
 //! Term: how a watchdog comes to lead, and how it ceases to.
 
 use watchdog_core::history::History;
+use watchdog_core::observation::Observation;
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::Body;
 use watchdog_core::strikes::StrikeBook;
 
-use super::observe::{View, unseen};
+use super::observe::View;
 use super::{Lead, Lead2, LogView, Looked, Mind};
 use crate::event::{DogWork, Event};
 use crate::fact::Fact;
@@ -125,13 +126,12 @@ impl World {
         self.raise_clock(dog, history.last_at);
         let at = self.told(dog);
         let mut log = LogView::of(&self.journal);
-        let guard = history.rollout.as_ref().and_then(|rollout| rollout.guard.as_deref());
-        log.aim(&self.journal, history.stable, guard);
+        log.aim(&self.journal, history.stable, history.guard());
         let mind = Mind {
             strikes: StrikeBook::new(&history),
             history,
             log,
-            observation: unseen(at),
+            observation: Observation::unseen(at),
             view: View::default(),
             refusals: Vec::new(),
             silent_since: None,

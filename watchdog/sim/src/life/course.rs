@@ -38,6 +38,7 @@ impl World {
             told: None,
             epoch: order.epoch,
             steps: std::collections::BTreeMap::new(),
+            given_up: std::collections::BTreeSet::new(),
             running: None,
             is_disowned: false,
         };

@@ -45,6 +45,10 @@ impl World {
             }
             None => {}
         }
+        if life.given_up.contains(&order.step) && !repeats {
+            let why = Reply::refused("its leader gave it up before it arrived");
+            return self.answer_step(Node::Host(host), &order.step, (why, asker));
+        }
         if life.running.is_some() {
             let busy = Reply::refused("busy: another step runs here");
             return self.answer_step(Node::Host(host), &order.step, (busy, asker));
@@ -126,6 +130,11 @@ impl World {
         life.epoch = ask.epoch;
         let target = Agent::Replica(life.replica.clone(), incarnation);
         let (host, instance) = (life.host, incarnation.to_string());
+        if ask.agent == target {
+            // What is called never begun never begins.
+            let unbegun = ask.steps.keys().filter(|step| !life.steps.contains_key(*step));
+            life.given_up.extend(unbegun.cloned());
+        }
         let fate = |step: &StepId| match life.steps.get(step) {
             Some(Some(reply)) => Fate::Done(reply.clone()),
             Some(None) => Fate::Running,

@@ -4,7 +4,7 @@ mod course;
 pub(crate) mod desk;
 mod group;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde_json::Value;
@@ -127,6 +127,8 @@ pub struct Life {
     pub epoch: Epoch,
     /// The steps that its agent began, and what became of them.
     pub steps: BTreeMap<StepId, Option<Reply>>,
+    /// The steps that a leader gave up before they were begun.
+    pub given_up: BTreeSet<StepId>,
     /// The one that runs.
     pub running: Option<Running>,
     /// Whether it was told that it is dead.
