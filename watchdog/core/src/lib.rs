@@ -28,6 +28,7 @@ pub mod input;
 pub mod ladder;
 pub mod next;
 pub mod observation;
+pub mod offers;
 pub mod plan;
 pub mod planner;
 pub mod policy;

@@ -1,0 +1,286 @@
+//! Offers: what a human can do about what stands in the way, each with its command; `status` prints them, and whoever
+//! follows nothing else comes back to well.
+//!
+//! ```text
+//! pause, holds ─► plans that wait for an answer ─► a storm ─► quarantines, no's, trials that failed
+//!   ─► hosts that are gone ─► a stable version that can't be started ─► the goal that does not get on
+//! ```
+//!
+//! The gentlest comes first: who works down the list gives up as little as may be.
+
+use std::collections::BTreeSet;
+
+use crate::finding::Subject;
+use crate::history::{History, PastHeal};
+use crate::ids::{GoalId, PlanId, ReplicaId, Time, Version};
+use crate::plan::PlanStatus;
+use crate::policy::Remedy;
+use crate::refusal::{Reason, Refusal};
+
+/// What a human can tell the watchdogs to do.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Command {
+    /// To go on after a pause.
+    Resume,
+    /// To end a hold or a quarantine, or to ask again what was declined.
+    Release {
+        /// The replica or host.
+        target: String,
+    },
+    /// To let a plan begin.
+    Approve {
+        /// Which.
+        plan: PlanId,
+    },
+    /// To heal what vanished together.
+    ReleaseStorm,
+    /// To say where a replica may run, by a goal.
+    Redeclare {
+        /// Which.
+        replica: ReplicaId,
+        /// Whether under another name, because of this one a life may still run where nobody sees it.
+        anew: bool,
+    },
+    /// To return to what was stable before, whatever the stable version is.
+    Restore {
+        /// Which version.
+        version: Version,
+    },
+    /// To take a goal back.
+    Withdraw {
+        /// Which.
+        goal: GoalId,
+    },
+    /// To declare a goal in the place of the one that rolls.
+    Supersede {
+        /// That one.
+        goal: GoalId,
+    },
+}
+
+/// A way on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Offer {
+    /// What is done.
+    pub command: Command,
+    /// Why one would.
+    pub sentence: String,
+    /// What to type.
+    pub line: String,
+}
+
+impl Offer {
+    fn of(command: Command, sentence: impl Into<String>) -> Self {
+        let line = line(&command);
+        Self { command, sentence: sentence.into(), line }
+    }
+}
+
+/// The command line of a command.
+pub fn line(command: &Command) -> String {
+    match command {
+        Command::Resume => "watchdogctl resume".to_owned(),
+        Command::Release { target } => format!("watchdogctl release {target}"),
+        Command::Approve { plan } => format!("watchdogctl plan approve {plan}"),
+        Command::ReleaseStorm => "watchdogctl storm release --reason REASON".to_owned(),
+        Command::Redeclare { .. } => "watchdogctl goal apply -f FILE".to_owned(),
+        Command::Restore { version } => format!("watchdogctl goal restore {version} --force"),
+        Command::Withdraw { goal } => format!("watchdogctl goal withdraw {goal}"),
+        Command::Supersede { .. } => "watchdogctl goal apply -f FILE --supersede".to_owned(),
+    }
+}
+
+/// What can be done now, the gentlest first; empty when nothing waits for a human.
+pub fn offers(history: &History, refusals: &[Refusal], now: Time) -> Vec<Offer> {
+    let mut offers = Vec::new();
+    offers.extend(halts(history, now));
+    offers.extend(waiting(history));
+    offers.extend(refusals.iter().filter_map(|refusal| of_refusal(refusal, history)));
+    offers.extend(released(history));
+    offers.extend(fallen(history));
+    offers.extend(goal(history));
+    let mut known = BTreeSet::new();
+    offers.retain(|offer| known.insert(offer.command.clone()));
+    offers
+}
+
+fn halts(history: &History, now: Time) -> Vec<Offer> {
+    let pause = history.pause.as_ref().filter(|pause| pause.stands(now));
+    let resume =
+        pause.map(|pause| Offer::of(Command::Resume, format!("paused by {}: {}", pause.by, pause.reason)));
+    let holds = history.holds.iter().filter(|(_, hold)| hold.stands(now)).map(|(target, hold)| {
+        let why = format!("{target} is held by {}: {}", hold.by, hold.reason);
+        Offer::of(Command::Release { target: target.clone() }, why)
+    });
+    resume.into_iter().chain(holds).collect()
+}
+
+fn waiting(history: &History) -> Vec<Offer> {
+    let open = history.open_plans.values().filter(|open| open.status == PlanStatus::AwaitingApproval);
+    let approve = |plan: &crate::plan::Plan| {
+        let why = format!("plan {} awaits approval: {}", plan.id, plan.reason);
+        Offer::of(Command::Approve { plan: plan.id.clone() }, why)
+    };
+    open.map(|open| approve(&open.plan)).collect()
+}
+
+fn of_refusal(refusal: &Refusal, history: &History) -> Option<Offer> {
+    let replica = match &refusal.subject {
+        Some(Subject::Replica(replica)) => Some(replica),
+        Some(Subject::Host(_)) | None => None,
+    };
+    let command = match &refusal.reason {
+        Reason::Storm { .. } => Command::ReleaseStorm,
+        Reason::RolloutHeld { replica, .. } => Command::Release { target: replica.to_string() },
+        Reason::Declined { .. } => match (replica, &history.rollout) {
+            (Some(replica), _) => Command::Release { target: replica.to_string() },
+            (None, Some(rollout)) => Command::Withdraw { goal: rollout.goal.clone() },
+            (None, None) => Command::Release { target: history.quarantined.keys().next()?.to_string() },
+        },
+        Reason::NotFenced { .. } => Command::Redeclare { replica: replica?.clone(), anew: true },
+        Reason::NoHost { .. } => Command::Redeclare { replica: replica?.clone(), anew: false },
+        Reason::Unprovable { goal, .. } | Reason::ErrandFailed { goal: Some(goal), .. } => {
+            Command::Withdraw { goal: goal.clone() }
+        }
+        Reason::Blind { .. }
+        | Reason::Paused { .. }
+        | Reason::Held { .. }
+        | Reason::Quarantined { .. }
+        | Reason::WouldDisturb { .. }
+        | Reason::Busy { .. }
+        | Reason::PlanOpen { .. }
+        | Reason::Unsealed { .. }
+        | Reason::BackingOff { .. }
+        | Reason::Outdated { .. }
+        | Reason::Flapping { .. }
+        | Reason::NoRemedy { .. }
+        | Reason::Unreachable { .. }
+        | Reason::LeaseRunning { .. }
+        | Reason::NoStableVersion
+        | Reason::NotDeclared
+        | Reason::BadDeclaration { .. }
+        | Reason::Autonomy { .. }
+        | Reason::JournalBehind { .. }
+        | Reason::RolloutWaits { .. }
+        | Reason::ErrandFailed { goal: None, .. }
+        | Reason::NotWell
+        | Reason::Vetoed { .. } => return None,
+    };
+    Some(Offer::of(command, refusal.to_string()))
+}
+
+fn released(history: &History) -> impl Iterator<Item = Offer> {
+    history.quarantined.iter().map(|(replica, why)| {
+        let why = format!("{replica} is quarantined: {why}");
+        Offer::of(Command::Release { target: replica.to_string() }, why)
+    })
+}
+
+/// The return to what was stable before, when somebody could not be brought up since the stable version became so.
+fn fallen(history: &History) -> Option<Offer> {
+    let stable = history.stable?;
+    let (before, _) = history.stable_before()?;
+    let failed = |heal: &&PastHeal| {
+        let starts = matches!(
+            heal.remedy,
+            Remedy::Start | Remedy::Restart | Remedy::Relocate | Remedy::Trial | Remedy::Quarantine
+        );
+        let gave_up = heal.status == PlanStatus::Failed || heal.remedy == Remedy::Quarantine;
+        starts && gave_up && heal.at >= history.stable_at
+    };
+    let who: Vec<&str> = history
+        .heals
+        .iter()
+        .filter(|(_, heals)| heals.iter().any(|heal| failed(&heal)))
+        .map(|(replica, _)| replica.as_str())
+        .collect();
+    let names = who.join(", ");
+    let why = format!(
+        "{names} could not be brought up on the stable version {stable}; version {before} was stable before it"
+    );
+    (!who.is_empty()).then(|| Offer::of(Command::Restore { version: before }, why))
+}
+
+fn goal(history: &History) -> Option<Offer> {
+    let rollout = history.rollout.as_ref()?;
+    let goal = rollout.goal.clone();
+    Some(if history.stable.is_some() {
+        let why =
+            format!("goal {goal} rolls; its changes are taken back, and replicas return to what is stable");
+        Offer::of(Command::Withdraw { goal }, why)
+    } else {
+        let why = format!("goal {goal} founds the cluster, and can only be set right by another");
+        Offer::of(Command::Supersede { goal }, why)
+    })
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+    use crate::history::Pause;
+    use crate::record::Mark;
+    use crate::state::Hash;
+
+    fn lines(history: &History, refusals: &[Refusal]) -> Vec<String> {
+        offers(history, refusals, Time(50)).into_iter().map(|offer| offer.line).collect()
+    }
+
+    #[test]
+    fn nothing_is_offered_where_nothing_waits_for_a_human() {
+        assert_eq!(lines(&History::default(), &[]), Vec::<String>::new());
+    }
+
+    #[test]
+    fn what_stands_in_the_way_is_offered_with_its_command_the_gentlest_first() {
+        let stands = |until| Pause { by: "ann".into(), reason: "r".into(), until };
+        let mut history = History { pause: Some(stands(None)), ..History::default() };
+        history.holds.insert("h1".into(), stands(None));
+        history.holds.insert("h2".into(), stands(Some(Time(49))));
+        history.quarantined.insert("a".parse().unwrap(), "worn out".into());
+        let refusal = |subject: Option<&str>, reason| Refusal {
+            subject: subject.map(|id| Subject::Replica(id.parse().unwrap())),
+            reason,
+        };
+        let storm = Reason::Storm { vanished: 2, total: 3, awaiting: crate::refusal::StormAwaits::Hosts };
+        let refusals = [
+            refusal(Some("a"), Reason::Quarantined { why: "worn out".into() }),
+            refusal(Some("b"), storm.clone()),
+            refusal(Some("c"), storm),
+            refusal(Some("d"), Reason::NotFenced { host: "h9".parse().unwrap() }),
+            refusal(Some("e"), Reason::Busy { healing: 1, max: 1 }),
+        ];
+        let expected = [
+            "watchdogctl resume",
+            "watchdogctl release h1",
+            "watchdogctl storm release --reason REASON",
+            "watchdogctl goal apply -f FILE",
+            "watchdogctl release a",
+        ];
+        assert_eq!(lines(&history, &refusals), expected);
+    }
+
+    #[test]
+    fn who_could_not_be_brought_up_on_what_is_stable_may_return_to_what_was() {
+        let mut history = History { stable: Some(Version(7)), stable_at: Time(10), ..History::default() };
+        for (version, byte) in [(3, b"a"), (7, b"b")] {
+            history.marks.insert(Version(version), Mark::Stable);
+            history.marked_hashes.insert(Version(version), Hash::of(byte));
+        }
+        assert_eq!(lines(&history, &[]), Vec::<String>::new());
+        let heal = |at, status| PastHeal {
+            plan: "1-1".parse().unwrap(),
+            remedy: Remedy::Restart,
+            since: Time(0),
+            host: None,
+            at: Time(at),
+            ended_at: None,
+            status,
+        };
+        history.heals.entry("b".parse().unwrap()).or_default().push_back(heal(5, PlanStatus::Failed));
+        history.heals.entry("b".parse().unwrap()).or_default().push_back(heal(11, PlanStatus::Done));
+        assert_eq!(lines(&history, &[]), Vec::<String>::new());
+        history.heals.entry("a".parse().unwrap()).or_default().push_back(heal(11, PlanStatus::Failed));
+        assert_eq!(lines(&history, &[]), ["watchdogctl goal restore 3 --force"]);
+    }
+}
