@@ -3,7 +3,7 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
-use watchdog_core::ids::{Incarnation, ReplicaId, StepId};
+use watchdog_core::ids::{Incarnation, ReplicaId, Sequence, StepId, Time};
 use watchdog_core::observation::MemberSeen;
 use watchdog_core::state::Hash;
 
@@ -42,6 +42,8 @@ pub enum Event {
     Life(Incarnation, LifeWork),
     /// What a life told the group before it died arrives.
     LateWord(Box<LateWord>),
+    /// An operator says, for so many more times at most, that one host stands in the place of another.
+    Redeclare(usize, usize, u32),
 }
 
 /// What the dead said last.
@@ -64,6 +66,8 @@ pub struct Letter {
     pub content: Content,
     /// Who waits for the answer; nobody when it is lost.
     pub asker: Option<Asker>,
+    /// How long the answer takes, when it is slow; what takes too long is not waited for.
+    pub answers_in: u64,
 }
 
 /// What the journal is asked.
@@ -86,8 +90,12 @@ pub enum DogWork {
     Open,
     /// Looks.
     Check,
+    /// Has read what is new, or was not answered.
+    ReadAlong(Result<(), Fault>),
     /// Decides.
     Decide,
+    /// Judges, as of then, when the record was known so far.
+    Judge(Time, Option<Sequence>),
     /// Hears what became of its write.
     Written(Result<(usize, usize), Fault>),
     /// Sends a step, or sends it again.

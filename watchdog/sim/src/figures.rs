@@ -11,7 +11,7 @@ use watchdog_core::record::Body;
 
 use crate::audit::{Truth, begins};
 use crate::fact::Fact;
-use crate::nemesis::KINDS;
+use crate::nemesis::{ByKind, KINDS};
 use crate::zoo::Holder;
 
 /// How a replica's trouble goes on.
@@ -30,7 +30,7 @@ pub struct Figures {
     /// Simulated milliseconds.
     pub simulated_ms: u64,
     /// Faults by kind.
-    pub faults: [u64; KINDS.len()],
+    pub faults: ByKind,
     /// Terms that were opened.
     pub terms: u64,
     /// Leaders that left because the journal could not be reached.
@@ -143,7 +143,7 @@ impl Figures {
     pub fn absorb(&mut self, other: Self) {
         self.runs += other.runs;
         self.simulated_ms += other.simulated_ms;
-        for (mine, theirs) in self.faults.iter_mut().zip(other.faults) {
+        for (mine, theirs) in self.faults.0.iter_mut().zip(other.faults.0) {
             *mine += theirs;
         }
         self.terms += other.terms;
@@ -169,7 +169,7 @@ impl Figures {
 
     /// All faults.
     pub fn faults_total(&self) -> u64 {
-        self.faults.iter().sum()
+        self.faults.0.iter().sum()
     }
 
     /// The table, without what depends on the machine.
@@ -181,7 +181,7 @@ impl Figures {
             writeln!(text, "runs                 {}, of which {} came to rest", self.runs, self.converged);
         let _ = writeln!(text, "simulated            {hours:.1} hours");
         let _ = writeln!(text, "faults               {total}");
-        for (kind, count) in KINDS.iter().zip(self.faults) {
+        for (kind, count) in KINDS.iter().zip(self.faults.0) {
             let share = 100.0 * ratio(count, total.max(1));
             let _ = writeln!(text, "  {kind:<19}{count:>9}  {share:>5.1} %");
         }
@@ -220,7 +220,7 @@ impl Figures {
     pub fn json(&self, violations: u64) -> serde_json::Value {
         let total = self.faults_total();
         let kinds: serde_json::Map<String, serde_json::Value> =
-            KINDS.iter().zip(self.faults).map(|(kind, count)| ((*kind).to_owned(), count.into())).collect();
+            KINDS.iter().zip(self.faults.0).map(|(kind, count)| ((*kind).to_owned(), count.into())).collect();
         let spread = |times: &[u64]| json!({ "p50_ms": share_of(times, 50), "p99_ms": share_of(times, 99) });
         json!({
             "runs": self.runs,

@@ -55,6 +55,10 @@ pub enum Fault {
     HeadMoved,
     /// No answer; it may have been done.
     Silent,
+    /// There is no room; nothing was done, and it may be asked again.
+    Full,
+    /// It can't be done, and asking again will not help.
+    Refused,
 }
 
 /// See the module.
@@ -166,6 +170,11 @@ impl Journal {
             return Err(Fault::Fenced);
         }
         Ok(self.put(write.clone()))
+    }
+
+    /// Whether a request was answered already: to ask again writes nothing.
+    pub fn knows(&self, ticket: u64) -> bool {
+        self.answered.contains_key(&ticket)
     }
 
     fn put(&mut self, write: Write) -> Range<usize> {

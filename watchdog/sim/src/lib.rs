@@ -8,6 +8,7 @@
 //!
 //! *Guarantees.* One thread, no clock, no order but that of events: the same seed gives the same run, to the last bit.
 
+pub mod ailing;
 pub mod audit;
 pub mod command;
 mod cover;

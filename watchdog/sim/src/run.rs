@@ -177,11 +177,11 @@ fn nothing_lost(world: &mut World) {
 
 fn finish(mut world: World, faults: Vec<Fault>) -> Outcome {
     let mishaps = world.net.mishaps;
-    let mut done = world.nemesis.done;
-    done[KINDS.len() - 3] = mishaps.lost;
-    done[KINDS.len() - 2] = mishaps.doubled;
-    done[KINDS.len() - 1] = mishaps.reordered;
-    done[16] += world.figures.answers_lost;
+    let mut done = world.nemesis.done.clone();
+    done.0[KINDS.len() - 3] = mishaps.lost;
+    done.0[KINDS.len() - 2] = mishaps.doubled;
+    done.0[KINDS.len() - 1] = mishaps.reordered;
+    done.0[16] += world.figures.answers_lost;
     world.figures.faults = done;
     world.figures.runs = 1;
     world.figures.simulated_ms = world.now;

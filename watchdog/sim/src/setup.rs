@@ -1,6 +1,6 @@
 //! Setup: the cluster that a seed makes: its hosts, watchdogs, replicas and bounds.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 use watchdog_core::change::Change;
@@ -27,8 +27,10 @@ const NAMES: [&str; 8] = ["a", "b", "c", "d", "e", "f", "g", "i"];
 pub struct Setup {
     /// Its name.
     pub cluster: ClusterId,
-    /// The hosts.
+    /// The hosts, also those that came later.
     pub hosts: Vec<HostId>,
+    /// Those that are gone for good, and another stands in their place.
+    pub gone: BTreeSet<HostId>,
     /// The watchdogs.
     pub dogs: Vec<WatchdogId>,
     /// The replicas that are declared at first.
@@ -74,6 +76,7 @@ impl Setup {
             stay_out_ms: 30_000,
             gap_ms: *rng.pick(&[4_000, 8_000, 20_000]),
             hosts,
+            gone: BTreeSet::new(),
             dogs,
             replicas,
         })
@@ -81,7 +84,9 @@ impl Setup {
 
     /// What a replica is declared as that comes later.
     pub fn newcomer(&self, rng: &mut Rng) -> ReplicaSpec {
-        spec(&self.hosts, (rng.below(4), 9), rng)
+        let there: Vec<HostId> =
+            self.hosts.iter().filter(|host| !self.gone.contains(*host)).cloned().collect();
+        spec(&there, (rng.below(4), 9), rng)
     }
 
     /// The first changes of the log.

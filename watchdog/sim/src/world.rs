@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use watchdog_core::ids::{Incarnation, Time};
 
+use crate::ailing::Ailing;
 use crate::audit::{Audits, Truth, Violation};
 use crate::dog::Dog;
-use crate::event::{Agenda, AgentWork, Content, DogWork, Event, Letter};
+use crate::event::{Agenda, AgentWork, DogWork, Event};
 use crate::fact::Fact;
 use crate::figures::Figures;
 use crate::host::Host;
@@ -44,10 +45,8 @@ pub struct World {
     pub zoo: Zoo,
     /// The journal.
     pub journal: Journal,
-    /// Windows in which the journal's answers get lost.
-    pub journal_loses: u32,
-    /// Faults that take the journal away.
-    pub journal_down_by: u32,
+    /// What is wrong with the journal.
+    pub ailing: Ailing,
     /// The hosts.
     pub hosts: Vec<Host>,
     /// The processes of replicas, as they truly are.
@@ -91,8 +90,7 @@ impl World {
             jumps: Vec::new(),
             zoo: Zoo::default(),
             journal,
-            journal_loses: 0,
-            journal_down_by: 0,
+            ailing: Ailing::default(),
             hosts: setup.hosts.iter().map(|host| Host::new(host.as_str())).collect(),
             lives: BTreeMap::new(),
             dogs,
@@ -139,6 +137,7 @@ impl World {
             // It happens when the machine runs again.
             return self.hosts[host].put_off.push(event);
         }
+        let Some(event) = self.unless_silent(event) else { return };
         match event {
             Event::Fault(index) => self.strike(index),
             Event::Mend(index) => self.mend(index),
@@ -156,6 +155,7 @@ impl World {
             Event::Agent(host, run, work) => self.agent_works(host, run, work),
             Event::Life(life, work) => self.live(life, work),
             Event::LateWord(word) => self.late_word(*word),
+            Event::Redeclare(old, new, times) => self.redeclare(old, new, times),
         }
     }
 
@@ -175,6 +175,19 @@ impl World {
             | Event::Learn(Holder::Life(life)) => of_life(life),
             _ => None,
         }
+    }
+
+    /// What a silent agent is asked it reads when it answers again.
+    fn unless_silent(&mut self, event: Event) -> Option<Event> {
+        let host = match &event {
+            Event::Order(To::Host(host), ..) | Event::Seal(To::Host(host), ..) => *host,
+            _ => return Some(event),
+        };
+        if self.hosts[host].silent_by == 0 {
+            return Some(event);
+        }
+        self.hosts[host].unread.push(event);
+        None
     }
 
     fn agent_works(&mut self, host: usize, run: u64, work: AgentWork) {
@@ -287,19 +300,6 @@ impl World {
         self.answer(from, &Answer::Step(step.clone(), reply), asker);
     }
 
-    /// What a watchdog wrote reaches the journal.
-    fn commit(&mut self, letter: Letter) {
-        let Letter { content, asker } = letter;
-        if !self.journal.up {
-            return self.written(asker, Err(Fault::Silent));
-        }
-        let outcome = match &content {
-            Content::Write(write) => self.commit_write(write),
-            Content::Append(append) => self.journal.append(append).map(|()| (0, 0)),
-        };
-        self.written(asker, outcome);
-    }
-
     pub(crate) fn commit_write(&mut self, write: &crate::journal::Write) -> Result<(usize, usize), Fault> {
         let before = self.journal.entries.len();
         let places = self.journal.write(write)?;
@@ -317,15 +317,6 @@ impl World {
             });
             self.note(entry.sequence.0 ^ entry.epoch.0 << 40 ^ entry.at.0 << 8);
             self.hear(&Fact::Committed { entry: &entry, ticket });
-        }
-    }
-
-    fn written(&mut self, asker: Option<Asker>, outcome: Result<(usize, usize), Fault>) {
-        if let Some((dog, term)) = asker {
-            let silent = outcome == Err(Fault::Silent) || !self.net.is_open(Node::Journal, Node::Dog(dog));
-            let (delay, outcome) =
-                if silent { (2_000, Err(Fault::Silent)) } else { (self.rng.range(1, 3), outcome) };
-            self.plan_in(delay, Event::Dog(dog, term, DogWork::Written(outcome)));
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::plan::Act;
+use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
 use watchdog_core::state::Hash;
 
@@ -38,8 +39,16 @@ impl Audit for Stable {
                 None
             }
             Fact::Committed { entry, .. } => {
-                if let Body::GoalBegun { .. } | Body::TermOpened { .. } = &entry.body {
-                    self.soak_ms = truth.journal.policy.soak_ms;
+                match &entry.body {
+                    // What it begins with is what stood before it.
+                    Body::GoalBegun { base, .. } => {
+                        let before = Policy::in_force(&truth.journal.state(*base), None, 1);
+                        self.soak_ms = before.soak_ms.min(truth.journal.policy.soak_ms);
+                    }
+                    Body::TermOpened { .. } if truth.journal.folded.rollout.is_none() => {
+                        self.soak_ms = truth.journal.policy.soak_ms;
+                    }
+                    _ => {}
                 }
                 None
             }

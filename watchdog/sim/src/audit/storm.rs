@@ -23,7 +23,7 @@ impl Audit for Storm {
         let lease_ms = truth.at_least(policy.lease_ms + policy.lease_margin_ms);
         let just_gone = truth.zoo.gone.values().filter(|gone| **gone + JUDGED_AFTER_MS > judged.seen_at);
         let seen = truth.zoo.hosts.len() + just_gone.count();
-        let half = 2 * seen >= truth.setup.hosts.len();
+        let half = 2 * seen >= truth.setup.hosts.len() - truth.setup.gone.len();
         let runs_on_unseen = |replica: &ReplicaId| {
             let mut lives = truth.lives_of(replica);
             lives.any(|life| {

@@ -8,6 +8,7 @@ use watchdog_core::plan::Agent;
 use watchdog_core::record::{Body, Entry};
 
 use super::Looked;
+use crate::ailing::ANSWER_WITHIN_MS;
 use crate::event::{Content, DogWork, Event, Letter};
 use crate::journal::{Append, Fault, Write};
 use crate::mutant::Safeguard;
@@ -27,8 +28,8 @@ enum Passage {
     Heard,
     /// It is done, and nobody hears of it.
     Unheard,
-    /// It is done later, and nobody hears of it.
-    Late,
+    /// It is done so much later, and nobody hears of it.
+    Late(u64),
     /// Nothing of it is done.
     Lost,
 }
@@ -54,7 +55,20 @@ impl World {
             let earlier = std::mem::replace(&mut lead.unjudged, Looked::Nothing);
             lead.unjudged = earlier.and(seen);
         }
-        let read = self.read_along(dog);
+        let takes = self.journal_takes_ms();
+        if takes == 0 {
+            return self.read_on(dog, Ok(()));
+        }
+        let answered = if takes < ANSWER_WITHIN_MS { Ok(()) } else { Err(Fault::Silent) };
+        self.plan_dog(dog, takes.min(ANSWER_WITHIN_MS), DogWork::ReadAlong(answered));
+    }
+
+    /// The rest of it, once the journal has been read.
+    pub(crate) fn read_on(&mut self, dog: usize, answered: Result<(), Fault>) {
+        if self.dogs[dog].lead.is_none() {
+            return;
+        }
+        let read = answered.and_then(|()| self.read_along(dog));
         let confirmed = self.confirm(dog);
         if self.dogs[dog].lead.is_none() {
             return;
@@ -88,7 +102,7 @@ impl World {
         };
         let silent = |agent: &&Agent| {
             let Some((index, _)) = self.whereabouts(agent) else { return true };
-            !self.hosts[index].is_up() || !self.net.is_whole(Node::Dog(dog), Node::Host(index))
+            !self.hosts[index].answers() || !self.net.is_whole(Node::Dog(dog), Node::Host(index))
         };
         let Some(lead) = self.dogs[dog].lead.as_ref() else { return false };
         let asked = lead.calls.values().filter(|call| call.sent > 1).map(|call| &call.order.agent);
@@ -142,8 +156,7 @@ impl World {
         self.catch_up(dog);
         let pending = self.dogs[dog].lead.as_ref().and_then(|lead| lead.pending.clone());
         let Some(write) = pending else { return Ok(()) };
-        let entries = self.try_write(dog, &write)?;
-        self.took(dog, &entries);
+        let entries = self.settle(dog, &write)?;
         self.execute(dog, &entries);
         Ok(())
     }
@@ -229,28 +242,41 @@ impl World {
         if !self.journal.up || !self.net.is_open(there, back) {
             return Passage::Lost;
         }
-        let loses = self.journal_loses > 0 && self.rng.chance(500);
+        let loses = self.ailing.loses > 0 && self.rng.chance(500);
         if loses {
             self.figures.answers_lost += 1;
             return match self.rng.below(3) {
                 0 => Passage::Unheard,
-                1 => Passage::Late,
+                1 => Passage::Late(self.rng.range(20, 15_000)),
                 _ => Passage::Lost,
             };
+        }
+        let takes = self.journal_takes_ms();
+        if takes >= ANSWER_WITHIN_MS {
+            return Passage::Late(takes);
+        }
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            lead.waited_ms += takes;
         }
         if self.net.is_open(back, there) { Passage::Heard } else { Passage::Unheard }
     }
 
+    fn send_late(&mut self, ms: u64, content: Content) -> Fault {
+        self.plan_in(ms, Event::Commit(Box::new(Letter { content, asker: None, answers_in: 0 })));
+        Fault::Silent
+    }
+
     /// Asks the journal to write now; answers its entries.
     pub(super) fn try_write(&mut self, dog: usize, write: &Write) -> Result<Vec<Entry>, Fault> {
-        match self.passage(dog) {
+        let passage = self.passage(dog);
+        if matches!(passage, Passage::Heard | Passage::Unheard)
+            && let Some(fault) = self.journal_bars(Some(write))
+        {
+            return Err(fault);
+        }
+        match passage {
             Passage::Lost => Err(Fault::Silent),
-            Passage::Late => {
-                let content = Content::Write(write.clone());
-                let later = self.rng.range(20, 15_000);
-                self.plan_in(later, Event::Commit(Box::new(Letter { content, asker: None })));
-                Err(Fault::Silent)
-            }
+            Passage::Late(ms) => Err(self.send_late(ms, Content::Write(write.clone()))),
             Passage::Unheard => {
                 // What came of it nobody hears.
                 let _ = self.commit_write(write);
@@ -265,14 +291,15 @@ impl World {
 
     /// Asks the journal to append now.
     pub(super) fn try_append(&mut self, dog: usize, append: &Append) -> Result<(), Fault> {
-        match self.passage(dog) {
+        let passage = self.passage(dog);
+        if matches!(passage, Passage::Heard | Passage::Unheard)
+            && let Some(fault) = self.journal_bars(None)
+        {
+            return Err(fault);
+        }
+        match passage {
             Passage::Lost => Err(Fault::Silent),
-            Passage::Late => {
-                let content = Content::Append(append.clone());
-                let later = self.rng.range(20, 15_000);
-                self.plan_in(later, Event::Commit(Box::new(Letter { content, asker: None })));
-                Err(Fault::Silent)
-            }
+            Passage::Late(ms) => Err(self.send_late(ms, Content::Append(append.clone()))),
             Passage::Unheard => {
                 // What came of it nobody hears.
                 let _ = self.journal.append(append);
@@ -286,8 +313,7 @@ impl World {
     pub(super) fn write_now(&mut self, dog: usize, by: String, bodies: Vec<Body>) -> Result<(), Fault> {
         let pending = self.dogs[dog].lead.as_ref().and_then(|lead| lead.pending.clone());
         if let Some(write) = pending {
-            let entries = self.try_write(dog, &write)?;
-            self.took(dog, &entries);
+            self.settle(dog, &write)?;
         }
         let Some(write) = self.draw_up(dog, by, bodies) else { return Err(Fault::Silent) };
         match self.try_write(dog, &write) {
@@ -302,6 +328,29 @@ impl World {
         }
     }
 
+    /// Asks again what was never answered; what the journal refuses for good is dropped.
+    fn settle(&mut self, dog: usize, write: &Write) -> Result<Vec<Entry>, Fault> {
+        let outcome = self.try_write(dog, write);
+        if let (Err(Fault::Refused | Fault::Fenced), Some(lead)) = (&outcome, self.dogs[dog].lead.as_mut()) {
+            lead.pending = None;
+        }
+        let entries = outcome?;
+        self.took(dog, &entries);
+        Ok(entries)
+    }
+
+    /// The same for somebody who is told at once that there was no room: it must not come true behind their back.
+    pub(super) fn write_once(&mut self, dog: usize, by: String, bodies: Vec<Body>) -> Result<(), Fault> {
+        let before = self.dogs[dog].lead.as_ref().and_then(|lead| lead.pending.as_ref().map(|it| it.ticket));
+        let written = self.write_now(dog, by, bodies);
+        if let (Err(Fault::Full), Some(lead)) = (&written, self.dogs[dog].lead.as_mut())
+            && lead.pending.as_ref().map(|it| it.ticket) != before
+        {
+            lead.pending = None;
+        }
+        written
+    }
+
     /// A write, with a ticket of its own.
     pub(super) fn draw_up(&mut self, dog: usize, by: String, bodies: Vec<Body>) -> Option<Write> {
         let epoch = self.dogs[dog].lead.as_ref()?.epoch;
@@ -311,7 +360,8 @@ impl World {
     /// Remembers a write of unknown fate.
     pub(super) fn keep_pending(&mut self, dog: usize, write: Write, fault: Fault) {
         let forgets = self.lacks(Safeguard::LostAnswers);
-        if let Some(lead) = self.dogs[dog].lead.as_mut().filter(|_| fault == Fault::Silent && !forgets) {
+        let may_be = matches!(fault, Fault::Silent | Fault::Full);
+        if let Some(lead) = self.dogs[dog].lead.as_mut().filter(|_| may_be && !forgets) {
             lead.pending = Some(write);
         }
     }

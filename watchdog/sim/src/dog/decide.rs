@@ -6,7 +6,7 @@ use std::mem::discriminant;
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
 use watchdog_core::finding::Conviction;
 use watchdog_core::history::History;
-use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Time};
+use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Sequence, Time};
 use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::{HostSeen, Observation, ReplicaSeen, Sight};
 use watchdog_core::plan::PlanStatus;
@@ -20,7 +20,7 @@ use watchdog_core::replica::ReplicaSpec;
 
 use super::draft::Draft;
 use super::{Looked, Mind};
-use crate::event::{Content, DogWork, Event, Letter};
+use crate::event::DogWork;
 use crate::fact::{Fact, Judged};
 use crate::journal::Fault;
 use crate::mutant::Safeguard;
@@ -52,6 +52,15 @@ impl World {
             Ok(()) => {}
             Err(fault) => return self.journal_failed(dog, fault),
         }
+        let Some(lead) = self.dogs[dog].lead.as_mut() else { return };
+        match std::mem::take(&mut lead.waited_ms) {
+            0 => self.judge_and_write(dog, (now, known)),
+            waited => self.plan_dog(dog, waited, DogWork::Judge(now, known)),
+        }
+    }
+
+    /// What is made of what was seen, and written.
+    pub(crate) fn judge_and_write(&mut self, dog: usize, (now, known): (Time, Option<Sequence>)) {
         if self.dogs[dog].lead.is_none() {
             return;
         }
@@ -72,26 +81,7 @@ impl World {
         let by = self.id_of(dog).to_string();
         let Some(write) = self.draw_up(dog, by, bodies) else { return };
         self.keep_pending(dog, write.clone(), Fault::Silent);
-        let term = self.dogs[dog].term;
-        let reaches = self.net.is_open(Node::Dog(dog), Node::Journal);
-        let loses = self.journal_loses > 0 && self.rng.chance(500);
-        if loses {
-            self.figures.answers_lost += 1;
-        }
-        let asker = (!loses).then_some((dog, term));
-        if reaches {
-            let delay = if loses { self.rng.range(1, 12_000) } else { self.rng.range(1, 3) };
-            let letter = Box::new(Letter { content: Content::Write(write), asker });
-            if let Some(ms) = self.dogs[dog].stops_at_write.take() {
-                self.freeze_in_act(dog, ms);
-                self.dogs[dog].put_off.push((term, DogWork::Post(letter, delay)));
-            } else {
-                self.plan_in(delay, Event::Commit(letter));
-            }
-        }
-        if loses || !reaches {
-            self.plan_dog(dog, 1_000, DogWork::Written(Err(Fault::Silent)));
-        }
+        self.post(dog, write);
     }
 
     /// The journal's answer to what was decided.
@@ -111,6 +101,9 @@ impl World {
             Err(fault) => {
                 if self.lacks(Safeguard::LostAnswers) {
                     self.catch_up(dog);
+                }
+                if let (Fault::Refused, Some(lead)) = (fault, self.dogs[dog].lead.as_mut()) {
+                    lead.pending = None;
                 }
                 self.journal_failed(dog, fault);
             }
@@ -161,6 +154,7 @@ impl World {
                 draft.follow_up();
             }
         }
+        decided.refusals.extend(self.dogs[dog].lead.as_ref().and_then(|lead| lead.errand_fault.clone()));
         if differ(&mind.refusals, &decided.refusals) {
             tell(&mut draft, &decided.refusals);
         }

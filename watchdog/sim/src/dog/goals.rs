@@ -11,6 +11,7 @@ use watchdog_core::goal::{Goal, GoalStatus, Pace, Restore};
 use watchdog_core::ids::{GoalId, Version};
 use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::record::Body;
+use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::rollout::{PendingGoal, Undoing};
 use watchdog_core::state::Key;
 
@@ -25,7 +26,11 @@ impl World {
     /// Runs what errands there are.
     pub(super) fn run_errands(&mut self, dog: usize) -> Result<(), Fault> {
         for _ in 0..ERRANDS_MAX {
-            let Some(errand) = self.history_of(dog).and_then(errand) else { return Ok(()) };
+            let Some(errand) = self.history_of(dog).and_then(errand) else { break };
+            let failed = match &errand {
+                Errand::Undo(undoing) => (undoing.goal.clone(), false),
+                Errand::Begin { goal, .. } => (Some(goal.goal.clone()), true),
+            };
             let done = match errand {
                 Errand::Undo(_) if self.lacks(Safeguard::Undo) => return Ok(()),
                 Errand::Undo(undoing) => self.undo(dog, &undoing),
@@ -37,10 +42,37 @@ impl World {
                     self.catch_up(dog);
                     return Ok(());
                 }
+                Err(Fault::Refused) => return self.errand_failed(dog, failed),
                 done => done?,
             }
         }
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            lead.errand_fault = None;
+        }
         Ok(())
+    }
+
+    /// A goal of which nothing stands in the log yet ends. What else can't be done is told once and tried again at each
+    /// check, and does not stop healing.
+    fn errand_failed(&mut self, dog: usize, (goal, begins): (Option<GoalId>, bool)) -> Result<(), Fault> {
+        let why = "the journal refuses it".to_owned();
+        let stands = goal.as_ref().is_some_and(|goal| self.journal.span(goal).is_some());
+        let body = match goal {
+            Some(goal) if begins && !stands => {
+                let why = format!("it can't be carried out: {why}");
+                Body::GoalEnded { goal, status: GoalStatus::Withdrawn, why }
+            }
+            goal => {
+                let fault = Refusal { subject: None, reason: Reason::ErrandFailed { goal, why } };
+                let message = fault.to_string();
+                let Some(lead) = self.dogs[dog].lead.as_mut() else { return Ok(()) };
+                if lead.errand_fault.replace(fault.clone()) == Some(fault) {
+                    return Ok(());
+                }
+                Body::Escalated { subject: None, message }
+            }
+        };
+        self.note_down(dog, vec![body])
     }
 
     fn undo(&mut self, dog: usize, undoing: &Undoing) -> Result<(), Fault> {
@@ -132,7 +164,7 @@ impl World {
     }
 
     /// Appends changes to the log and reads them back.
-    fn append(
+    pub(super) fn append(
         &mut self,
         dog: usize,
         (changes, author): (Vec<Change>, String),

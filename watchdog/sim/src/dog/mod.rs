@@ -147,6 +147,10 @@ pub struct Lead {
     pub clock_steps: u64,
     /// When a check was last wanted because of time alone.
     pub wanted: Option<Time>,
+    /// How long its journal has taken in this check.
+    pub waited_ms: u64,
+    /// Why an errand of a goal can't be run, when it was told.
+    pub errand_fault: Option<Refusal>,
 }
 
 /// See the module.
@@ -210,7 +214,9 @@ impl World {
             DogWork::Turn => self.take_turn(dog),
             DogWork::Open => self.open_term(dog),
             DogWork::Check => self.check(dog),
+            DogWork::ReadAlong(answered) => self.read_on(dog, answered),
             DogWork::Decide => self.decide(dog),
+            DogWork::Judge(now, known) => self.judge_and_write(dog, (now, known)),
             DogWork::Written(outcome) => self.hear_journal(dog, outcome),
             DogWork::Send(step) => self.send(dog, &step),
             DogWork::Transmit(step) => self.transmit(dog, &step),

@@ -1,10 +1,13 @@
 //! Obey: what operators ask of the leader, written under their name.
 
+use serde_json::Value;
+use watchdog_core::change::{Change, same};
 use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{Goal, GoalStatus, fault};
 use watchdog_core::ids::{GoalId, PlanId};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::Body;
+use watchdog_core::state::Key;
 use watchdog_core::vet::vet;
 
 use crate::journal::Fault;
@@ -31,6 +34,8 @@ pub enum Wish {
     Approve,
     /// To decline every plan that waits for approval.
     Decline,
+    /// To change one key without a goal.
+    Edit((Key, Value)),
     /// To leave.
     Resign,
 }
@@ -47,9 +52,20 @@ impl World {
                 self.stop(dog, ("an operator asked for it", self.setup.stay_out_ms));
                 return Ok(());
             }
+            if let Wish::Edit(edit) = wish {
+                match self.edit(dog, by, edit) {
+                    Err(Fault::Full | Fault::Refused | Fault::HeadMoved) => {}
+                    done => done?,
+                }
+                continue;
+            }
             let bodies = self.bodies_of(dog, &by, wish);
             if !bodies.is_empty() {
-                self.write_now(dog, by, bodies)?;
+                match self.write_once(dog, by, bodies) {
+                    // Who asked is told so.
+                    Err(Fault::Full | Fault::Refused) => continue,
+                    written => written?,
+                }
                 // What follows from it is done before the next one is heard, who may build on it.
                 self.run_errands(dog)?;
             }
@@ -84,8 +100,21 @@ impl World {
                     |plan| Body::PlanStatus { plan, status: PlanStatus::Cancelled, why: why.clone() };
                 self.waiting(dog).into_iter().map(decline).collect()
             }
-            Wish::Resign => Vec::new(),
+            Wish::Resign | Wish::Edit(_) => Vec::new(),
         }
+    }
+
+    fn edit(&mut self, dog: usize, by: String, (key, value): (Key, Value)) -> Result<(), Fault> {
+        let Some(head) = self.dogs[dog].mind.as_ref().map(|mind| mind.log.head.version) else {
+            return Ok(());
+        };
+        let change = Change::of(&self.journal.state(head), key, Some(value));
+        if same(change.before.as_ref(), change.after.as_ref()) {
+            return Ok(());
+        }
+        self.append(dog, (vec![change], by.clone()), (None, head))?;
+        let why = "asked for by an operator".to_owned();
+        self.write_once(dog, by, vec![Body::Appended { from: head.next(), to: head.next(), why }])
     }
 
     fn declare(&mut self, dog: usize, spec: Goal, supersede: bool) -> Vec<Body> {

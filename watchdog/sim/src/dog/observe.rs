@@ -67,7 +67,7 @@ impl World {
                 let present = mind.observation.hosts.get(&life.host).is_some_and(HostSeen::is_present);
                 let Some(index) = self.setup.hosts.iter().position(|it| *it == life.host) else { continue };
                 let host: &Host = &self.hosts[index];
-                let answers = host.is_up() && self.net.is_whole(Node::Dog(dog), Node::Host(index));
+                let answers = host.answers() && self.net.is_whole(Node::Dog(dog), Node::Host(index));
                 if !(present && answers && host.kept.contains_key(incarnation)) {
                     continue;
                 }

@@ -161,6 +161,8 @@ impl World {
             tidied_at: self.now,
             clock_steps: self.clock_steps(dog),
             wanted: None,
+            waited_ms: 0,
+            errand_fault: None,
         };
         self.dogs[dog].lead = Some(Box::new(lead));
         self.figures.terms += 1;

@@ -55,6 +55,10 @@ impl World {
             );
         };
         let host = &mut self.hosts[index];
+        if host.full_by > 0 {
+            let why = "its record can't be written: no space is left on this host";
+            return self.answer_step(node, &order.step, (Reply::refused(why), asker));
+        }
         host.disk.epoch = host.disk.epoch.max(order.epoch);
         if kind != Kind::Snapshot {
             host.disk.steps.insert(order.step.clone(), Begun { kind, life, end: End::Open });

@@ -117,6 +117,14 @@ pub struct Host {
     pub paused_by: u32,
     /// What happens once it runs again.
     pub put_off: Vec<Event>,
+    /// Faults in which its agent keeps its session and answers nobody.
+    pub silent_by: u32,
+    /// What it reads when it answers again.
+    pub unread: Vec<Event>,
+    /// Faults in which its agent begins nothing, and says so: its disk is full.
+    pub full_by: u32,
+    /// The machine that stands in its place since it is gone for good.
+    pub replaced_by: Option<usize>,
     /// Whether its agent ends at its next act, and for how long.
     pub falls_in_act: Option<u64>,
     /// What the agent must not forget.
@@ -163,6 +171,10 @@ impl Host {
             off_by: 0,
             paused_by: 0,
             put_off: Vec::new(),
+            silent_by: 0,
+            unread: Vec::new(),
+            full_by: 0,
+            replaced_by: None,
             falls_in_act: None,
             disk: Disk { instance: format!("{name}-1"), ..Disk::default() },
             agent_up: true,
@@ -185,6 +197,11 @@ impl Host {
     /// Whether the agent runs.
     pub fn is_up(&self) -> bool {
         self.on && self.agent_up && self.paused_by == 0
+    }
+
+    /// Whether its agent answers who reaches it.
+    pub fn answers(&self) -> bool {
+        self.is_up() && self.silent_by == 0
     }
 
     /// What orders of now name.

@@ -56,7 +56,7 @@ impl World {
         self.lives.insert(incarnation, life);
         self.plan_in(20, Event::Life(incarnation, LifeWork::Join));
         match does {
-            Trait::DiesAtStart | Trait::FailsToLoad => {
+            Trait::DiesAtStart | Trait::DiesOnlyAtStart | Trait::FailsToLoad => {
                 self.plan_in(ready_in / 2, Event::Life(incarnation, LifeWork::Crash("exit 1")));
             }
             _ => self.plan_in(ready_in, Event::Life(incarnation, LifeWork::Ready)),
@@ -105,7 +105,9 @@ impl World {
     pub(crate) fn behave(&mut self, incarnation: Incarnation, does: Trait) {
         let soon = self.rng.range(100, 2_000);
         let work = match does {
-            Trait::Good | Trait::Slow | Trait::DiesAtStart | Trait::FailsToLoad => return,
+            Trait::Good | Trait::Slow | Trait::DiesAtStart | Trait::DiesOnlyAtStart | Trait::FailsToLoad => {
+                return;
+            }
             Trait::Dies => LifeWork::Crash("exit 139"),
             Trait::Hangs => LifeWork::Stick,
             Trait::Sickens => LifeWork::Sicken,

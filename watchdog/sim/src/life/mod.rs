@@ -25,6 +25,8 @@ pub enum Trait {
     Slow,
     /// It ends before it is ready.
     DiesAtStart,
+    /// The same, and whoever runs already takes it without complaint and serves on.
+    DiesOnlyAtStart,
     /// It ends soon after it is ready.
     Dies,
     /// It stops answering.
@@ -38,10 +40,11 @@ pub enum Trait {
 }
 
 /// The words for traits in the state.
-pub const TRAITS: [(&str, Trait); 8] = [
+pub const TRAITS: [(&str, Trait); 9] = [
     ("good", Trait::Good),
     ("slow", Trait::Slow),
     ("dies-at-start", Trait::DiesAtStart),
+    ("dies-only-at-start", Trait::DiesOnlyAtStart),
     ("dies", Trait::Dies),
     ("hangs", Trait::Hangs),
     ("fails-to-load", Trait::FailsToLoad),

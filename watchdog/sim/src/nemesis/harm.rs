@@ -13,10 +13,12 @@ use crate::world::World;
 impl World {
     /// A fault begins.
     pub(crate) fn strike(&mut self, index: usize) {
-        let Some(fault) = self.nemesis.faults.get(index).cloned() else { return };
+        let Some(mut fault) = self.nemesis.faults.get(index).cloned() else { return };
+        fault.harm = fault.harm.now(|host| self.stands_now(host));
+        self.nemesis.faults[index] = fault.clone();
         self.say(|_| format!("*** {}", fault.harm));
         if self.inflict(&fault.harm, fault.lasts_ms) {
-            self.nemesis.done[fault.harm.kind()] += 1;
+            self.nemesis.done.0[fault.harm.kind()] += 1;
         }
         let armed = matches!(
             fault.harm,
@@ -61,14 +63,21 @@ impl World {
             Harm::Isolate(node) => self.isolate(node, false),
             Harm::BadWeather => self.net.weather(false),
             Harm::JournalDown => {
-                self.journal_down_by -= 1;
-                self.journal.up = self.journal_down_by == 0;
+                self.ailing.down -= 1;
+                self.journal.up = self.ailing.down == 0;
             }
-            Harm::JournalLoses => self.journal_loses -= 1,
+            Harm::JournalLoses => self.ailing.loses -= 1,
+            Harm::JournalSlow => self.ailing.slow -= 1,
+            Harm::JournalFull => self.ailing.full -= 1,
+            Harm::JournalRefuses => self.ailing.refuses -= 1,
+            Harm::SilenceAgent(host) => self.unsilence_agent(host),
+            Harm::FillAgent(host) => self.hosts[host].full_by -= 1,
             Harm::ZooDown => self.wake_zoo(),
             Harm::Crash(_)
             | Harm::Drift(_)
             | Harm::ClockJump(..)
+            | Harm::ClockHours(..)
+            | Harm::ReplaceHost(_)
             | Harm::BadVersion(..)
             | Harm::Whim(_)
             | Harm::CrashAgentInAct(_)
@@ -115,10 +124,19 @@ impl World {
             Harm::Isolate(node) => self.isolate(*node, true),
             Harm::BadWeather => self.net.weather(true),
             Harm::JournalDown => {
-                self.journal_down_by += 1;
+                self.ailing.down += 1;
                 self.journal.up = false;
             }
-            Harm::JournalLoses => self.journal_loses += 1,
+            Harm::JournalLoses => self.ailing.loses += 1,
+            Harm::JournalSlow => self.ailing.slow += 1,
+            Harm::JournalFull => self.ailing.full += 1,
+            Harm::JournalRefuses => self.ailing.refuses += 1,
+            Harm::SilenceAgent(host) => self.hosts[*host].silent_by += 1,
+            Harm::FillAgent(host) => self.hosts[*host].full_by += 1,
+            Harm::ClockHours(dog, ms) => {
+                *self.clocks.entry(Node::Dog(*dog)).or_default() += ms;
+            }
+            Harm::ReplaceHost(host) => return self.replace_host(*host),
             Harm::ZooDown => self.zoo.down += 1,
             Harm::ClockJump(node, ms) => {
                 *self.clocks.entry(*node).or_default() += ms;
@@ -163,7 +181,17 @@ impl World {
         })
     }
 
-    fn lose_host(&mut self, host: usize) {
+    fn unsilence_agent(&mut self, host: usize) {
+        self.hosts[host].silent_by -= 1;
+        if self.hosts[host].silent_by == 0 {
+            // What came meanwhile lies in its sockets.
+            for event in std::mem::take(&mut self.hosts[host].unread) {
+                self.plan_in(0, event);
+            }
+        }
+    }
+
+    pub(super) fn lose_host(&mut self, host: usize) {
         self.hosts[host].off_by += 1;
         if !self.hosts[host].on {
             return;

@@ -1,7 +1,9 @@
 //! Nemesis: a schedule of harm, drawn from the seed before the run, so that parts of it can be left out.
 
 mod harm;
+mod replaced;
 mod schedule;
+mod weather;
 mod whim;
 
 use watchdog_core::ids::ReplicaId;
@@ -64,10 +66,24 @@ pub enum Harm {
     BadVersion(&'static str, Option<ReplicaId>),
     /// An operator does something.
     Whim(Whim),
+    /// The journal takes its time.
+    JournalSlow,
+    /// The journal has no room.
+    JournalFull,
+    /// The journal refuses some writes for good.
+    JournalRefuses,
+    /// A host's agent keeps its session and answers nobody.
+    SilenceAgent(usize),
+    /// A host's agent has no room on its disk and begins nothing.
+    FillAgent(usize),
+    /// A watchdog's clock is hours off from now on.
+    ClockHours(usize, i64),
+    /// A machine is gone for good, and another stands in its place.
+    ReplaceHost(usize),
 }
 
 /// The kinds of harm, as they are counted.
-pub const KINDS: [&str; 28] = [
+pub const KINDS: [&str; 35] = [
     "process crash",
     "process hang",
     "process stop",
@@ -93,10 +109,27 @@ pub const KINDS: [&str; 28] = [
     "agent crash in the act",
     "watchdog pause at a send",
     "watchdog pause at a write",
+    "journal slow",
+    "journal full",
+    "journal refusal",
+    "agent silent",
+    "agent out of space",
+    "clock hours off",
+    "machine replaced",
     "message lost",
     "message doubled",
     "message reordered",
 ];
+
+/// A number for each kind of harm.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ByKind(pub [u64; KINDS.len()]);
+
+impl Default for ByKind {
+    fn default() -> Self {
+        Self([0; KINDS.len()])
+    }
+}
 
 /// Those after which everything is as before without anybody's help: replicas, links and machines that flap.
 pub const FLAPPING: [usize; 9] = [1, 3, 5, 10, 11, 12, 13, 14, 21];
@@ -130,6 +163,40 @@ impl Harm {
             Self::CrashAgentInAct(_) => 22,
             Self::FreezeDogAtSend(_) => 23,
             Self::FreezeDogAtWrite(_) => 24,
+            Self::JournalSlow => 25,
+            Self::JournalFull => 26,
+            Self::JournalRefuses => 27,
+            Self::SilenceAgent(_) => 28,
+            Self::FillAgent(_) => 29,
+            Self::ClockHours(..) => 30,
+            Self::ReplaceHost(_) => 31,
+        }
+    }
+}
+
+impl Harm {
+    /// The same to the machine that stands now where one stood when the harm was drawn.
+    #[must_use]
+    pub fn now(self, stands: impl Fn(usize) -> usize) -> Self {
+        let node = |node| match node {
+            Node::Host(host) => Node::Host(stands(host)),
+            other => other,
+        };
+        match self {
+            Self::SlowStarts(host) => Self::SlowStarts(stands(host)),
+            Self::LoseHost(host) => Self::LoseHost(stands(host)),
+            Self::CrashAgent(host) => Self::CrashAgent(stands(host)),
+            Self::LoseState(host) => Self::LoseState(stands(host)),
+            Self::PauseHost(host) => Self::PauseHost(stands(host)),
+            Self::CrashAgentInAct(host) => Self::CrashAgentInAct(stands(host)),
+            Self::SilenceAgent(host) => Self::SilenceAgent(stands(host)),
+            Self::FillAgent(host) => Self::FillAgent(stands(host)),
+            Self::ReplaceHost(host) => Self::ReplaceHost(stands(host)),
+            Self::CutOneWay(from, to) => Self::CutOneWay(node(from), node(to)),
+            Self::Cut(a, b) => Self::Cut(node(a), node(b)),
+            Self::Isolate(it) => Self::Isolate(node(it)),
+            Self::ClockJump(it, ms) => Self::ClockJump(node(it), ms),
+            other => other,
         }
     }
 }
@@ -163,6 +230,15 @@ impl std::fmt::Display for Harm {
             Self::BadVersion(how, None) => write!(f, "a version is declared that {how}"),
             Self::BadVersion(how, Some(who)) => write!(f, "a version is declared that {how} on {who}"),
             Self::Whim(whim) => write!(f, "an operator: {whim}"),
+            Self::JournalSlow => f.write_str("the journal becomes slow"),
+            Self::JournalFull => f.write_str("the journal has no room left"),
+            Self::JournalRefuses => f.write_str("the journal refuses some writes for good"),
+            Self::SilenceAgent(host) => write!(f, "the agent of h{} answers nobody", host + 1),
+            Self::FillAgent(host) => write!(f, "the agent of h{} has no space left", host + 1),
+            Self::ClockHours(dog, ms) => write!(f, "the clock of w{} is set by {ms} ms", dog + 1),
+            Self::ReplaceHost(host) => {
+                write!(f, "h{} is gone for good, and another takes its place", host + 1)
+            }
         }
     }
 }
@@ -200,5 +276,5 @@ pub struct Nemesis {
     /// All of it, in order.
     pub faults: Vec<Fault>,
     /// How much of each kind was done.
-    pub done: [u64; KINDS.len()],
+    pub done: ByKind,
 }

@@ -2,6 +2,7 @@
 
 use watchdog_core::ids::ReplicaId;
 
+use super::weather::{self, FIRST_KIND, weather};
 use super::whim::Whim;
 use super::{Fault, Harm};
 use crate::net::Node;
@@ -14,8 +15,18 @@ const BAD: [&str; 6] = ["dies-at-start", "dies", "hangs", "fails-to-load", "sick
 /// When harm is done, how long it is from one to the next, and of which kinds it is; none: all.
 type Pace<'a> = ((u64, u64), u64, &'a [usize]);
 
-/// The harm of one run.
-pub fn schedule(setup: &Setup, rng: &mut Rng, ((from, until), gap_ms, kinds): Pace<'_>) -> Vec<Fault> {
+/// The harm of one run; the weather is drawn apart, so that it leaves the rest as it is.
+pub fn schedule(setup: &Setup, rng: &mut Rng, (span, gap_ms, kinds): Pace<'_>) -> Vec<Fault> {
+    let mut apart = rng.split(7);
+    let mut faults = of_kinds(setup, rng, (span, gap_ms, kinds));
+    if kinds.is_empty() {
+        faults.extend(weather(setup, &mut apart, (span, gap_ms)));
+        faults.sort_by_key(|fault| fault.at);
+    }
+    faults
+}
+
+fn of_kinds(setup: &Setup, rng: &mut Rng, ((from, until), gap_ms, kinds): Pace<'_>) -> Vec<Fault> {
     let mut faults = Vec::new();
     let mut at = from;
     loop {
@@ -25,7 +36,8 @@ pub fn schedule(setup: &Setup, rng: &mut Rng, ((from, until), gap_ms, kinds): Pa
         }
         let wanted = (!kinds.is_empty()).then(|| *rng.pick(kinds));
         let (harm, lasts_ms) = loop {
-            let drawn = draw(setup, rng);
+            let is_weather = wanted.is_some_and(|wanted| wanted >= FIRST_KIND);
+            let drawn = if is_weather { weather::draw(setup, rng) } else { draw(setup, rng) };
             if wanted.is_none_or(|wanted| drawn.0.kind() == wanted) {
                 break drawn;
             }

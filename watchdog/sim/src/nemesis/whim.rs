@@ -1,8 +1,9 @@
 //! Whim: what operators do, at any time, sensible or not.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use watchdog_core::goal::{Goal, Named, PaceWish, Restore};
 use watchdog_core::ids::ReplicaId;
+use watchdog_core::policy::{POLICY_KEY, Policy};
 use watchdog_core::state::{Key, State};
 
 use crate::dog::Wish;
@@ -43,6 +44,10 @@ pub enum Whim {
     Decline,
     /// Asks the leader to leave.
     Resign,
+    /// Changes a bound by hand, without a goal.
+    Edit,
+    /// Changes a bound by a goal, with a version that works.
+    Bounds,
 }
 
 impl std::fmt::Display for Whim {
@@ -65,6 +70,8 @@ impl std::fmt::Display for Whim {
             Self::Approve => f.write_str("approve"),
             Self::Decline => f.write_str("decline"),
             Self::Resign => f.write_str("leader resign"),
+            Self::Edit => f.write_str("another bound, by hand"),
+            Self::Bounds => f.write_str("another bound, with a new version that works"),
         }
     }
 }
@@ -145,6 +152,15 @@ impl World {
             Whim::Approve => Wish::Approve,
             Whim::Decline => Wish::Decline,
             Whim::Resign => Wish::Resign,
+            Whim::Edit => match self.bounds() {
+                Some(edit) => Wish::Edit(edit),
+                None => return,
+            },
+            Whim::Bounds => {
+                let mut goal = self.version("good", None);
+                goal.set.extend(self.bounds());
+                Wish::Declare(Box::new(goal), false)
+            }
         };
         self.wish(wish);
     }
@@ -158,6 +174,14 @@ impl World {
         let key = Key::new(MODEL).ok();
         let rollout = PaceWish::default();
         Goal { set: key.map(|key| (key, model)).into_iter().collect(), rollout, ..Goal::default() }
+    }
+
+    /// Another soak, and another number of failures that may be.
+    fn bounds(&mut self) -> Option<(Key, Value)> {
+        let mut policy = Policy::clone(&self.journal.policy);
+        policy.soak_ms = *self.rng.pick(&[2_000, 5_000, 15_000]);
+        policy.max_failures = u32::from(self.rng.chance(300));
+        Some((Key::new(POLICY_KEY).ok()?, json!(policy)))
     }
 
     fn declared(&self) -> (std::rc::Rc<State>, Vec<ReplicaId>) {
