@@ -43,10 +43,20 @@ impl World {
         if write.is_some_and(|write| self.journal.knows(write.ticket)) {
             return None;
         }
-        if self.ailing.full > 0 {
-            return Some(Fault::Full);
+        let refused = match write {
+            Some(write) => write.is_unstorable,
+            None => self.is_refused(),
+        };
+        match () {
+            () if refused => Some(Fault::Refused),
+            () if self.ailing.full > 0 => Some(Fault::Full),
+            () => None,
         }
-        (self.ailing.refuses > 0 && self.rng.chance(400)).then_some(Fault::Refused)
+    }
+
+    /// Whether something new is what the journal can't hold.
+    pub(crate) fn is_refused(&mut self) -> bool {
+        self.ailing.refuses > 0 && self.rng.chance(400)
     }
 
     /// What a watchdog wrote reaches the journal.

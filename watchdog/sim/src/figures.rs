@@ -57,6 +57,10 @@ pub struct Figures {
     pub quarantines: u64,
     /// Runs that ended in rest.
     pub converged: u64,
+    /// States at rest that were not well, from which a bot sought the way out.
+    pub ways_sought: u64,
+    /// How often it found one.
+    pub ways_found: u64,
     /// From a fault to its conviction, in milliseconds.
     pub detection_ms: Vec<u64>,
     /// From the conviction to the plan.
@@ -159,6 +163,8 @@ impl Figures {
         self.rejected += other.rejected;
         self.quarantines += other.quarantines;
         self.converged += other.converged;
+        self.ways_sought += other.ways_sought;
+        self.ways_found += other.ways_found;
         for (known, count) in other.known {
             *self.known.entry(known).or_default() += count;
         }
@@ -199,6 +205,11 @@ impl Figures {
         );
         let _ = writeln!(
             text,
+            "ways out             {} found by what is offered, of {} states that were not well",
+            self.ways_found, self.ways_sought
+        );
+        let _ = writeln!(
+            text,
             "checks, plannings    {}, {}; {} vetoed",
             self.checks, self.plannings, self.vetoes
         );
@@ -225,6 +236,8 @@ impl Figures {
         json!({
             "runs": self.runs,
             "converged": self.converged,
+            "ways_sought": self.ways_sought,
+            "ways_found": self.ways_found,
             "hours": ratio(self.simulated_ms, 3_600_000),
             "violations": violations,
             "known": self.known,

@@ -27,6 +27,8 @@ pub struct Write {
     pub by: String,
     /// What.
     pub bodies: Vec<Body>,
+    /// Whether the journal can't hold it, however often it is asked.
+    pub is_unstorable: bool,
 }
 
 /// Changes to append.
@@ -70,6 +72,8 @@ pub struct Journal {
     pub fences: bool,
     /// Whether it knows its tickets; a mutant takes that away.
     pub remembers: bool,
+    /// Whether its fold keeps all lives that may run; a mutant takes that away.
+    pub keeps_lives: bool,
     /// The highest term that was opened.
     pub term: Epoch,
     /// The record.
@@ -100,6 +104,7 @@ impl Journal {
             up: true,
             fences: true,
             remembers: true,
+            keeps_lives: true,
             term: Epoch(0),
             entries: Vec::new(),
             log: Vec::new(),
@@ -154,7 +159,7 @@ impl Journal {
         (self.term, self.leader) = (self.term.max(epoch), Some(leader.clone()));
         let by = leader.to_string();
         let bodies = vec![Body::TermOpened { watchdog: leader.clone() }];
-        Ok(self.put(Write { ticket: 0, epoch, at, by, bodies }))
+        Ok(self.put(Write { ticket: 0, epoch, at, by, bodies, is_unstorable: false }))
     }
 
     /// Writes entries, all or none; answers where they stand.
@@ -178,12 +183,18 @@ impl Journal {
     }
 
     fn put(&mut self, write: Write) -> Range<usize> {
-        let Write { ticket, epoch, at, by, bodies } = write;
+        let Write { ticket, epoch, at, by, bodies, .. } = write;
         let from = self.entries.len();
         for body in bodies {
             let sequence = Sequence(self.entries.len() as u64 + 1);
             let entry = Entry { sequence, at, epoch, by: by.clone(), body };
             self.folded.apply(&entry);
+            if !self.keeps_lives {
+                self.folded
+                    .lives
+                    .values_mut()
+                    .for_each(|lives| drop(lives.drain(..lives.len().saturating_sub(1))));
+            }
             self.entries.push(entry);
             self.tickets.push(ticket);
         }

@@ -10,6 +10,7 @@
 
 pub mod ailing;
 pub mod audit;
+mod bot;
 pub mod command;
 mod cover;
 pub mod dog;

@@ -7,9 +7,10 @@ use watchdog_core::goal::errand::errand;
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::plan;
-use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_core::refusal::{Reason, Refusal, StormAwaits};
 use watchdog_core::rollout::expected;
 
+use crate::bot::blames_what_cannot_start;
 use crate::dog::Mind;
 use crate::world::World;
 
@@ -18,7 +19,26 @@ pub(crate) fn restless(world: &mut World) -> Option<(String, Option<&'static str
     let what = what(world)?;
     let leader = world.dogs.iter().find(|dog| dog.lead.is_some()).and_then(|dog| dog.mind.as_ref());
     let waits = leader.is_some_and(|mind| waits_for_the_unsettled(world, mind));
-    Some((what, waits.then_some("who serves another version after an order of unknown fate stays disturbed")))
+    let known = if waits {
+        Some("who serves another version after an order of unknown fate stays disturbed")
+    } else if leader.is_some_and(|mind| counts_the_gone(world, mind)) {
+        Some("hosts that are gone for good are counted for ever, and no storm is over")
+    } else if blames_what_cannot_start(world) {
+        Some("a version that nobody can be started on is stable, and there is no way back")
+    } else {
+        None
+    };
+    Some((what, known))
+}
+
+/// Whether a storm waits for half of all hosts although half of those that are not gone for good are there.
+fn counts_the_gone(world: &World, mind: &Mind) -> bool {
+    let awaits_hosts = mind
+        .refusals
+        .iter()
+        .any(|refusal| matches!(refusal.reason, Reason::Storm { awaiting: StormAwaits::Hosts, .. }));
+    let up = world.hosts.iter().filter(|host| host.is_up()).count();
+    awaits_hosts && !world.setup.gone.is_empty() && 2 * up >= world.setup.hosts.len() - world.setup.gone.len()
 }
 
 /// Whether somebody is not touched for the sake of one that serves, and only the fate of an order to it is not known.

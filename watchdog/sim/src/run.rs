@@ -7,6 +7,7 @@
 use watchdog_core::history::History;
 
 use crate::audit::Violation;
+use crate::bot::find_way_out;
 use crate::figures::Figures;
 use crate::mutant::Safeguard;
 use crate::nemesis::{Fault, KINDS, permanent, schedule};
@@ -109,6 +110,7 @@ pub fn run(order: &Order) -> Outcome {
     let calm_at = faults.iter().filter_map(|it| Some(it.at + it.lasts_ms?)).max().unwrap_or(until).max(until);
     world.run_until(calm_at);
     come_to_rest(&mut world);
+    find_way_out(&mut world);
     nothing_lost(&mut world);
     finish(world, faults)
 }

@@ -81,6 +81,7 @@ impl World {
         let mut journal = Journal::new(setup.founding(), Time(BEGINS));
         journal.fences = mutant != Some(Safeguard::JournalFence);
         journal.remembers = mutant != Some(Safeguard::WritesOnce);
+        journal.keeps_lives = mutant != Some(Safeguard::LivesKept);
         let dogs = setup.dogs.iter().map(|_| Dog::default()).collect();
         Self {
             now: 0,
@@ -264,7 +265,9 @@ impl World {
 
     /// Files a violation; a known one only ends a run that asks for it.
     pub(crate) fn complain(&mut self, violation: Violation) {
-        match violation.known.filter(|_| !self.is_strict) {
+        // Whatever is known: it is by this audit that the mutant is to be killed.
+        let wanted = self.mutant.is_some_and(|mutant| mutant.audit() == violation.audit);
+        match violation.known.filter(|_| !self.is_strict && !wanted) {
             Some(known) => *self.figures.known.entry(known).or_default() += 1,
             None => self.violation = Some(violation),
         }

@@ -1,7 +1,7 @@
 //! Obsolete: open plans that serve a goal which is not wanted any more, or stand in the way of the one that begins.
 
 use crate::history::{History, OpenPlan};
-use crate::ids::PlanId;
+use crate::ids::{Epoch, PlanId};
 use crate::plan::PlanStatus;
 use crate::policy::Remedy;
 use crate::record::Body;
@@ -24,6 +24,17 @@ pub fn superseded(history: &History, deciding: Option<&PlanId>, why: &str) -> Ve
         why: why.to_owned(),
     };
     obsolete(history, deciding).map(ended).collect()
+}
+
+/// The ends of the plans that older leaders than that of `epoch` left open: everything is planned anew, nothing resumed.
+pub fn of_older_leaders(history: &History, epoch: Epoch) -> Vec<Body> {
+    let older = history.open_plans.values().filter(|open| open.plan.epoch < epoch);
+    let ended = |open: &OpenPlan| Body::PlanStatus {
+        plan: open.plan.id.clone(),
+        status: PlanStatus::Superseded,
+        why: format!("epoch {epoch} leads now and plans anew"),
+    };
+    older.map(ended).collect()
 }
 
 fn serves_a_goal(open: &OpenPlan) -> bool {

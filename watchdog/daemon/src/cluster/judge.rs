@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
 use watchdog_core::finding::{Conviction, Finding, Subject};
+use watchdog_core::goal::obsolete::of_older_leaders;
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Time};
 use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::ReplicaSeen;
@@ -51,6 +52,8 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let changes = convict(world, &news);
     let strike_due = world.strikes.next_due(news.now, &world.log.policy);
     let mut draft = Draft::new(&world.history, &world.observation, news.epoch, news.now);
+    // A new leader does so before it decides anything; what could not be written then is written now.
+    of_older_leaders(draft.history(), news.epoch).into_iter().for_each(|body| draft.push(body));
     first_sights(world, &news.looked, &mut draft);
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
     forget_outdated(&mut draft, &world.strikes.convictions(), &world.log.policy);

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 use uuid::Uuid;
-use watchdog_core::ids::{Incarnation, Time, WatchdogId};
+use watchdog_core::goal::obsolete::of_older_leaders;
+use watchdog_core::ids::{Incarnation, StepId, Time, WatchdogId};
 use watchdog_core::observation::Sight;
-use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_membership::obituary;
@@ -89,6 +89,8 @@ pub(crate) struct Lead {
 #[derive(Default)]
 pub(crate) struct Unread {
     pub(crate) finished: Vec<Finished>,
+    /// The ends of steps, told again until the record holds them: a write may be refused.
+    pub(crate) ended: Vec<(StepId, Vec<Body>)>,
     pub(crate) sealed: Vec<Sealed>,
     pub(crate) acts: Vec<Act>,
 }
@@ -132,13 +134,7 @@ impl Lead {
         let epoch = self.term.epoch();
         let open: Vec<Body> = {
             let world = self.world.lock();
-            let old = world.history.open_plans.values().filter(|open| open.plan.epoch < epoch);
-            let superseded = |open: &watchdog_core::history::OpenPlan| Body::PlanStatus {
-                plan: open.plan.id.clone(),
-                status: PlanStatus::Superseded,
-                why: format!("epoch {epoch} leads now and plans anew"),
-            };
-            old.map(superseded).collect()
+            of_older_leaders(&world.history, epoch)
         };
         self.record(open).await.map(drop)
     }
@@ -244,9 +240,14 @@ impl Lead {
             }
             match finished.doubt() {
                 Some(why) => self.sealing.doubt(finished.step().clone(), why),
-                None => bodies.extend(finished.into_bodies()),
+                None => self.unread.ended.push((finished.step().clone(), finished.into_bodies())),
             }
         }
+        {
+            let world = self.world.lock();
+            self.unread.ended.retain(|(step, _)| world.history.open_intents.contains_key(step));
+        }
+        bodies.extend(self.unread.ended.iter().flat_map(|(_, told)| told.clone()));
         for sealed in self.unread.sealed.drain(..) {
             let world = self.world.lock();
             bodies.extend(self.sealing.conclude(sealed, &world.history));

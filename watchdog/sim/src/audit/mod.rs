@@ -10,9 +10,11 @@ mod closed;
 mod convicted;
 mod exclusive;
 mod fenced;
+mod forgotten;
 mod fresh;
 mod ghost;
 mod held;
+mod innocent;
 mod instance;
 mod intent;
 mod lease;
@@ -27,6 +29,7 @@ mod reasons;
 mod rejected;
 mod right_process;
 mod sealed;
+mod sent;
 mod stable;
 mod storm;
 mod true_obituary;
@@ -139,6 +142,11 @@ pub(crate) trait Audit {
     /// Its name.
     fn name(&self) -> &'static str;
 
+    /// The mistake that it finds and that is not mended yet; then it ends only runs that ask for it.
+    fn known(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Hears what happened; answers what is wrong with it.
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String>;
 }
@@ -159,6 +167,7 @@ impl Default for Audits {
             Box::<unconfirmed::Unconfirmed>::default(),
             Box::<anew::Anew>::default(),
             Box::<fresh::Fresh>::default(),
+            Box::<forgotten::Forgotten>::default(),
             Box::<ghost::Ghost>::default(),
             Box::<true_obituary::TrueObituary>::default(),
             Box::<right_process::RightProcess>::default(),
@@ -166,6 +175,7 @@ impl Default for Audits {
             Box::<proof::Proof>::default(),
             Box::<lease::Lease>::default(),
             Box::<budget::Budget>::default(),
+            Box::<sent::Sent>::default(),
             Box::<parallel::Parallel>::default(),
             Box::<loops::Loops>::default(),
             Box::<backoff::Backoff>::default(),
@@ -177,6 +187,7 @@ impl Default for Audits {
             Box::<quarantined::Quarantined>::default(),
             Box::<stable::Stable>::default(),
             Box::<rejected::Rejected>::default(),
+            Box::<innocent::Innocent>::default(),
             Box::<canary::Canary>::default(),
             Box::<verified::Verified>::default(),
             Box::<reasons::Reasons>::default(),
@@ -192,7 +203,13 @@ impl Audits {
         let mut first: Option<Violation> = None;
         for audit in &mut self.0 {
             if let Some(what) = audit.hear(fact, truth) {
-                first.get_or_insert(Violation { audit: audit.name(), at: truth.now, what, known: None });
+                let known = audit.known();
+                let found = Violation { audit: audit.name(), at: truth.now, what, known };
+                // One that is not known goes before one that is.
+                match &first {
+                    Some(before) if before.known.is_none() || known.is_some() => {}
+                    _ => first = Some(found),
+                }
             }
         }
         first

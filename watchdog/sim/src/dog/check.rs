@@ -354,7 +354,8 @@ impl World {
     /// A write, with a ticket of its own.
     pub(super) fn draw_up(&mut self, dog: usize, by: String, bodies: Vec<Body>) -> Option<Write> {
         let epoch = self.dogs[dog].lead.as_ref()?.epoch;
-        Some(Write { ticket: self.ticket(), epoch, at: self.now_of(dog), by, bodies })
+        let is_unstorable = self.is_refused();
+        Some(Write { ticket: self.ticket(), epoch, at: self.now_of(dog), by, bodies, is_unstorable })
     }
 
     /// Remembers a write of unknown fate.

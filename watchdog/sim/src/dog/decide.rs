@@ -5,6 +5,7 @@ use std::mem::discriminant;
 
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
 use watchdog_core::finding::Conviction;
+use watchdog_core::goal::obsolete::of_older_leaders;
 use watchdog_core::history::History;
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Sequence, Time};
 use watchdog_core::input::{Decision, PlanInput};
@@ -140,6 +141,9 @@ impl World {
         let nothing = Observation::unseen(now);
         let seen = std::mem::replace(&mut mind.observation, nothing);
         let mut draft = Draft::new((std::mem::take(&mut mind.history), seen), epoch, now);
+        if !self.lacks(Safeguard::PlansAnew) && !self.lacks(Safeguard::PlansClosed) {
+            of_older_leaders(draft.history(), epoch).into_iter().for_each(|body| draft.push(body));
+        }
         first_sights(&looked, &mut draft);
         news.into_iter().chain(changes).for_each(|body| draft.push(body));
         let convictions = mind.strikes.convictions();

@@ -188,15 +188,15 @@ impl World {
             lead.doubts.insert(step.clone());
             return self.wake_in(dog, 0);
         }
-        if let Some(obituary) = report.obituary {
-            lead.ended.push(Body::Died { obituary });
-        }
-        lead.ended.push(Body::Closed {
+        let mut told: Vec<Body> =
+            report.obituary.map(|obituary| Body::Died { obituary }).into_iter().collect();
+        told.push(Body::Closed {
             plan: call.order.plan,
             step: step.clone(),
             outcome: report.outcome,
             error: report.error,
         });
+        lead.ended.push((step.clone(), told));
         self.wake_in(dog, 0);
     }
 
@@ -229,14 +229,11 @@ impl World {
     pub(super) fn news(&mut self, dog: usize) -> Vec<Body> {
         self.tidy_up(dog);
         let Some(lead) = self.dogs[dog].lead.as_mut() else { return Vec::new() };
-        let ended = std::mem::take(&mut lead.ended);
         let heard = std::mem::take(&mut lead.heard);
-        let Some(mind) = self.dogs[dog].mind.as_ref() else { return Vec::new() };
-        let open = |body: &Body| match body {
-            Body::Closed { step, .. } => mind.history.open_intents.contains_key(step),
-            _ => true,
-        };
-        let mut bodies: Vec<Body> = ended.into_iter().filter(open).collect();
+        let it = &mut self.dogs[dog];
+        let (Some(lead), Some(mind)) = (it.lead.as_mut(), it.mind.as_ref()) else { return Vec::new() };
+        lead.ended.retain(|(step, _)| mind.history.open_intents.contains_key(step));
+        let mut bodies: Vec<Body> = lead.ended.iter().flat_map(|(_, told)| told.clone()).collect();
         for answer in heard {
             bodies.extend(self.conclude_seal(dog, answer));
         }

@@ -117,8 +117,8 @@ pub struct Lead {
     pub seals: BTreeMap<(Agent, String), u64>,
     /// Words of agents that are not in the record.
     pub heard: Vec<Answer>,
-    /// Ends of steps that are not in the record.
-    pub ended: Vec<Body>,
+    /// Ends of steps, told again until the record holds them.
+    pub ended: Vec<(StepId, Vec<Body>)>,
     /// What operators ask.
     pub wishes: Vec<(String, Wish)>,
     /// What was seen and is not judged.

@@ -5,9 +5,9 @@
 use watchdog_core::goal::{Canary, Pace};
 use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::Sight;
-use watchdog_core::plan::{Act, Plan, PlanStatus};
+use watchdog_core::plan::{Act, Heal, Plan, PlanStatus, Step};
 use watchdog_core::planner::plan;
-use watchdog_core::policy::{Limit, Policy, Tries};
+use watchdog_core::policy::{Limit, Policy, Remedy, Tries};
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::vet::vet;
 
@@ -101,7 +101,7 @@ impl World {
             Safeguard::Quarantine => {
                 input.history.quarantined.clear();
                 for heals in input.history.heals.values_mut() {
-                    heals.retain(|heal| heal.remedy != watchdog_core::policy::Remedy::Quarantine);
+                    heals.retain(|heal| heal.remedy != Remedy::Quarantine);
                 }
             }
             Safeguard::Soak => {
@@ -137,6 +137,7 @@ impl World {
                 (plan, false)
             }
             Some(Safeguard::Trial) => (reject_at_once(plan, input), false),
+            Some(Safeguard::Blame) => (give_up_at_once(plan), false),
             Some(
                 Safeguard::Budget
                 | Safeguard::FreshLives
@@ -159,6 +160,22 @@ fn renumber(plan: &mut Plan) {
     }
 }
 
+/// Instead of healing whom it would heal first, leaves it to a human.
+fn give_up_at_once(mut plan: Plan) -> Plan {
+    let Some(first) = plan.heals.iter().find(|heal| !heal.remedy.is_of_rollout()).cloned() else {
+        return plan;
+    };
+    let Some(step) = plan.steps.iter().find(|step| step.replica.as_ref() == Some(&first.replica)).cloned()
+    else {
+        return plan;
+    };
+    let act = Act::Notify { message: "it was never any good".to_owned(), quarantine: true };
+    plan.heals = vec![Heal { remedy: Remedy::Quarantine, disturbs: false, ..first }];
+    plan.steps = vec![Step { act, ..step }];
+    renumber(&mut plan);
+    plan
+}
+
 /// Instead of the first heal of who holds a candidate, gives the candidate up.
 fn reject_at_once(mut plan: Plan, input: &PlanInput) -> Plan {
     let (Some(rollout), Some(to)) = (&input.history.rollout, input.target.stable) else { return plan };
@@ -174,7 +191,7 @@ fn reject_at_once(mut plan: Plan, input: &PlanInput) -> Plan {
             to,
         };
         plan.heals.clear();
-        plan.steps = vec![watchdog_core::plan::Step { act, replica: None, ..step }];
+        plan.steps = vec![Step { act, replica: None, ..step }];
         renumber(&mut plan);
     }
     plan

@@ -1,9 +1,8 @@
 //! Term: how a watchdog comes to lead, and how it ceases to.
 
+use watchdog_core::goal::obsolete::of_older_leaders;
 use watchdog_core::history::History;
 use watchdog_core::observation::Observation;
-use watchdog_core::plan::PlanStatus;
-use watchdog_core::record::Body;
 use watchdog_core::strikes::StrikeBook;
 
 use super::observe::View;
@@ -179,13 +178,7 @@ impl World {
             return;
         };
         let epoch = lead.epoch;
-        let old = mind.history.open_plans.values().filter(|open| open.plan.epoch < epoch);
-        let superseded = old.map(|open| Body::PlanStatus {
-            plan: open.plan.id.clone(),
-            status: PlanStatus::Superseded,
-            why: format!("epoch {epoch} leads now and plans anew"),
-        });
-        let bodies: Vec<Body> = superseded.collect();
+        let bodies = of_older_leaders(&mind.history, epoch);
         if bodies.is_empty() {
             return;
         }

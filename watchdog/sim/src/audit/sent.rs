@@ -1,0 +1,70 @@
+//! Sent: when the first step of a heal that disturbs is sent, no more are disturbed than policy allows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watchdog_core::ids::{PlanId, ReplicaId};
+use watchdog_core::plan::Plan;
+use watchdog_core::state::Hash;
+
+use super::{Audit, Truth};
+use crate::fact::Fact;
+
+/// Who is dead for so long, on top of two sessions, must have been seen to be.
+const SEEN_MS: u64 = 10_000;
+
+/// See the module.
+#[derive(Default)]
+pub(super) struct Sent {
+    dead_since: BTreeMap<ReplicaId, u64>,
+    begun: BTreeSet<(PlanId, ReplicaId)>,
+}
+
+impl Audit for Sent {
+    fn name(&self) -> &'static str {
+        "sent"
+    }
+
+    /// A leader that was stopped, or whose write came late, begins what it decided long ago.
+    fn known(&self) -> Option<&'static str> {
+        Some("what was decided long ago is begun all the same, whatever has died since")
+    }
+
+    fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
+        match fact {
+            Fact::Born { life } => drop(self.dead_since.remove(&life.replica)),
+            Fact::Died { life } if truth.lives_of(&life.replica).next().is_none() => {
+                self.dead_since.insert(life.replica.clone(), truth.now);
+            }
+            _ => {}
+        }
+        let Fact::Sent { step, .. } = fact else { return None };
+        let mut open = truth.journal.folded.open_plans.values().map(|open| &open.plan);
+        let plan = open.find(|plan| plan.steps.iter().any(|it| it.id == **step))?;
+        let replica = plan.steps.iter().find(|it| it.id == **step)?.replica.as_ref()?;
+        let disturbs = plan.heals.iter().any(|heal| heal.disturbs && heal.replica == *replica);
+        if !disturbs || !self.begun.insert((plan.id.clone(), replica.clone())) || leaves(plan, truth) {
+            return None;
+        }
+        let declared = truth.declared();
+        let seen_ms = 2 * truth.setup.session_ms + SEEN_MS;
+        let dead = self
+            .dead_since
+            .iter()
+            .filter(|(_, since)| truth.now.saturating_sub(truth.zoo.back_at.max(**since)) > seen_ms)
+            .map(|(replica, _)| replica);
+        let touched = self.begun.iter().filter(|(id, _)| *id == plan.id).map(|(_, replica)| replica);
+        let disturbed: BTreeSet<&ReplicaId> =
+            dead.chain(touched).filter(|it| declared.contains(it)).collect();
+        let max = truth.policy().max_disturbed.of(declared.len());
+        (disturbed.len() > max).then(|| {
+            let names: Vec<&str> = disturbed.iter().map(|it| it.as_str()).collect();
+            format!("step {step} is sent, and disturbed are {}; {max} may be", names.join(", "))
+        })
+    }
+}
+
+/// Whether somebody whom it touches holds what was given up: then those whom nobody can help stop nobody.
+fn leaves(plan: &Plan, truth: &Truth<'_>) -> bool {
+    let gave_up = |held: &Hash| truth.journal.folded.abandoned.contains(held);
+    plan.heals.iter().any(|heal| truth.lives_of(&heal.replica).any(|life| gave_up(&life.hash)))
+}

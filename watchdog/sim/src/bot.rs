@@ -1,0 +1,196 @@
+//! Bot: an operator who follows only what `status` offers, and must get every state back to well.
+//!
+//! ```text
+//! all harm is over ─► at rest ─► well? ──yes──► a way out was found
+//!                       ▲          │ no
+//!                       └── follow the gentlest offer that was tried least ──► none left, or too many turns: violation
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde_json::json;
+use watchdog_core::goal::{Goal, Restore};
+use watchdog_core::ids::ReplicaId;
+use watchdog_core::offers::{Command, Offer, offers};
+use watchdog_core::replica::ReplicaSpec;
+use watchdog_core::state::Key;
+
+use crate::audit::Violation;
+use crate::dog::{Mind, Wish};
+use crate::life::Trait;
+use crate::mutant::Safeguard;
+use crate::world::World;
+
+/// How many offers are followed at most.
+const TURNS_MAX: u32 = 30;
+/// How long it is waited for what comes of one.
+const TURN_MS: u64 = 240_000;
+/// How often it is looked meanwhile.
+const LOOK_EVERY_MS: u64 = 5_000;
+
+/// Follows offers until all is well; a violation when that never comes.
+pub(crate) fn find_way_out(world: &mut World) {
+    if world.violation.is_some() || is_broken(world) {
+        return;
+    }
+    let Some(mut what) = unwell(world) else { return };
+    world.figures.ways_sought += 1;
+    let mut followed: BTreeMap<Command, u32> = BTreeMap::new();
+    for _ in 0..TURNS_MAX {
+        match what_after_a_turn(world) {
+            None => {
+                world.figures.ways_found += 1;
+                return;
+            }
+            Some(still) => what = still,
+        }
+        let offers = world.offers();
+        let times = |offer: &Offer| followed.get(&offer.command).copied().unwrap_or_default();
+        // What gives much up comes when all else was tried, and tried again.
+        let Some(offer) = offers.into_iter().min_by_key(|offer| times(offer) + reluctance(&offer.command))
+        else {
+            break;
+        };
+        world.say(|_| format!("the bot: {} ({})", offer.line, offer.sentence));
+        *followed.entry(offer.command.clone()).or_default() += 1;
+        world.follow(&offer.command);
+    }
+    if world.violation.is_none() {
+        let known = blames_what_cannot_start(world)
+            .then_some("a version that nobody can be started on is stable, and there is no way back");
+        let tried: Vec<String> = followed.keys().map(watchdog_core::offers::line).collect();
+        let tried = if tried.is_empty() { "nothing".to_owned() } else { tried.join(", ") };
+        let what = format!("{what}; offered was {tried}, and it did not help");
+        world.complain(Violation { audit: "way-out", at: world.now, what, known });
+    }
+}
+
+fn reluctance(command: &Command) -> u32 {
+    match command {
+        Command::Resume
+        | Command::Release { .. }
+        | Command::Approve { .. }
+        | Command::ReleaseStorm
+        | Command::Redeclare { .. } => 0,
+        Command::Restore { .. } => 2,
+        Command::Withdraw { .. } | Command::Supersede { .. } => 3,
+    }
+}
+
+/// Waits for what comes of a turn; answers what is not well after it.
+fn what_after_a_turn(world: &mut World) -> Option<String> {
+    let end = world.now + TURN_MS;
+    loop {
+        let what = unwell(world)?;
+        if world.now >= end || world.violation.is_some() {
+            return Some(what);
+        }
+        let next = world.now + LOOK_EVERY_MS;
+        world.run_until(next);
+    }
+}
+
+/// Whether something is broken that no command mends: a machine that is off, or whose agent is.
+fn is_broken(world: &World) -> bool {
+    world.hosts.iter().any(|host| host.replaced_by.is_none() && !host.is_up())
+}
+
+/// Whether a version that nobody can be started on was taken for stable.
+pub(crate) fn blames_what_cannot_start(world: &World) -> bool {
+    let marks = &world.journal.folded.marks;
+    let stable = marks.iter().filter(|(_, mark)| **mark == watchdog_core::record::Mark::Stable);
+    let states = stable.map(|(version, _)| world.journal.state(*version));
+    let bad = |state: &watchdog_core::state::State| {
+        world.journal.declared.iter().any(|replica| Trait::of(state, replica) == Trait::DiesOnlyAtStart)
+    };
+    states.into_iter().any(|state| bad(&state))
+}
+
+/// What is not well; `None` when every declared replica serves what it should and nothing is left open.
+fn unwell(world: &World) -> Option<String> {
+    let leader =
+        world.dogs.iter().find(|dog| dog.lead.as_ref().is_some_and(|it| it.epoch == world.journal.term));
+    let Some(mind) = leader.and_then(|dog| dog.mind.as_ref()) else { return Some("nobody leads".to_owned()) };
+    let history = &mind.history;
+    if let Some(rollout) = &history.rollout {
+        return Some(format!("goal {} rolls on: {}", rollout.goal, told(mind)));
+    }
+    if history.undoing.is_some() || !history.pending.is_empty() {
+        return Some(format!("what a goal asks for is not done: {}", told(mind)));
+    }
+    if let Some(plan) = history.open_plans.keys().next() {
+        return Some(format!("plan {plan} is open"));
+    }
+    let quarantined = history.quarantined.keys().find(|it| mind.log.replicas.contains_key(*it));
+    if let Some(replica) = quarantined {
+        return Some(format!("{replica} is quarantined: {}", told(mind)));
+    }
+    let hash = mind.log.target.state_hash;
+    let serves = |replica: &ReplicaId| {
+        let mut lives = world.lives.values().filter(|life| life.replica == *replica);
+        lives.any(|life| life.well_since.is_some() && life.hash == hash)
+    };
+    let down = mind.log.replicas.keys().find(|replica| !serves(replica))?;
+    Some(format!("{down} does not serve what it should: {}", told(mind)))
+}
+
+fn told(mind: &Mind) -> String {
+    let words: Vec<String> = mind.refusals.iter().map(ToString::to_string).collect();
+    if words.is_empty() { "nobody says why".to_owned() } else { words.join("; ") }
+}
+
+impl World {
+    /// What `status` offers now.
+    fn offers(&self) -> Vec<Offer> {
+        let dog = (0..self.dogs.len()).find(|dog| {
+            let lead = self.dogs[*dog].lead.as_ref();
+            lead.is_some_and(|lead| lead.epoch == self.journal.term)
+        });
+        let Some((dog, mind)) = dog.and_then(|dog| Some((dog, self.dogs[dog].mind.as_ref()?))) else {
+            return Vec::new();
+        };
+        if self.lacks(Safeguard::Offers) {
+            return Vec::new();
+        }
+        offers(&mind.history, &mind.refusals, self.now_of(dog))
+    }
+
+    fn follow(&mut self, command: &Command) {
+        let wish = match command {
+            Command::Resume => Wish::Resume,
+            Command::Release { target } => Wish::Release(target.clone()),
+            Command::Approve { .. } => Wish::Approve,
+            Command::ReleaseStorm => Wish::ReleaseStorm,
+            Command::Withdraw { .. } => Wish::Withdraw,
+            Command::Restore { version } => {
+                let goal = Goal { restore: Some(Restore::Version(*version)), ..Goal::default() };
+                Wish::Declare(Box::new(goal), true)
+            }
+            Command::Supersede { .. } => Wish::Declare(Box::new(self.version("good", None)), true),
+            Command::Redeclare { replica, anew } => match self.declared_where_it_can_live(replica, *anew) {
+                Some(goal) => Wish::Declare(Box::new(goal), false),
+                None => return,
+            },
+        };
+        self.wish(wish);
+    }
+
+    /// A goal that says of a replica that it lives on the machines that are there.
+    fn declared_where_it_can_live(&self, replica: &ReplicaId, anew: bool) -> Option<Goal> {
+        let state = self.journal.state(self.journal.head().version);
+        let value = state.get(&Key::of_replica(replica))?;
+        let mut spec: ReplicaSpec = serde_json::from_value(value.clone()).ok()?;
+        let there = self.hosts.iter().zip(&self.setup.hosts).filter(|(host, _)| host.is_up());
+        spec.hosts = there.map(|(_, name)| name.clone()).collect();
+        let mut goal = Goal::default();
+        let name = if anew {
+            goal.remove.insert(Key::of_replica(replica));
+            let spare = |name: &&ReplicaId| state.get(&Key::of_replica(name)).is_none();
+            self.setup.spare.iter().find(spare)?.clone()
+        } else {
+            replica.clone()
+        };
+        goal.set.insert(Key::of_replica(&name), json!(spec));
+        Some(goal)
+    }
+}
