@@ -116,6 +116,7 @@ fn life(host: HostId, loaded: Loaded) -> Life {
         round: 1,
         since: Time(0),
         loaded: None,
+        setup: None,
     };
     let member = MemberSeen {
         pid: 1,

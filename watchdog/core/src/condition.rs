@@ -9,6 +9,7 @@ use crate::fate::{Fate, fate};
 use crate::ids::{Incarnation, ReplicaId, Time};
 use crate::input::Target;
 use crate::observation::{Health, Life, Probed, Sight};
+use crate::replica::ReplicaSpec;
 use crate::scene::Case;
 
 /// How a replica is, in one word.
@@ -188,6 +189,12 @@ pub fn is_healthy(life: &Life) -> bool {
 /// A program that takes no state has nothing that could be wrong.
 pub fn is_healthy_on(life: &Life, target: &Target) -> bool {
     is_healthy(life) && life.loaded().is_none_or(|loaded| loaded.state_hash == target.state_hash)
+}
+
+/// Whether a life was started with the program, parameters and probes that are declared, as far as its agent says.
+pub fn is_as_declared(life: &Life, spec: &ReplicaSpec) -> bool {
+    let setup = life.process.as_ref().and_then(|process| process.setup);
+    setup.is_none_or(|setup| setup == spec.setup_hash())
 }
 
 /// Whether a life takes work with what it should hold in memory, although it may be busy with more.

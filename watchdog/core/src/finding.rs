@@ -28,6 +28,8 @@ pub enum FaultKind {
     WrongVersion,
     /// It says the right version and holds something else.
     StateMismatch,
+    /// It was started with another program, other parameters or other probes than are declared.
+    WrongSetup,
     /// It runs where it may not, or may not any more.
     Misplaced,
     /// It runs, and the log does not declare it any more.
@@ -38,7 +40,7 @@ pub enum FaultKind {
 
 impl FaultKind {
     /// All of them.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::HostGone,
         Self::Duplicate,
         Self::Exited,
@@ -48,6 +50,7 @@ impl FaultKind {
         Self::LoadFailed,
         Self::WrongVersion,
         Self::StateMismatch,
+        Self::WrongSetup,
         Self::Misplaced,
         Self::Undeclared,
         Self::Flapping,
@@ -65,6 +68,7 @@ impl FaultKind {
             Self::LoadFailed => "load_failed",
             Self::WrongVersion => "wrong_version",
             Self::StateMismatch => "state_mismatch",
+            Self::WrongSetup => "wrong_setup",
             Self::Misplaced => "misplaced",
             Self::Undeclared => "undeclared",
             Self::Flapping => "flapping",

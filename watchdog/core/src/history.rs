@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
+use crate::blame::Blame;
 use crate::finding::{Conviction, FaultKind, Subject};
 use crate::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, Version};
 use crate::observation::Obituary;
@@ -15,6 +16,7 @@ use crate::policy::{Policy, Remedy};
 use crate::record::Mark;
 use crate::rollout::{PendingGoal, Rollout, Undoing};
 use crate::state::Hash;
+use crate::vet::witness::Witness;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
@@ -32,7 +34,7 @@ pub struct History {
     /// Holds, by replica or host name.
     pub holds: BTreeMap<String, Pause>,
     /// Quarantined replicas, and why.
-    pub quarantined: BTreeMap<ReplicaId, String>,
+    pub quarantined: BTreeMap<ReplicaId, Quarantine>,
     /// When the storm guard was last overruled.
     pub storm_released_at: Option<Time>,
     /// Marks by version.
@@ -57,6 +59,15 @@ pub struct History {
     /// Hashes of states that were given up: who holds one leaves it.
     #[serde(default)]
     pub abandoned: BTreeSet<Hash>,
+    /// Hashes of states that were proven bad: rejected, or doubted when they were stable.
+    #[serde(default)]
+    pub proven_bad: BTreeSet<Hash>,
+    /// What starts on each marked state, or on the candidate, came to.
+    #[serde(default)]
+    pub starts: BTreeMap<Hash, Starts>,
+    /// What the linter counts by itself.
+    #[serde(default)]
+    pub witness: Witness,
     /// The last entry that changed what some replica should hold.
     #[serde(default)]
     pub aimed_at: Sequence,
@@ -129,8 +140,44 @@ impl History {
         let stands = self.marked_hashes.get(&self.stable?)?;
         let stable = self.marks.range(..self.stable?).rev().filter(|(_, mark)| **mark == Mark::Stable);
         let mut other = stable.filter_map(|(version, _)| Some((*version, *self.marked_hashes.get(version)?)));
-        other.find(|(_, hash)| hash != stands && !self.abandoned.contains(hash))
+        other.find(|(_, hash)| hash != stands && !self.proven_bad.contains(hash))
     }
+}
+
+/// That a replica is left alone until it is released.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "StoredQuarantine")]
+pub struct Quarantine {
+    /// Why.
+    pub why: String,
+    /// The hash of the state that it should have held: on another one it gets another chance.
+    pub on: Option<Hash>,
+}
+
+/// Inputs of plans that were recorded before hold the reason alone.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum StoredQuarantine {
+    Reason(String),
+    Whole { why: String, on: Option<Hash> },
+}
+
+impl From<StoredQuarantine> for Quarantine {
+    fn from(stored: StoredQuarantine) -> Self {
+        match stored {
+            StoredQuarantine::Reason(why) => Self { why, on: None },
+            StoredQuarantine::Whole { why, on } => Self { why, on },
+        }
+    }
+}
+
+/// What starting replicas on one state came to, as far as these starts were begun.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Starts {
+    /// Whether a replica that was started on it was seen well.
+    pub proven: bool,
+    /// Replicas that were started on it and were not seen well, nor since.
+    pub failed: BTreeSet<ReplicaId>,
 }
 
 /// How many heals of a replica are remembered, and all of the last hour.
@@ -186,6 +233,9 @@ pub struct StepProgress {
     pub outcome: Option<Outcome>,
     /// What its agent said.
     pub error: Option<String>,
+    /// Whose it is, when that was said.
+    #[serde(default)]
+    pub blame: Option<Blame>,
 }
 
 /// An act that may be under way.
@@ -222,6 +272,49 @@ pub struct PastHeal {
     pub ended_at: Option<Time>,
     /// How it ended.
     pub status: PlanStatus,
+    /// What kept this replica's part from its end; `None` while it goes on, and when it went well.
+    #[serde(default)]
+    pub missed: Option<Miss>,
+}
+
+impl PastHeal {
+    /// Whether its plan ended by itself; one that a newer leader superseded or an operator stopped did not.
+    pub fn is_over(&self) -> bool {
+        matches!(self.status, PlanStatus::Done | PlanStatus::Failed)
+    }
+
+    /// Whether this replica's part went well, whatever became of others in the plan.
+    pub fn worked(&self) -> bool {
+        self.is_over() && self.missed.is_none()
+    }
+
+    /// Whether it counts as a try: something was begun, and what came of it is the replica's or the version's.
+    pub fn is_try(&self) -> bool {
+        self.is_over() && self.missed.as_ref().is_none_or(Miss::is_try)
+    }
+
+    /// What kept it from being a try at all, when it was none: only its channel has a back-off then.
+    pub fn came_to_nothing(&self) -> Option<&Miss> {
+        self.missed.as_ref().filter(|missed| self.is_over() && !missed.is_try())
+    }
+}
+
+/// The step that kept a heal from its end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Miss {
+    /// What became of it.
+    pub outcome: Outcome,
+    /// Whose that is.
+    pub blame: Blame,
+    /// What was said, in one sentence.
+    pub why: String,
+}
+
+impl Miss {
+    /// Whether it counts against the replica or the version.
+    pub fn is_try(&self) -> bool {
+        self.outcome == Outcome::Failed && self.blame.is_try()
+    }
 }
 
 /// A life that we ordered.

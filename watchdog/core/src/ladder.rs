@@ -13,7 +13,6 @@ use crate::condition::serves_on;
 use crate::finding::FaultKind;
 use crate::history::PastHeal;
 use crate::ids::{HostId, Time};
-use crate::plan::PlanStatus;
 use crate::planner::case::Case;
 use crate::planner::hosts;
 use crate::policy::Remedy;
@@ -22,6 +21,9 @@ use crate::render;
 
 /// The budget of heals is counted over this much time.
 const HOUR_MS: u64 = 3_600_000;
+
+/// A channel that led to nothing is tried again after this long at the most, because asking costs little.
+const CHANNEL_DELAY_MAX_MS: u64 = 5_000;
 
 /// Where on the ladder a replica stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,6 +62,7 @@ pub enum Rung {
 ///
 /// That the next try is not due, or that there is no host for it.
 pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
+    channel_is_due(case)?;
     let tried = Tried::count(case);
     if tried.within_hour >= case.input.policy.heals_per_hour {
         let why = format!("{} heals within an hour did not keep it healthy", tried.within_hour);
@@ -73,7 +76,7 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
         FaultKind::Duplicate if tried.kill >= limits.restart.max(1) => Ok(exhausted(case, fault, &tried)),
         FaultKind::Duplicate => tried.due(case, tried.kill).map(|()| Rung::Kill),
         // On a candidate it is tried on the stable version when it dies again.
-        FaultKind::Flapping if tried.restart >= limits.restart && case.blamable().is_none() => {
+        FaultKind::Flapping if tried.restart >= limits.restart && case.triable().is_none() => {
             Ok(exhausted(case, fault, &tried))
         }
         FaultKind::Flapping => Err(Reason::Flapping { tries: tried.restart, max: limits.restart }),
@@ -83,14 +86,16 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
             tried.due(case, tried.load).map(|()| Rung::Load)
         }
         FaultKind::LoadFailed | FaultKind::WrongVersion | FaultKind::StateMismatch
-            if case.blamable().is_some() && holds_stable(case) =>
+            if case.triable().is_some() && holds_stable(case) =>
         {
             let on = case.home().ok_or_else(|| hosts::why_none(case))?;
             Ok(Rung::Trial { on: on.clone() })
         }
+        FaultKind::WrongSetup if tried.restart >= limits.restart => Ok(exhausted(case, fault, &tried)),
         FaultKind::LoadFailed
         | FaultKind::WrongVersion
         | FaultKind::StateMismatch
+        | FaultKind::WrongSetup
         | FaultKind::Exited
         | FaultKind::Missing
         | FaultKind::Unresponsive
@@ -123,10 +128,13 @@ fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung,
     if let Some(on) = in_place.filter(|_| case.is_trial_unfinished()) {
         return tried.due(case, tried.trial).map(|()| Rung::Trial { on: on.clone() });
     }
+    if let Some(to) = in_place.and_then(|home| elsewhere(case, home, &usable)) {
+        return Ok(Rung::Relocate { to: to.clone() });
+    }
     if let Some(on) = in_place.filter(|_| tried.restart < limits.restart) {
         return tried.due(case, tried.restart).map(|()| Rung::Restart { on: on.clone() });
     }
-    if let Some(on) = in_place.filter(|_| case.blamable().is_some()) {
+    if let Some(on) = in_place.filter(|_| case.triable().is_some()) {
         return tried.due(case, tried.trial).map(|()| Rung::Trial { on: on.clone() });
     }
     for to in usable.into_iter().filter(|host| Some(*host) != home.or(in_place)) {
@@ -141,9 +149,26 @@ fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung,
     Ok(exhausted(case, fault, tried))
 }
 
+/// Another host to start it on, when its own was asked in vain for as often as a replica is started in place.
+fn elsewhere<'a>(case: &Case, home: &HostId, usable: &[&'a HostId]) -> Option<&'a HostId> {
+    let in_vain = |host: &HostId| {
+        let heals = case.input.history.heals.get(case.replica).into_iter().flatten().rev();
+        let there = heals.filter(|heal| heal.is_over() && heal.host.as_ref() == Some(host));
+        there.take_while(|heal| heal.came_to_nothing().is_some()).count()
+    };
+    let at_home = in_vain(home);
+    let others = usable.iter().copied().filter(|host| *host != home);
+    let next = others.min_by_key(|host| in_vain(host))?;
+    let enough = at_home >= case.input.policy.tries.restart.max(1) as usize;
+    (enough && in_vain(next) < at_home).then_some(next)
+}
+
 fn exhausted(case: &Case, fault: FaultKind, tried: &Tried) -> Rung {
     let times = render::tries(tried.total());
-    let why = format!("{fault} after {times}, and every way to heal {} is used up", case.replica);
+    let heals = case.input.history.heals.get(case.replica).into_iter().flatten();
+    let cause = heals.rev().find_map(|heal| heal.missed.as_ref()).map(|missed| missed.why.as_str());
+    let cause = cause.map(|cause| format!("; the last: {cause}")).unwrap_or_default();
+    let why = format!("{fault} after {times}, and every way to heal {} is used up{cause}", case.replica);
     Rung::Quarantine { why }
 }
 
@@ -166,7 +191,11 @@ impl Tried {
         let mut tried = Self::default();
         // That a goal moved it is no sign that it is ill.
         let heals_it = |heal: &&PastHeal| heal.remedy != Remedy::Roll;
-        let recent = |heal: &&PastHeal| heals_it(heal) && case.input.now.since_ms(heal.at) < HOUR_MS;
+        // Nor is what was never begun on it.
+        let was_begun = |heal: &&PastHeal| heal.came_to_nothing().is_none();
+        let recent = |heal: &&PastHeal| {
+            heals_it(heal) && was_begun(heal) && case.input.now.since_ms(heal.at) < HOUR_MS
+        };
         tried.within_hour = count(heals.iter().copied().filter(recent).count());
         for heal in since_quiet(case, &heals) {
             match heal.remedy {
@@ -205,6 +234,29 @@ impl Tried {
     }
 }
 
+/// Whether what led to nothing before, through no fault of the replica or the version, may be tried again.
+///
+/// # Errors
+///
+/// [`Reason::NotBegun`], with what was in the way.
+pub(crate) fn channel_is_due(case: &Case) -> Result<(), Reason> {
+    let heals = case.input.history.heals.get(case.replica).into_iter().flatten();
+    let counts = |heal: &&PastHeal| heal.is_over() && case.input.history.counts(case.replica, heal.at);
+    let idle: Vec<&PastHeal> =
+        heals.rev().filter(counts).take_while(|heal| heal.came_to_nothing().is_some()).collect();
+    let Some((last, missed)) = idle.first().and_then(|last| Some((last, last.came_to_nothing()?))) else {
+        return Ok(());
+    };
+    let delays = &case.input.delays_ms;
+    let delay = delays.get(idle.len() - 1).or(delays.last()).copied().unwrap_or_default();
+    let until = last.ended_at.unwrap_or(last.at).plus_ms(delay.min(CHANNEL_DELAY_MAX_MS));
+    if case.input.now < until {
+        let (blame, why) = (missed.blame, missed.why.clone());
+        return Err(Reason::NotBegun { until, times: count(idle.len()), blame, why });
+    }
+    Ok(())
+}
+
 /// Heals after the last quarantine: whoever released it from there has given it a fresh start.
 fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
     let heals: Vec<&PastHeal> = case.input.history.heals.get(case.replica).into_iter().flatten().collect();
@@ -214,10 +266,11 @@ fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
 
 /// Heals after the last one that worked and was followed by quiet.
 ///
-/// A heal that a newer leader superseded, or an operator stopped, was no try. A flapping replica never had quiet;
+/// A heal that a newer leader superseded, or an operator stopped, was no try, nor was one of which nothing was begun, or
+/// that failed by somebody else's fault. A flapping replica never had quiet;
 /// on a candidate it must last for a soak, so that what fails there now and then fails.
 fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
-    let was_tried = |heal: &&&PastHeal| matches!(heal.status, PlanStatus::Done | PlanStatus::Failed);
+    let was_tried = |heal: &&&PastHeal| heal.is_try();
     let counts = |heal: &&&PastHeal| case.input.history.counts(case.replica, heal.at);
     let tries: Vec<&PastHeal> = heals.iter().filter(was_tried).filter(counts).copied().collect();
     let flaps = case.is_convicted_of(FaultKind::Flapping);
@@ -225,7 +278,7 @@ fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
     let quiet_ms = case.input.policy.quiet_ms.max(soak_ms);
     let quiet_after = |at: &usize| {
         let next = tries.get(at + 1).map_or_else(|| case.since(), |heal| heal.since);
-        let worked = tries[*at].status == PlanStatus::Done;
+        let worked = tries[*at].worked();
         worked && next.since_ms(tries[*at].ended_at.unwrap_or(next)) >= quiet_ms
     };
     let forgotten = (0..tries.len()).filter(|_| !flaps).rfind(quiet_after).map_or(0, |at| at + 1);

@@ -14,6 +14,7 @@
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
 pub mod assess;
+pub mod blame;
 pub mod change;
 pub mod clock;
 pub mod condition;

@@ -221,11 +221,14 @@ fn complaint(life: &Life) -> String {
     told.unwrap_or("it does not say why").to_owned()
 }
 
-fn failure(step: &Step, outcome: Outcome, progress: &StepProgress) -> String {
+/// What went wrong with a step, in one sentence that ends in the cause.
+pub(crate) fn failure(step: &Step, outcome: Outcome, progress: &StepProgress) -> String {
     let what = render::step(step);
     match (outcome, &progress.error) {
-        (Outcome::Never, _) => format!("{what}: was never begun, and never will be"),
-        (Outcome::Unknown, _) => format!("{what}: nobody knows what became of it"),
+        (Outcome::Never, None) => format!("{what}: was never begun, and never will be"),
+        (Outcome::Never, Some(error)) => format!("{what}: was never begun: {error}"),
+        (Outcome::Unknown, None) => format!("{what}: nobody knows what became of it"),
+        (Outcome::Unknown, Some(error)) => format!("{what}: nobody knows what became of it: {error}"),
         (Outcome::Done | Outcome::Failed, Some(error)) => format!("{what}: {error}"),
         (Outcome::Done | Outcome::Failed, None) => format!("{what}: failed without a word"),
     }

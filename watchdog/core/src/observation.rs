@@ -211,6 +211,9 @@ pub struct ProcessSeen {
     pub since: Time,
     /// What was loaded on its behalf, when it embeds no agent.
     pub loaded: Option<Loaded>,
+    /// The hash of the program, parameters and probes that it was started with; `None` when its agent does not say.
+    #[serde(default)]
+    pub setup: Option<Hash>,
 }
 
 /// What probes say.

@@ -163,6 +163,9 @@ fn of_refusal(refusal: &Refusal, history: &History) -> Option<Offer> {
         | Reason::JournalBehind { .. }
         | Reason::RolloutWaits { .. }
         | Reason::ErrandFailed { goal: None, .. }
+        | Reason::NotBegun { .. }
+        | Reason::PlaceTaken { .. }
+        | Reason::LeftToGoal { .. }
         | Reason::NotWell
         | Reason::Vetoed { .. } => return None,
     };
@@ -170,8 +173,8 @@ fn of_refusal(refusal: &Refusal, history: &History) -> Option<Offer> {
 }
 
 fn released(history: &History) -> impl Iterator<Item = Offer> {
-    history.quarantined.iter().map(|(replica, why)| {
-        let why = format!("{replica} is quarantined: {why}");
+    history.quarantined.iter().map(|(replica, quarantine)| {
+        let why = format!("{replica} is quarantined: {}", quarantine.why);
         Offer::of(Command::Release { target: replica.to_string() }, why)
     })
 }
@@ -185,7 +188,8 @@ fn fallen(history: &History) -> Option<Offer> {
             heal.remedy,
             Remedy::Start | Remedy::Restart | Remedy::Relocate | Remedy::Trial | Remedy::Quarantine
         );
-        let gave_up = heal.status == PlanStatus::Failed || heal.remedy == Remedy::Quarantine;
+        // What was never begun says nothing of the version.
+        let gave_up = (heal.is_try() && !heal.worked()) || heal.remedy == Remedy::Quarantine;
         starts && gave_up && heal.at >= history.stable_at
     };
     let who: Vec<&str> = history
@@ -218,7 +222,9 @@ fn goal(history: &History) -> Option<Offer> {
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use super::*;
-    use crate::history::Pause;
+    use crate::blame::Blame;
+    use crate::history::{Miss, Pause, Quarantine};
+    use crate::plan::Outcome;
     use crate::record::Mark;
     use crate::state::Hash;
 
@@ -237,7 +243,7 @@ mod tests {
         let mut history = History { pause: Some(stands(None)), ..History::default() };
         history.holds.insert("h1".into(), stands(None));
         history.holds.insert("h2".into(), stands(Some(Time(49))));
-        history.quarantined.insert("a".parse().unwrap(), "worn out".into());
+        history.quarantined.insert("a".parse().unwrap(), Quarantine { why: "worn out".into(), on: None });
         let refusal = |subject: Option<&str>, reason| Refusal {
             subject: subject.map(|id| Subject::Replica(id.parse().unwrap())),
             reason,
@@ -276,6 +282,11 @@ mod tests {
             at: Time(at),
             ended_at: None,
             status,
+            missed: (status == PlanStatus::Failed).then(|| Miss {
+                outcome: Outcome::Failed,
+                blame: Blame::Replica,
+                why: "it died".into(),
+            }),
         };
         history.heals.entry("b".parse().unwrap()).or_default().push_back(heal(5, PlanStatus::Failed));
         history.heals.entry("b".parse().unwrap()).or_default().push_back(heal(11, PlanStatus::Done));

@@ -63,6 +63,9 @@ pub struct Policy {
     pub probation_ms: u64,
     /// How many replicas may fail on a candidate, and are tried again, before it is rejected.
     pub max_failures: u32,
+    /// Whether a replica is started on a version once before it becomes stable: that it can be loaded proves nothing about
+    /// the next start.
+    pub prove_start: bool,
     /// So many replicas given up on the stable version put it in doubt.
     pub broken_stable: u32,
     /// What may be done without asking.
@@ -95,6 +98,7 @@ impl Default for Policy {
             batch: 0,
             probation_ms: 5_000,
             max_failures: 0,
+            prove_start: true,
             broken_stable: 2,
             autonomy: BTreeMap::new(),
         }
@@ -122,6 +126,11 @@ impl Policy {
         guard.map_or_else(|| declared.clone(), |guard| declared.guarded_by(guard, replicas))
     }
 
+    /// So many of `replicas` replicas given up put the stable version in doubt: a small cluster can be as broken as a large one.
+    pub fn broken_stable_of(&self, replicas: usize) -> usize {
+        (self.broken_stable.max(1) as usize).min(replicas).max(1)
+    }
+
     /// `guard`, but stricter where this policy is, for `replicas` replicas.
     #[must_use]
     pub fn guarded_by(&self, guard: &Policy, replicas: usize) -> Policy {
@@ -140,6 +149,7 @@ impl Policy {
             soak_ms: self.soak_ms.max(guard.soak_ms),
             probation_ms: self.probation_ms.max(guard.probation_ms),
             max_failures: self.max_failures.min(guard.max_failures),
+            prove_start: self.prove_start || guard.prove_start,
             storm_share: self.storm_share.min(guard.storm_share),
             lease_ms: self.lease_ms.max(guard.lease_ms),
             lease_margin_ms: self.lease_margin_ms.max(guard.lease_margin_ms),

@@ -3,9 +3,12 @@
 //! Every entry is written under a term. Intents stand here before their acts,
 //! so that a new leader knows everything that an old one may still be touching.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::blame::Blame;
 use crate::finding::{Conviction, FaultKind, Subject};
 use crate::goal::{Goal, GoalStatus, Pace};
 use crate::ids::{
@@ -112,6 +115,9 @@ pub enum Body {
         outcome: Outcome,
         /// What the agent said, when it failed.
         error: Option<String>,
+        /// Whose it is, when that was said; [`Blame::of`] says it of all.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        blame: Option<Blame>,
     },
     /// The picture that was taken before something destructive.
     SnapshotFiled {
@@ -233,6 +239,12 @@ pub enum Body {
         restart: bool,
         /// The policy before it, when it changes that.
         guard: Option<Box<Policy>>,
+        /// Replicas that it declares anew.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        adds: BTreeSet<ReplicaId>,
+        /// Replicas that were declared before and whose declaration it changes.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        edits: BTreeSet<ReplicaId>,
     },
     /// A goal is over, one way or the other.
     GoalEnded {

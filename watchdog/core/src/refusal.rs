@@ -7,6 +7,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::blame::Blame;
 use crate::finding::{FaultKind, Subject};
 use crate::ids::{GoalId, HostId, PlanId, ReplicaId, Time, Version};
 use crate::policy::Remedy;
@@ -84,6 +85,17 @@ pub enum Reason {
         until: Time,
         /// How many tries there were.
         tries: u32,
+    },
+    /// What was ordered was not begun, or failed by somebody else's fault; it is no try, and is ordered again.
+    NotBegun {
+        /// When.
+        until: Time,
+        /// How often in a row.
+        times: u32,
+        /// Whose fault it was the last time.
+        blame: Blame,
+        /// What was said then.
+        why: String,
     },
     /// Many vanished at once without proof of death.
     Storm {
@@ -197,6 +209,18 @@ pub enum Reason {
         /// Why not.
         why: String,
     },
+    /// It takes the place of one that leaves, which is not gone yet.
+    PlaceTaken {
+        /// By which replica.
+        by: ReplicaId,
+        /// On which host.
+        host: HostId,
+    },
+    /// The goal that rolls brings it to its version, because it can't come up on the stable one, or is new.
+    LeftToGoal {
+        /// Which goal.
+        goal: GoalId,
+    },
     /// It is not well where it is, so that it is not moved anywhere.
     NotWell,
     /// The linter found that the plan would break an invariant.
@@ -257,6 +281,9 @@ impl Reason {
             Self::RolloutHeld { replica, .. } | Self::RolloutWaits { replica, .. } => {
                 Some(replica.to_string())
             }
+            Self::PlaceTaken { by, .. } => Some(by.to_string()),
+            Self::LeftToGoal { goal } => Some(goal.to_string()),
+            Self::NotBegun { blame, .. } => Some(blame.to_string()),
             Self::Blind { .. }
             | Self::Quarantined { .. }
             | Self::Busy { .. }

@@ -76,6 +76,15 @@ pub fn changes(count: u64) -> String {
     if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
 }
 
+/// How often, in words.
+pub fn times(count: u32) -> String {
+    match count {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        count => format!("{count} times"),
+    }
+}
+
 /// So many tries, in words.
 pub fn tries(count: u32) -> String {
     if count == 1 { "1 try".to_owned() } else { format!("{count} tries") }

@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
 use crate::ids::HostId;
+use crate::state::{Hash, digest};
 
 /// The value of a `replica/<name>` key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,20 @@ pub struct ReplicaSpec {
     /// Free labels, for people.
     #[serde(default)]
     pub tags: BTreeMap<String, String>,
+}
+
+impl ReplicaSpec {
+    /// The hash of what a process is started with, beside its state: whoever runs with another one must be started anew.
+    pub fn setup_hash(&self) -> Hash {
+        let probes = serde_json::to_value(&self.probes).unwrap_or_default();
+        setup_hash(&self.program, &self.parameters, &probes)
+    }
+}
+
+/// The hash by which an agent attests what it started a process with: SHA-256 of the canonical JSON of
+/// `{"parameters": {…}, "probes": […], "program": "…"}`.
+pub fn setup_hash(program: &str, parameters: &BTreeMap<String, String>, probes: &Value) -> Hash {
+    digest(&json!({ "program": program, "parameters": parameters, "probes": probes }))
 }
 
 fn default_lease_ms() -> u64 {

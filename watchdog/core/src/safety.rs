@@ -11,7 +11,7 @@ use std::fmt;
 
 use crate::condition::is_serving;
 use crate::finding::Subject;
-use crate::history::{Intent, OpenPlan};
+use crate::history::{Intent, OpenPlan, Quarantine};
 use crate::ids::{HostId, PlanId, ReplicaId};
 use crate::input::PlanInput;
 use crate::observation::{HostSeen, Sight};
@@ -41,9 +41,23 @@ pub fn cluster_refusals(input: &PlanInput) -> Vec<Refusal> {
 ///
 /// Who or what forbids it.
 pub fn may_touch(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
-    if let Some(why) = input.history.quarantined.get(replica) {
-        return Err(Reason::Quarantined { why: why.clone() });
+    if let Some(quarantine) = standing_quarantine(replica, input) {
+        return Err(Reason::Quarantined { why: quarantine.why.clone() });
     }
+    may_touch_released(replica, input)
+}
+
+/// The quarantine that a replica is under; one that is not declared is under none: what nobody declares holds nothing back.
+pub fn standing_quarantine<'a>(replica: &ReplicaId, input: &'a PlanInput) -> Option<&'a Quarantine> {
+    input.history.quarantined.get(replica).filter(|_| input.replicas.contains_key(replica))
+}
+
+/// The same as [`may_touch`] for one whose quarantine, if it is under one, does not count.
+///
+/// # Errors
+///
+/// As [`may_touch`].
+pub(crate) fn may_touch_released(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
     hold_on(replica.as_str(), input)?;
     // A second life on a host that is held is touched with the first.
     let alive = lives(input, replica).filter(|(_, life)| life.is_alive()).map(|(_, life)| &life.host);
@@ -184,9 +198,17 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
         }
     }
     for replica in input.replicas.keys().filter(|replica| !serves(input, replica)) {
-        disturbed.insert(replica.clone(), Disturbance::Down);
+        // What a goal adds was never a part of what served, so that it is missed by nobody before it is there.
+        if !is_newborn(replica, input) {
+            disturbed.insert(replica.clone(), Disturbance::Down);
+        }
     }
     disturbed
+}
+
+/// Whether the goal that rolls declares it anew, so that nobody counts on it yet.
+pub fn is_newborn(replica: &ReplicaId, input: &PlanInput) -> bool {
+    input.history.rollout.as_ref().is_some_and(|rollout| rollout.adds.contains(replica))
 }
 
 /// Whether those who would know say that it serves, whatever became of an order: and not before an agent that did not

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Status};
+use watchdog_core::blame::Blame;
 use watchdog_core::plan::Outcome;
 use watchdog_core::trace::{HEADER, TraceParent};
 use watchdog_ports::delays::Delays;
@@ -45,12 +46,20 @@ pub(crate) struct Report {
     pub(crate) snapshot: Option<Value>,
     /// The proof of death that it brought.
     pub(crate) obituary: Option<Obituary>,
+    /// Whose it is, where that was said.
+    pub(crate) blame: Option<Blame>,
 }
 
 impl Report {
     /// A step that did not work, or of which nobody knows.
     pub(crate) fn of(outcome: Outcome, error: impl Into<String>) -> Self {
-        Self { outcome, error: Some(printable(&error.into())), snapshot: None, obituary: None }
+        Self { outcome, error: Some(printable(&error.into())), snapshot: None, obituary: None, blame: None }
+    }
+
+    /// The same, with whose it is.
+    #[must_use]
+    pub(crate) fn blaming(self, blame: Blame) -> Self {
+        Self { blame: Some(blame), ..self }
     }
 
     /// What an agent's own result means.
@@ -65,6 +74,7 @@ impl Report {
             error: failed.then(|| printable(&result.error)),
             snapshot,
             obituary: result.obituary,
+            blame: None,
         }
     }
 }
@@ -102,7 +112,8 @@ impl Agents {
         loop {
             if !may_act() {
                 let fate = if sent { Outcome::Unknown } else { Outcome::Never };
-                return Report::of(fate, "this watchdog stopped leading before the agent answered");
+                let why = "this watchdog did not surely lead any more, or waited for nothing any more";
+                return Report::of(fate, why).blaming(Blame::Ours);
             }
             let tried =
                 self.try_act((address, within(traced, request.clone())), &mut progress_at, &tell).await;
@@ -111,8 +122,8 @@ impl Agents {
                 Ok(result) => return Report::from_result(result),
                 Err(status) if is_final(&status) => {
                     // Refused at the first asking it was not begun; refused again it may have been, before.
-                    let fate = if sent { Outcome::Unknown } else { Outcome::Failed };
-                    return Report::of(fate, status.message());
+                    let fate = if sent { Outcome::Unknown } else { Outcome::Never };
+                    return refused(fate, &status);
                 }
                 Err(status) => status,
             };
@@ -276,6 +287,18 @@ fn timeout_of(request: &ActRequest) -> Duration {
 /// What an agent says goes into the record, which holds no NUL and no novel.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n').take(4_000).collect()
+}
+
+/// What an agent's refusal means. What it can't do at all is for the replica's ladder to get around; all else it did not begin.
+fn refused(fate: Outcome, status: &Status) -> Report {
+    let blame = match status.code() {
+        Code::Unimplemented => return Report::of(Outcome::Failed, status.message()),
+        Code::InvalidArgument | Code::NotFound | Code::OutOfRange => Blame::Version,
+        Code::ResourceExhausted => Blame::Host,
+        Code::FailedPrecondition => Blame::Agent,
+        _ => Blame::Channel,
+    };
+    Report::of(fate, status.message()).blaming(blame)
 }
 
 /// Whether asking again can't change the answer.

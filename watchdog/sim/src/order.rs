@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use watchdog_core::blame::Blame;
 use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, StepId, Version};
 use watchdog_core::observation::Obituary;
 use watchdog_core::plan::{Act, Agent, Outcome};
@@ -137,12 +138,14 @@ pub struct Report {
     pub error: Option<String>,
     /// The proof of death that it brought.
     pub obituary: Option<Obituary>,
+    /// Whose it is, where that was said.
+    pub blame: Option<Blame>,
 }
 
 impl Report {
     /// One that did not work, or of which nobody knows.
     pub fn of(outcome: Outcome, error: impl Into<String>) -> Self {
-        Self { outcome, error: Some(error.into()), obituary: None }
+        Self { outcome, error: Some(error.into()), obituary: None, blame: None }
     }
 
     /// What an agent's word means.
@@ -150,9 +153,10 @@ impl Report {
         match reply {
             Reply::Ended { error, obituary } => {
                 let outcome = if error.is_some() { Outcome::Failed } else { Outcome::Done };
-                Self { outcome, error, obituary }
+                Self { outcome, error, obituary, blame: None }
             }
-            Reply::Refused { why, .. } => Self::of(Outcome::Failed, why),
+            // What an agent refuses it has not begun.
+            Reply::Refused { why, .. } => Self { blame: Some(Blame::Agent), ..Self::of(Outcome::Never, why) },
         }
     }
 }

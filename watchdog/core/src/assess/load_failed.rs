@@ -4,7 +4,6 @@ use crate::finding::{FaultKind, Finding, Source};
 use crate::history::PastHeal;
 use crate::ids::Incarnation;
 use crate::observation::Life;
-use crate::plan::PlanStatus;
 use crate::policy::Remedy;
 use crate::scene::Case;
 
@@ -22,9 +21,7 @@ pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> O
     let started_at =
         case.past.into_iter().flatten().find(|past| past.incarnation == incarnation).map(|past| past.at);
     let on_this_life = started_at.is_none_or(|started_at| started_at <= last.at);
-    if last.status != PlanStatus::Failed || !on_this_life {
-        return None;
-    }
-    let detail = format!("plan {} failed to load what it should hold", last.plan);
+    let failed = last.missed.as_ref().filter(|missed| last.is_over() && missed.is_try() && on_this_life)?;
+    let detail = format!("plan {} failed to load what it should hold: {}", last.plan, failed.why);
     Some(case.finding(FaultKind::LoadFailed, detail, case.proven(Source::Record)).of_life(incarnation))
 }

@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! no life is there ─► fate ─► exited │ missing         (or unknown: neither)
-//! a life is there  ─► duplicate │ unresponsive │ unhealthy │ load_failed │ wrong_version │ state_mismatch │ misplaced
+//! a life is there  ─► duplicate │ unresponsive │ unhealthy │ load_failed │ wrong_version │ state_mismatch
+//!                     │ wrong_setup │ misplaced
 //! either           ─► flapping
 //! not declared     ─► undeclared
 //! hosts            ─► host_gone
@@ -23,6 +24,7 @@ mod state_mismatch;
 mod undeclared;
 mod unhealthy;
 mod unresponsive;
+mod wrong_setup;
 mod wrong_version;
 
 use std::collections::BTreeMap;
@@ -131,6 +133,7 @@ fn examine<'a>(case: &Case<'a>, check: &mut Check<'a>) {
         findings.extend(load_failed::check(case, incarnation, life));
         findings.extend(wrong_version::check(case, incarnation, life));
         findings.extend(state_mismatch::check(case, incarnation, life));
+        findings.extend(wrong_setup::check(case, incarnation, life));
         findings.extend(misplaced::check(case, incarnation, life));
         // What an open plan excuses is looked at again when the plan has ended.
         if !is_settled(case, life) || case.open_plan().is_some() {

@@ -1,7 +1,8 @@
 //! Goals: what the record says of goals, their rollouts and what versions were proven to be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use crate::blame::Blame;
 use crate::finding::{Conviction, FaultKind, Subject};
 use crate::goal::GoalStatus;
 use crate::history::{History, OpenPlan};
@@ -27,7 +28,8 @@ impl History {
 
     /// A goal that begins while another rolls takes over from it: what that one did stays in the log and on replicas.
     pub(super) fn begin_goal(&mut self, entry: &Entry) {
-        let Body::GoalBegun { goal, base, to, state_hash, pace, restart, guard } = &entry.body else {
+        let Body::GoalBegun { goal, base, to, state_hash, pace, restart, guard, adds, edits } = &entry.body
+        else {
             return;
         };
         self.pending.retain(|pending| pending.goal != *goal);
@@ -44,6 +46,15 @@ impl History {
             }
             self.forget_mark(before.to);
             self.forgive(before, entry.at);
+        }
+        // Declared anew, or in another way, they begin anew.
+        for replica in adds.iter().chain(edits) {
+            self.absolve(replica, entry.at);
+        }
+        let (mut adds, mut edits) = (adds.clone(), edits.clone());
+        if let Some(before) = &before {
+            adds.extend(before.adds.iter().cloned());
+            edits.extend(before.edits.iter().cloned());
         }
         earlier.remove(state_hash);
         self.abandoned.remove(state_hash);
@@ -62,6 +73,8 @@ impl History {
             moved,
             trials: BTreeMap::new(),
             failures: Vec::new(),
+            adds,
+            edits,
         });
         self.aimed_at = entry.sequence;
     }
@@ -87,6 +100,7 @@ impl History {
             base: rollout.base,
             why: why.clone(),
             guard: rollout.guard.clone(),
+            edits: rollout.edits.clone(),
         });
         let stable = self.stable.and_then(|stable| self.marked_hashes.get(&stable).copied());
         let left = rollout.earlier.iter().chain([&rollout.state_hash]).copied();
@@ -94,8 +108,10 @@ impl History {
     }
 
     pub(super) fn undone(&mut self, goal: Option<&GoalId>, entry: &Entry) {
-        if self.undoing.as_ref().is_some_and(|undoing| undoing.goal.as_ref() == goal) {
-            self.undoing = None;
+        if let Some(undoing) = self.undoing.take_if(|undoing| undoing.goal.as_ref() == goal) {
+            for replica in &undoing.edits {
+                self.absolve(replica, entry.at);
+            }
             self.aimed_at = entry.sequence;
         }
     }
@@ -108,8 +124,15 @@ impl History {
             self.marked_hashes.insert(version, hash);
         }
         self.aimed_at = entry.sequence;
+        if let Some(hash) = self.marked_hashes.get(&version).copied() {
+            self.judge_state(version, hash, mark);
+        }
         match mark {
             Mark::Stable => {
+                // Only a human goes back to an earlier one, past what is stable now.
+                if let Some(before) = self.stable.filter(|before| *before > version) {
+                    self.return_to_stable(before, format!("version {version} was declared stable"));
+                }
                 self.stable = Some(version);
                 self.stable_at = entry.at;
                 if let Some(hash) = hash {
@@ -123,6 +146,27 @@ impl History {
         }
     }
 
+    /// The head is to be the stable state again; what an ended goal left behind is taken back on the way.
+    fn return_to_stable(&mut self, base: Version, why: String) {
+        let edits = BTreeSet::new();
+        self.undoing.get_or_insert(Undoing { goal: None, base, why, guard: None, edits });
+    }
+
+    /// A state that is proven good or bad is so under whatever number; but where only declarations were at fault the
+    /// application's state is the stable one still.
+    fn judge_state(&mut self, version: Version, hash: Hash, mark: Mark) {
+        let stable = self.stable.filter(|stable| *stable != version);
+        let stands = stable.and_then(|stable| self.marked_hashes.get(&stable)) == Some(&hash);
+        match mark {
+            Mark::Rejected if !stands => {
+                self.proven_bad.insert(hash);
+                self.abandoned.insert(hash);
+            }
+            Mark::Stable => drop(self.proven_bad.remove(&hash)),
+            Mark::Candidate | Mark::Rejected => {}
+        }
+    }
+
     /// What was stable is not any more; whoever was given up on it gets a fresh start on what was stable before.
     fn doubt(&mut self, version: Version, before: Option<Version>, entry: &Entry) {
         let standing = self.marks.iter().rev().find(|(_, mark)| **mark == Mark::Stable);
@@ -130,8 +174,7 @@ impl History {
         self.stable_at = entry.at;
         self.abandoned.extend(self.marked_hashes.get(&version));
         if self.stable.is_some() {
-            let why = format!("version {version} was stable, and is doubted");
-            self.undoing = Some(Undoing { goal: None, base: version, why, guard: None });
+            self.return_to_stable(version, format!("version {version} was stable, and is doubted"));
         }
     }
 
@@ -142,7 +185,11 @@ impl History {
             self.aimed_at = entry.sequence;
             let replica = heal.replica.clone();
             if heal.remedy == Remedy::Roll {
-                rollout.moved.insert(replica.clone(), Move { plan: plan.id.clone(), at: entry.at });
+                let volunteer = rollout.moved.get(&replica).map_or(!heal.disturbs, |before| before.volunteer);
+                let (plan, at) = (plan.id.clone(), entry.at);
+                rollout.moved.insert(replica.clone(), Move { plan, at, volunteer });
+                // On another state than that on which it was given up it gets another chance.
+                self.quarantined.remove(&replica);
                 // A trial that did not end where it failed says nothing.
                 let lives_on = self.lives.get(&replica).and_then(|lives| lives.back()).map(|life| &life.host);
                 let counts = |trial: &Trial| {
@@ -245,6 +292,10 @@ fn fate_of(open: &OpenPlan, replica: &ReplicaId, why: &str) -> Fate {
         match progress.and_then(|progress| progress.outcome) {
             Some(Outcome::Done) => {}
             Some(Outcome::Failed) => {
+                let told = progress.and_then(|progress| progress.blame);
+                if !Blame::of(Outcome::Failed, told).is_some_and(Blame::is_try) {
+                    return Fate::Unknown;
+                }
                 let error = progress.and_then(|progress| progress.error.as_deref());
                 return Fate::Ill(format!("{}: {}", render::step(step), error.unwrap_or(why)));
             }
@@ -269,6 +320,7 @@ fn tells_of_illness(conviction: &Conviction, replica: &ReplicaId) -> bool {
             | FaultKind::StateMismatch => true,
             FaultKind::HostGone
             | FaultKind::Duplicate
+            | FaultKind::WrongSetup
             | FaultKind::Misplaced
             | FaultKind::Undeclared
             | FaultKind::Flapping => false,

@@ -6,9 +6,10 @@
 mod goals;
 mod lives;
 mod plans;
+mod starts;
 
 use crate::finding::Subject;
-use crate::history::{History, Pause};
+use crate::history::{History, Pause, Quarantine};
 use crate::ids::{ReplicaId, Time};
 use crate::policy::Remedy;
 use crate::record::{Body, Entry};
@@ -30,6 +31,7 @@ impl History {
         }
         self.through = entry.sequence;
         self.last_at = self.last_at.max(entry.at);
+        self.witness.hear(entry);
         match &entry.body {
             Body::TermOpened { .. } => self.open_term(entry),
             Body::Convicted { conviction } => {
@@ -61,9 +63,7 @@ impl History {
             Body::GoalBegun { .. } => self.begin_goal(entry),
             Body::GoalEnded { .. } => self.end_goal(entry),
             Body::Undone { goal, .. } => self.undone(goal.as_ref(), entry),
-            Body::Quarantined { replica, why } => {
-                self.quarantined.insert(replica.clone(), why.clone());
-            }
+            Body::Quarantined { replica, why } => self.quarantine(replica, why),
             Body::Paused { reason, until } => self.pause = Some(pause(entry, reason, *until)),
             Body::Resumed => self.pause = None,
             Body::Held { target, reason, until } => {
@@ -101,8 +101,24 @@ impl History {
         if self.quarantined.remove(&replica).is_some() {
             self.heals.remove(&replica);
             self.unsettled.remove(&replica);
+            self.forget_failed_starts(&replica);
             self.forgiven.insert(replica, entry.at);
         }
+    }
+
+    fn quarantine(&mut self, replica: &ReplicaId, why: &str) {
+        let rollout = self.rollout.as_ref().filter(|rollout| rollout.expects(replica));
+        let stable = self.stable.and_then(|stable| self.marked_hashes.get(&stable).copied());
+        let on = rollout.map(|rollout| rollout.state_hash).or(stable);
+        self.quarantined.insert(replica.clone(), Quarantine { why: why.to_owned(), on });
+    }
+
+    /// Gives a replica that is declared in another way a fresh start: what it did as it was declared before says nothing.
+    pub(crate) fn absolve(&mut self, replica: &ReplicaId, at: Time) {
+        self.quarantined.remove(replica);
+        self.heals.remove(replica);
+        self.forget_failed_starts(replica);
+        self.forgiven.insert(replica.clone(), at);
     }
 }
 

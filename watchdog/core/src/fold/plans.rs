@@ -2,8 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::history::{HEALS_KEPT, History, Intent, OpenPlan, PastHeal, PastLife, Progress, StepProgress};
-use crate::ids::{HostId, PlanId, ReplicaId, StepId};
+use crate::blame::Blame;
+use crate::history::{
+    HEALS_KEPT, History, Intent, Miss, OpenPlan, PastHeal, PastLife, Progress, StepProgress,
+};
+use crate::ids::{HostId, PlanId, ReplicaId, StepId, Time};
+use crate::next::failure;
 use crate::observation::Obituary;
 use crate::plan::{Act, Agent, Outcome, Plan, PlanStatus, Step};
 use crate::policy::Remedy;
@@ -27,6 +31,7 @@ impl History {
                 at,
                 ended_at: (!status.is_open()).then_some(at),
                 status,
+                missed: None,
             };
             let heals = self.heals.entry(heal.replica.clone()).or_default();
             heals.push_back(past);
@@ -51,9 +56,13 @@ impl History {
             return;
         }
         let at = entry.at;
-        for heal in self.heals.values_mut().flatten().filter(|heal| heal.plan == *plan) {
-            heal.status = status;
-            heal.ended_at = (!status.is_open()).then_some(at);
+        let open = self.open_plans.get(plan);
+        for (replica, heals) in &mut self.heals {
+            for heal in heals.iter_mut().filter(|heal| heal.plan == *plan) {
+                heal.status = status;
+                heal.ended_at = (!status.is_open()).then_some(at);
+                heal.missed = open.filter(|_| !status.is_open()).and_then(|open| missed(open, replica));
+            }
         }
         if status.is_open() {
             if let Some(open) = self.open_plans.get_mut(plan) {
@@ -102,8 +111,7 @@ impl History {
             return;
         };
         let planned = self.open_plans.get_mut(plan).and_then(|open| {
-            let fresh = StepProgress { started_at: entry.at, finished_at: None, outcome: None, error: None };
-            open.progress.steps.entry(step.clone()).or_insert(fresh);
+            open.progress.steps.entry(step.clone()).or_insert(begun(entry.at));
             find_step(&open.plan, step).cloned()
         });
         // What the leader does itself touches nobody, so that no successor need wonder about it.
@@ -127,18 +135,21 @@ impl History {
     }
 
     pub(super) fn close_step(&mut self, entry: &Entry) {
-        let Body::Closed { plan, step, outcome, error } = &entry.body else {
+        let Body::Closed { plan, step, outcome, error, blame } = &entry.body else {
             return;
         };
         let intent = self.open_intents.remove(step);
         let planned = self.open_plans.get_mut(plan).and_then(|open| {
-            let unsent = StepProgress { started_at: entry.at, finished_at: None, outcome: None, error: None };
-            let progress = open.progress.steps.entry(step.clone()).or_insert(unsent);
+            let progress = open.progress.steps.entry(step.clone()).or_insert(begun(entry.at));
             progress.finished_at = Some(entry.at);
             progress.outcome = Some(*outcome);
             progress.error.clone_from(error);
+            progress.blame = *blame;
             find_step(&open.plan, step).cloned()
         });
+        if let Some(open) = self.open_plans.get(plan).cloned() {
+            self.learn_of_start(&open, step);
+        }
         let replica = intent.and_then(|intent| intent.replica);
         let replica = replica.or_else(|| planned.as_ref().and_then(|step| step.replica.clone()));
         let start = self.open_starts.remove(step);
@@ -166,6 +177,22 @@ impl History {
             Outcome::Failed => {}
         }
     }
+}
+
+/// A step of which nothing is known but when it was meant to be done.
+fn begun(started_at: Time) -> StepProgress {
+    StepProgress { started_at, finished_at: None, outcome: None, error: None, blame: None }
+}
+
+/// The first of a replica's steps that did not go as it should, when that stopped its part of the plan.
+fn missed(open: &OpenPlan, replica: &ReplicaId) -> Option<Miss> {
+    let own = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+    own.filter(|step| !step.optional).find_map(|step| {
+        let progress = open.progress.steps.get(&step.id)?;
+        let outcome = progress.outcome?;
+        let blame = Blame::of(outcome, progress.blame)?;
+        Some(Miss { outcome, blame, why: failure(step, outcome, progress) })
+    })
 }
 
 fn find_step<'a>(plan: &'a Plan, id: &StepId) -> Option<&'a Step> {

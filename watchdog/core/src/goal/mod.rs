@@ -8,8 +8,10 @@ mod bounds;
 pub mod compose;
 pub mod errand;
 pub mod fault;
+pub mod given_up;
 pub mod obsolete;
 pub mod pace;
+pub mod redeclared;
 pub mod undo;
 pub mod wire;
 

@@ -35,6 +35,8 @@ pub struct PaceWish {
     pub probation_ms: Option<u64>,
     /// How many replicas may fail on it, and are tried again, before it is rejected.
     pub max_failures: Option<u32>,
+    /// Whether a replica is started on it once before it becomes stable.
+    pub prove_start: Option<bool>,
 }
 
 /// The pace of one rollout.
@@ -50,6 +52,9 @@ pub struct Pace {
     pub probation_ms: u64,
     /// Failures that are tolerated.
     pub max_failures: u32,
+    /// Whether a replica must have been started on it, and been well, before it becomes stable.
+    #[serde(default)]
+    pub prove_start: bool,
 }
 
 impl Pace {
@@ -61,6 +66,7 @@ impl Pace {
             soak_ms: wish.soak_ms.unwrap_or(policy.soak_ms),
             probation_ms: wish.probation_ms.unwrap_or(policy.probation_ms),
             max_failures: wish.max_failures.unwrap_or(policy.max_failures),
+            prove_start: wish.prove_start.unwrap_or(policy.prove_start),
         }
     }
 }

@@ -14,7 +14,9 @@ pub fn again_at(refusals: &[Refusal], input: &PlanInput) -> Option<Time> {
 /// The moment at which one reason ends by itself.
 pub(super) fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
     match reason {
-        Reason::BackingOff { until, .. } | Reason::LeaseRunning { until, .. } => Some(*until),
+        Reason::BackingOff { until, .. }
+        | Reason::NotBegun { until, .. }
+        | Reason::LeaseRunning { until, .. } => Some(*until),
         Reason::Paused { until, .. } => *until,
         Reason::Held { target, .. } => input.history.holds.get(target).and_then(|hold| hold.until),
         Reason::Storm { awaiting: StormAwaits::Lease, .. } => storm(input).map(|storm| storm.lease_until),
@@ -41,6 +43,8 @@ pub(super) fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         | Reason::RolloutWaits { .. }
         | Reason::Unprovable { .. }
         | Reason::ErrandFailed { .. }
+        | Reason::PlaceTaken { .. }
+        | Reason::LeftToGoal { .. }
         | Reason::NotWell
         | Reason::Vetoed { .. } => None,
     }

@@ -43,6 +43,7 @@ impl<'a> Case<'a> {
             | FaultKind::LoadFailed
             | FaultKind::WrongVersion
             | FaultKind::StateMismatch
+            | FaultKind::WrongSetup
             | FaultKind::Undeclared => alive > 0,
             FaultKind::Flapping => true,
         };
@@ -83,6 +84,13 @@ impl<'a> Case<'a> {
         let rollout = self.input.history.rollout.as_ref()?;
         let on_it = rollout.expects(self.replica) && rollout.is_blamable(&self.input.target);
         on_it.then_some(rollout)
+    }
+
+    /// The same, when it could be tried on the stable version to tell: as its goal declares it, it never was on that.
+    pub fn triable(&self) -> Option<&'a Rollout> {
+        let declares =
+            |rollout: &&Rollout| rollout.adds.contains(self.replica) || rollout.edits.contains(self.replica);
+        self.blamable().filter(|rollout| !declares(rollout))
     }
 
     /// Whether it was to be tried on the stable version and nobody knows whether that was done.

@@ -20,6 +20,7 @@ pub mod hosts;
 pub mod kill;
 pub mod load;
 pub mod mark_stable;
+mod movement;
 pub mod outdated;
 pub mod quarantine;
 pub mod reject;
@@ -37,10 +38,11 @@ use crate::history::History;
 use crate::ids::{Incarnation, ReplicaId};
 use crate::input::{Decision, PlanInput, Target};
 use crate::ladder::{Rung, rung};
-use crate::plan::Act;
+use crate::plan::{Act, Plan};
 use crate::policy::{Autonomy, Remedy};
 use crate::refusal::{Reason, Refusal};
 use crate::rollout::expected;
+use crate::rollout::volunteer::is_volunteer;
 use crate::safety::{self, Budget, Leaving};
 use crate::storm::{Storm, storm};
 
@@ -65,16 +67,35 @@ pub fn plan(input: &PlanInput) -> Decision {
     }
     refusals.extend(rollout::held(input));
     let treatments = treatments(input, &mut refusals);
+    if let Some(plan) = treatments.iter().find_map(|treatment| badly_declared(input, treatment)) {
+        return Decision { plan: Some(plan), refusals, again_at: None };
+    }
     let chosen = choose(input, treatments, &mut refusals);
     let mut again_at = again::again_at(&refusals, input);
     let mut plan = assemble::of_treatments(input, chosen);
-    let is_replica = |conviction: &Conviction| matches!(conviction.finding.subject, Subject::Replica(_));
-    if plan.is_none() && !input.convictions.iter().any(is_replica) {
+    if plan.is_none() && !input.convictions.iter().any(|conviction| bars_goals(conviction, input)) {
         let (next, due) = rollout::advance(input, &mut refusals);
         plan = next;
         again_at = again_at.into_iter().chain(due).min();
     }
     Decision { plan, refusals, again_at }
+}
+
+/// What is done instead of giving up a replica that the goal that rolls declares: its goal is taken back.
+fn badly_declared(input: &PlanInput, treatment: &Treatment) -> Option<Plan> {
+    let why = treatment.steps.iter().find_map(|step| match &step.act {
+        Act::Notify { message, quarantine: true } => Some(message),
+        _ => None,
+    })?;
+    reject::of_declaration(input, treatment.case.replica, why)
+}
+
+/// Whether what is wrong is healed before a goal is rolled on: not what only the goal can mend, and not what nobody declares.
+fn bars_goals(conviction: &Conviction, input: &PlanInput) -> bool {
+    match &conviction.finding.subject {
+        Subject::Host(_) => false,
+        Subject::Replica(replica) => input.replicas.contains_key(replica) && !is_volunteer(replica, input),
+    }
 }
 
 /// What each convicted replica would get, in the order of their names.
@@ -139,6 +160,11 @@ fn case<'a>(
 
 /// The treatment of one case, whatever the budget says.
 fn treat<'a>(case: Case<'a>, storm: Option<&Storm>) -> Result<Treatment<'a>, Reason> {
+    if let Some(rollout) =
+        case.input.history.rollout.as_ref().filter(|_| is_volunteer(case.replica, case.input))
+    {
+        return Err(Reason::LeftToGoal { goal: rollout.goal.clone() });
+    }
     safety::may_touch(case.replica, case.input)?;
     if let Some(reason) = storm.and_then(|storm| storm.holds(case.replica)) {
         return Err(reason);

@@ -1,22 +1,45 @@
 //! Outdated: plans that wait for a human although what they were for is over, or has become graver.
 
+use std::collections::BTreeMap;
+
 use crate::finding::{Conviction, Subject};
 use crate::history::{History, OpenPlan};
 use crate::ids::{PlanId, ReplicaId};
 use crate::plan::PlanStatus;
 use crate::policy::{Policy, Remedy};
+use crate::record::Body;
+use crate::replica::ReplicaSpec;
 
 /// The plans that are not worth an answer any more; who is ill is not kept waiting for one.
-pub fn outdated(history: &History, convictions: &[Conviction], policy: &Policy) -> Vec<PlanId> {
+///
+/// `replicas` are declared.
+pub fn outdated(
+    history: &History,
+    convictions: &[Conviction],
+    (policy, replicas): (&Policy, usize),
+) -> Vec<PlanId> {
     let waits = history.open_plans.values().filter(|open| open.status == PlanStatus::AwaitingApproval);
-    let over = waits.filter(|open| !stands(open, history, (convictions, policy)));
+    let over = waits.filter(|open| !stands(open, history, (convictions, policy, replicas)));
     over.map(|open| open.plan.id.clone()).collect()
 }
 
-fn stands(open: &OpenPlan, history: &History, (convictions, policy): (&[Conviction], &Policy)) -> bool {
+/// The ends of the quarantines of those that `replicas` does not declare any more: declared again they begin anew.
+pub fn undeclared(
+    history: &History,
+    replicas: &BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
+) -> Vec<Body> {
+    let gone = history.quarantined.keys().filter(|replica| !replicas.contains_key(*replica));
+    gone.map(|replica| Body::Released { target: replica.to_string() }).collect()
+}
+
+fn stands(
+    open: &OpenPlan,
+    history: &History,
+    (convictions, policy, replicas): (&[Conviction], &Policy, usize),
+) -> bool {
     let plan = &open.plan;
     if plan.remedies().any(|remedy| remedy == Remedy::FallBack) {
-        return history.quarantined.len() >= policy.broken_stable.max(1) as usize;
+        return history.quarantined.len() >= policy.broken_stable_of(replicas);
     }
     let rolls = history.rollout.is_some() || history.stable.is_none();
     plan.heals.iter().all(|heal| match gravest(&heal.replica, convictions) {

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! more replicas failed on the candidate and are well on stable than may ──► reject the candidate
+//! one that the goal declares can't be started so, anywhere ──► reject the candidate
 //! several replicas given up on the stable version ──► fall back to the stable version before it (by default: ask)
 //! ```
 
@@ -12,6 +13,7 @@ use crate::plan::{Act, Plan};
 use crate::policy::Remedy;
 use crate::refusal::Refusal;
 use crate::rollout::verdict::condemned;
+use crate::rollout::volunteer::is_volunteer;
 
 use super::draft::Draft;
 use super::{assemble, may};
@@ -43,16 +45,32 @@ fn candidate(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
     Some((Remedy::Reject, Draft::new(&input.policy, act, why), reason))
 }
 
+/// The plan that rejects the candidate because `replica`, which its goal declares anew or in another way, was started so as
+/// often and wherever it may, and is not well: that declaration is part of the version.
+pub(super) fn of_declaration(input: &PlanInput, replica: &ReplicaId, why: &str) -> Option<Plan> {
+    let rollout = input.history.rollout.as_ref()?;
+    let is_declared = rollout.adds.contains(replica) || rollout.edits.contains(replica);
+    let (version, to) =
+        (rollout.to, input.target.stable.filter(|_| is_declared && rollout.expects(replica))?);
+    may(Remedy::Reject, None, input).ok()?;
+    let why = format!("{replica} can't be run as version {version} declares it: {why}");
+    let goal = Some(rollout.goal.clone());
+    let reason = format!("goal {}: {why}", rollout.goal);
+    let act = Act::Reject { version, state_hash: rollout.state_hash, goal, to };
+    Some(assemble::of_cluster(input, Draft::new(&input.policy, act, why), reason))
+}
+
 /// Doubts the stable version when too many replicas had to be given up on it, and there is one before it.
 fn stable(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
     let version = input.history.stable?;
-    if input.history.rollout.is_some() || input.history.undoing.is_some() {
+    if input.history.undoing.is_some() {
         return None;
     }
     let (to, _) = input.history.stable_before()?;
-    let given_up: Vec<&ReplicaId> =
-        input.replicas.keys().filter(|replica| is_given_up(replica, input)).collect();
-    if given_up.len() < input.policy.broken_stable.max(1) as usize {
+    // Whom a goal that rolls may still bring up is not lost.
+    let lost = |replica: &&ReplicaId| is_given_up(replica, input) && !is_volunteer(replica, input);
+    let given_up: Vec<&ReplicaId> = input.replicas.keys().filter(lost).collect();
+    if given_up.len() < input.policy.broken_stable_of(input.replicas.len()) {
         return None;
     }
     let state_hash = *input.history.marked_hashes.get(&version)?;
@@ -78,7 +96,11 @@ fn is_given_up(replica: &ReplicaId, input: &PlanInput) -> bool {
     input.history.quarantined.contains_key(replica) && heals.rev().any(since)
 }
 
+/// More replicas than these are only counted in a sentence.
+const NAMES_MAX: usize = 5;
+
 fn names(replicas: &[&ReplicaId]) -> String {
-    let names: Vec<&str> = replicas.iter().map(|replica| replica.as_str()).collect();
-    names.join(", ")
+    let names: Vec<&str> = replicas.iter().take(NAMES_MAX).map(|replica| replica.as_str()).collect();
+    let more = replicas.len().saturating_sub(NAMES_MAX);
+    if more > 0 { format!("{} and {more} more", names.join(", ")) } else { names.join(", ") }
 }

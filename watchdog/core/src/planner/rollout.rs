@@ -5,22 +5,25 @@
 //! canary left ──► move it ──► soak ──► move a batch ──► … ──► all arrived ──► soak ──► mark stable
 //! ```
 
-use crate::condition::{is_healthy, is_healthy_on};
+use crate::condition::is_healthy_on;
 use crate::goal::Canary;
 use crate::ids::{ReplicaId, Time};
 use crate::input::PlanInput;
-use crate::plan::{Plan, PlanStatus};
+use crate::plan::Plan;
 use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal};
 use crate::rollout::survey::{Survey, survey};
 use crate::rollout::verdict::{Verdict, condemned, verdict};
+use crate::rollout::volunteer::is_volunteer;
 use crate::rollout::{Rollout, Trial};
-use crate::safety::{self, Budget};
+use crate::safety::Budget;
+use crate::storm::storm;
 
-use super::assemble::{self, Treatment};
-use super::case::{Case, lives};
+use super::assemble;
+use super::case::lives;
 use super::mark_stable::{self, Founding, founding};
-use super::{again, load, may, refusal, restart};
+use super::movement::Mover;
+use super::{again, may, refusal};
 
 /// What a rollout asks for now.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -39,6 +42,8 @@ pub enum Stage {
     },
     /// So many of those who are left are moved now.
     Moving(usize),
+    /// One that arrived is started anew, because nothing else proves that the candidate can be started from.
+    Proving,
     /// Everybody has arrived and the soak is over.
     Proven,
 }
@@ -60,6 +65,9 @@ pub fn stage(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> Stage
     if is_unprovable(rollout, input) {
         return Stage::Waiting { until: None };
     }
+    if !survey.arrived.is_empty() && needs_a_start(rollout, input) {
+        return Stage::Proving;
+    }
     let soaked_at = survey.arrived_at.plus_ms(rollout.pace.soak_ms);
     if survey.left.is_empty() {
         if !survey.leaving.is_empty() {
@@ -73,8 +81,9 @@ pub fn stage(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> Stage
     if survey.is_canary && lost_canary(rollout, input).is_some() {
         return Stage::Waiting { until: None };
     }
-    if survey.is_canary && input.now < soaked_at {
-        return Stage::Soaking { until: soaked_at };
+    if survey.is_canary && (survey.awaits_canary || input.now < soaked_at) {
+        // Who does not serve need not wait for the canary.
+        return if survey.volunteers_left { Stage::Moving(0) } else { Stage::Soaking { until: soaked_at } };
     }
     let batch = if rollout.pace.batch == 0 { usize::MAX } else { rollout.pace.batch as usize };
     Stage::Moving(batch.min(survey.left.len()))
@@ -87,6 +96,12 @@ fn is_founding(rollout: &Rollout, survey: &Survey<'_>, input: &PlanInput) -> boo
         rollout.restart && lives(input, replica).any(|(_, life)| is_healthy_on(life, &aim))
     };
     input.target.stable.is_none() && !survey.left.iter().all(|replica| is_up(replica))
+}
+
+/// Whether nothing was started on the candidate yet and seen well, and it is not what is stable already.
+fn needs_a_start(rollout: &Rollout, input: &PlanInput) -> bool {
+    let is_new = input.target.stable.is_none() || rollout.state_hash != input.target.state_hash;
+    rollout.pace.prove_start && is_new && !input.history.is_start_proven(rollout.state_hash)
 }
 
 /// Whether nobody is declared who could prove it, and it is not what has been proven already.
@@ -119,6 +134,7 @@ pub fn advance(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>,
         }
         Stage::Soaking { until } => (None, Some(until)),
         Stage::Moving(count) => move_next((rollout, &survey, count), input, refusals),
+        Stage::Proving => prove_start(rollout, &survey, input, refusals),
         // One that awaits an approval is asked about once.
         Stage::Proven if is_open(Remedy::MarkStable, input) => (None, None),
         Stage::Proven => {
@@ -172,14 +188,20 @@ fn move_next(
     let mut fresh = input.fresh.iter().copied();
     let mut budget = Budget::of(input);
     let mut chosen = Vec::new();
+    let storm = storm(input);
+    let mut spread = 0;
     for replica in &survey.left {
-        if chosen.len() >= count {
+        // Those who do not serve come first, and as many at once as may be healed.
+        let volunteers = is_volunteer(replica, input);
+        if !volunteers && spread >= count {
             break;
         }
-        match movement(rollout, replica, (input, fresh.clone().next())) {
+        let mover = Mover { rollout, input, storm: storm.as_ref(), fresh: fresh.clone().next() };
+        match mover.movement(replica) {
             Ok(treatment) => match budget.admit(replica, treatment.serving) {
                 Ok(()) => {
                     fresh.next();
+                    spread += usize::from(!volunteers);
                     chosen.push(treatment);
                 }
                 Err(reason) if chosen.is_empty() => {
@@ -193,7 +215,8 @@ fn move_next(
                 until = until.into_iter().chain(again::ends_at(&reason, input)).min();
                 refusals.push(waits(rollout, replica, &reason.to_string()));
                 // A chosen canary is not passed over, nor does a no to one mean a yes to the next.
-                let chosen = survey.is_canary && matches!(rollout.pace.canary, Canary::Replicas(_));
+                let chosen =
+                    survey.is_canary && matches!(rollout.pace.canary, Canary::Replicas(_)) && !volunteers;
                 if chosen || matches!(reason, Reason::Declined { .. }) {
                     break;
                 }
@@ -207,44 +230,38 @@ fn move_next(
     (assemble::of_treatments(input, chosen).map(|plan| Plan { reason, ..plan }), until)
 }
 
-/// What brings one replica to the candidate.
-fn movement<'a>(
+/// Starts one that arrived anew on the candidate: the first that may be touched.
+fn prove_start(
     rollout: &Rollout,
-    replica: &'a ReplicaId,
-    (input, fresh): (&'a PlanInput, Option<crate::ids::Incarnation>),
-) -> Result<Treatment<'a>, Reason> {
-    safety::may_touch(replica, input)?;
-    may(Remedy::Roll, Some(replica), input)?;
-    let spec = match input.replicas.get(replica) {
-        Some(Ok(spec)) => spec,
-        Some(Err(why)) => return Err(Reason::BadDeclaration { why: why.clone() }),
-        None => return Err(Reason::NotDeclared),
-    };
-    let case = Case { target: rollout.aim(&input.target), fresh, ..Case::sound(replica, spec, input) };
-    // What fails there must not have been ill before.
-    let Some((_, life)) = case.life().filter(|(_, life)| is_healthy(life)) else {
-        return Err(Reason::NotWell);
-    };
-    is_due(rollout, replica, input)?;
-    let serving = case.is_serving();
-    let steps = if rollout.restart { restart::restart(&case, &life.host)? } else { load::load(&case)? };
-    Ok(Treatment { case, remedy: Remedy::Roll, steps, serving })
-}
-
-/// Whether one that kept its old life, because it could not be ended, may be asked again.
-fn is_due(rollout: &Rollout, replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
-    let heals = input.history.heals.get(replica).into_iter().flatten();
-    let failed: Vec<Time> = heals
-        .filter(|heal| heal.remedy == Remedy::Roll && heal.status == PlanStatus::Failed)
-        .filter(|heal| heal.at >= rollout.started_at)
-        .map(|heal| heal.ended_at.unwrap_or(heal.at))
-        .collect();
-    let Some(last) = failed.last().filter(|_| rollout.expects(replica)) else { return Ok(()) };
-    let delays = &input.delays_ms;
-    let delay = delays.get(failed.len() - 1).or(delays.last()).copied().unwrap_or_default();
-    let until = last.plus_ms(delay);
-    let tries = u32::try_from(failed.len()).unwrap_or(u32::MAX);
-    if input.now < until { Err(Reason::BackingOff { until, tries }) } else { Ok(()) }
+    survey: &Survey<'_>,
+    input: &PlanInput,
+    refusals: &mut Vec<Refusal>,
+) -> (Option<Plan>, Option<Time>) {
+    if !consented(Remedy::Roll, input, refusals) || is_open(Remedy::Roll, input) {
+        return (None, None);
+    }
+    let mover = Mover { rollout, input, storm: None, fresh: input.fresh.first().copied() };
+    let mut budget = Budget::of(input);
+    let mut first = None;
+    for replica in &survey.arrived {
+        let treatment = mover.proof(replica);
+        match treatment.and_then(|it| budget.admit(replica, it.serving).map(|()| it)) {
+            Ok(treatment) => {
+                let reason = format!(
+                    "goal {}: start {replica} once on version {}, to prove that it can be started from",
+                    rollout.goal, rollout.to
+                );
+                let plan = assemble::of_treatments(input, vec![treatment]);
+                return (plan.map(|plan| Plan { reason, ..plan }), None);
+            }
+            Err(reason) => first = first.or(Some((*replica, reason))),
+        }
+    }
+    let Some((replica, reason)) = first else { return (None, None) };
+    let until = again::ends_at(&reason, input);
+    let why = format!("it must be started once on version {} to prove that this works: {reason}", rollout.to);
+    refusals.push(waits(rollout, replica, &why));
+    (None, until)
 }
 
 /// Why nobody follows when no chosen canary is declared.

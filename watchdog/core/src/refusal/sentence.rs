@@ -40,6 +40,7 @@ impl fmt::Display for Reason {
             Self::RolloutHeld { .. }
             | Self::RolloutWaits { .. }
             | Self::Unprovable { .. }
+            | Self::LeftToGoal { .. }
             | Self::ErrandFailed { .. } => self.of_a_goal(f),
             Self::NotWell => f.write_str("it is not well where it is"),
             Self::Vetoed { objection } => write!(f, "the plan was vetoed: {objection}"),
@@ -48,6 +49,8 @@ impl fmt::Display for Reason {
             | Self::PlanOpen { .. }
             | Self::Unsealed { .. }
             | Self::BackingOff { .. }
+            | Self::NotBegun { .. }
+            | Self::PlaceTaken { .. }
             | Self::Storm { .. }
             | Self::Outdated { .. }
             | Self::Flapping { .. }
@@ -74,6 +77,7 @@ impl Reason {
                     "goal {goal} is held: {replica} fails{host} on the stable version too ({why}), so the candidate is not to blame; look after it and `release {replica}`, or `goal withdraw {goal}`"
                 )
             }
+            Self::LeftToGoal { goal } => write!(f, "goal {goal} starts it on its own version"),
             Self::RolloutWaits { goal, replica, why } => write!(f, "goal {goal} waits for {replica}: {why}"),
             Self::Unprovable { goal, version } => write!(
                 f,
@@ -103,6 +107,17 @@ impl Reason {
                 write!(f, "an earlier leader's order may still be under way at {agent}, not sealed yet")
             }
             Self::BackingOff { tries, .. } => write!(f, "backing off after {}", render::tries(*tries)),
+            Self::NotBegun { times, blame, why, .. } => {
+                write!(
+                    f,
+                    "ordered {}, and nothing came of it ({}): {why}; it is ordered again",
+                    render::times(*times),
+                    blame.phrase()
+                )
+            }
+            Self::PlaceTaken { by, host } => {
+                write!(f, "it may take the place of {by}, which is leaving {host} and not gone yet")
+            }
             Self::Storm { vanished, total, awaiting } => write!(
                 f,
                 "{vanished} of {total} vanished together without proof of death; held until {awaiting}, or `storm release`"

@@ -4,7 +4,7 @@ use super::Reason;
 
 impl Reason {
     /// The words for all of them.
-    pub const WORDS: [&'static str; 29] = [
+    pub const WORDS: [&'static str; 32] = [
         "blind",
         "paused",
         "held",
@@ -14,6 +14,7 @@ impl Reason {
         "plan_open",
         "unsealed",
         "backing_off",
+        "not_begun",
         "storm",
         "outdated",
         "flapping",
@@ -32,6 +33,8 @@ impl Reason {
         "rollout_waits",
         "unprovable",
         "errand_failed",
+        "place_taken",
+        "left_to_goal",
         "not_well",
         "vetoed",
     ];
@@ -48,6 +51,7 @@ impl Reason {
             Self::PlanOpen { .. } => "plan_open",
             Self::Unsealed { .. } => "unsealed",
             Self::BackingOff { .. } => "backing_off",
+            Self::NotBegun { .. } => "not_begun",
             Self::Storm { .. } => "storm",
             Self::Outdated { .. } => "outdated",
             Self::Flapping { .. } => "flapping",
@@ -66,6 +70,8 @@ impl Reason {
             Self::RolloutWaits { .. } => "rollout_waits",
             Self::Unprovable { .. } => "unprovable",
             Self::ErrandFailed { .. } => "errand_failed",
+            Self::PlaceTaken { .. } => "place_taken",
+            Self::LeftToGoal { .. } => "left_to_goal",
             Self::NotWell => "not_well",
             Self::Vetoed { .. } => "vetoed",
         }

@@ -12,6 +12,7 @@
 mod expected;
 pub mod survey;
 pub mod verdict;
+pub mod volunteer;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -52,6 +53,9 @@ pub struct Undoing {
     /// The policy before them, in force until they are taken back.
     #[serde(default)]
     pub guard: Option<Box<Policy>>,
+    /// Replicas whose declaration they changed, and which get a fresh start when that is taken back.
+    #[serde(default)]
+    pub edits: BTreeSet<ReplicaId>,
 }
 
 /// A goal that rolls.
@@ -81,6 +85,12 @@ pub struct Rollout {
     pub trials: BTreeMap<ReplicaId, Trial>,
     /// Who failed on it, was well on the stable version where it failed, and was moved again.
     pub failures: Vec<ReplicaId>,
+    /// Replicas that it declares anew: they are born on the candidate, the first state that knows them.
+    #[serde(default)]
+    pub adds: BTreeSet<ReplicaId>,
+    /// Replicas that were declared before and whose declaration it changes.
+    #[serde(default)]
+    pub edits: BTreeSet<ReplicaId>,
 }
 
 /// A replica's order to the candidate.
@@ -90,6 +100,9 @@ pub struct Move {
     pub plan: PlanId,
     /// When.
     pub at: Time,
+    /// Whether it did not serve, so that moving it cost nothing: it is no canary for those who do.
+    #[serde(default)]
+    pub volunteer: bool,
 }
 
 /// A replica's try on the stable version.

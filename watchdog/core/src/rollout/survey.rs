@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::condition::is_healthy_on;
+use crate::condition::{is_as_declared, is_healthy_on};
 use crate::goal::Canary;
 use crate::history::History;
 use crate::ids::{Incarnation, ReplicaId, Time};
@@ -16,6 +16,7 @@ use crate::replica::ReplicaSpec;
 
 use super::Rollout;
 use super::verdict::{Verdict, verdict};
+use super::volunteer::is_volunteer;
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,6 +35,10 @@ pub struct Survey<'a> {
     pub is_canary: bool,
     /// How many of those who are left belong to the canary.
     pub canaries_left: usize,
+    /// Whether some of those who are left don't serve, and so are moved out of turn.
+    pub volunteers_left: bool,
+    /// Whether replicas were chosen as the canary, and all of them are left.
+    pub awaits_canary: bool,
     /// When the last of those who arrived did.
     pub arrived_at: Time,
 }
@@ -49,6 +54,8 @@ pub fn survey<'a>(rollout: &'a Rollout, input: &'a PlanInput) -> Survey<'a> {
         leaving: leaving(input),
         is_canary: false,
         canaries_left: 0,
+        volunteers_left: false,
+        awaits_canary: false,
         arrived_at: rollout.started_at,
     };
     let mut again = Vec::new();
@@ -78,10 +85,20 @@ pub fn survey<'a>(rollout: &'a Rollout, input: &'a PlanInput) -> Survey<'a> {
 fn arrival(replica: &ReplicaId, rollout: &Rollout, aim: &Target, input: &PlanInput) -> Option<Time> {
     let (incarnation, life) = only_life(input, replica)?;
     let there = is_healthy_on(life, aim)
+        && is_declared_so(replica, life, input)
         && (!rollout.restart || is_restarted(replica, incarnation, rollout, &input.history));
     // Whoever loads on behalf of a program that embeds nothing need not touch its own stamp.
     let ordered_at = rollout.moved.get(replica).map(|moved| moved.at);
     there.then(|| settled_since(replica, life, input).max(ordered_at.unwrap_or_default()))
+}
+
+/// Whether it runs with the program, parameters and probes that are declared.
+fn is_declared_so(replica: &ReplicaId, life: &Life, input: &PlanInput) -> bool {
+    input
+        .replicas
+        .get(replica)
+        .and_then(|spec| spec.as_ref().ok())
+        .is_none_or(|spec| is_as_declared(life, spec))
 }
 
 fn is_worked_on(replica: &ReplicaId, input: &PlanInput) -> bool {
@@ -96,7 +113,7 @@ fn is_misplaced(replica: &ReplicaId, spec: &Result<ReplicaSpec, String>, input: 
 }
 
 /// Who runs on by our order although the log does not declare it any more.
-fn leaving(input: &PlanInput) -> Vec<&ReplicaId> {
+pub(crate) fn leaving(input: &PlanInput) -> Vec<&ReplicaId> {
     let seen = input.observation.replicas.keys().filter(|replica| !input.replicas.contains_key(*replica));
     let ours = |replica: &&ReplicaId| {
         let mut alive = lives(input, replica).filter(|(_, life)| life.is_alive());
@@ -143,9 +160,15 @@ fn order<'a>(
         lives(input, replica)
             .any(|(_, life)| life.loaded().is_some_and(|held| rollout.earlier.contains(&held.state_hash)))
     };
-    survey.left.sort_by_key(|replica| (!chosen.contains(*replica), !ahead(replica), *replica));
+    // Who does not serve costs nothing and comes first, or the budget would wait for it for ever.
+    let key =
+        |replica: &ReplicaId| (!is_volunteer(replica, input), !chosen.contains(replica), !ahead(replica));
+    survey.left.sort_by_key(|replica| (key(replica), *replica));
     // One that kept its life although it was ordered to be started anew was never there.
-    let there = |it: &&ReplicaId| input.replicas.contains_key(*it) && !survey.left.contains(it);
+    // Nor is one that did not serve when it was moved a canary for those who do.
+    let is_volunteer = |it: &ReplicaId| rollout.moved.get(it).is_some_and(|moved| moved.volunteer);
+    let there =
+        |it: &&ReplicaId| input.replicas.contains_key(*it) && !survey.left.contains(it) && !is_volunteer(it);
     let sent: Vec<&ReplicaId> = rollout.sent().filter(there).collect();
     survey.is_canary = match &rollout.pace.canary {
         Canary::Count(count) => sent.len() <= *count as usize && *count > 0,
@@ -159,8 +182,12 @@ fn order<'a>(
         again.into_iter().partition(|it| survey.is_canary && is_awaited(it));
     survey.left.splice(0..0, first);
     survey.left.extend(last);
+    let in_turn = || survey.left.iter().filter(|replica| !super::volunteer::is_volunteer(replica, input));
     survey.canaries_left = match &rollout.pace.canary {
-        Canary::Count(count) => (*count as usize).saturating_sub(sent.len()).min(survey.left.len()),
-        Canary::Replicas(_) => survey.left.iter().filter(|replica| chosen.contains(*replica)).count(),
+        Canary::Count(count) => (*count as usize).saturating_sub(sent.len()).min(in_turn().count()),
+        Canary::Replicas(_) => in_turn().filter(|replica| chosen.contains(*replica)).count(),
     };
+    survey.volunteers_left = in_turn().count() < survey.left.len();
+    let mut declared = chosen.iter().filter(|it| input.replicas.contains_key(**it)).peekable();
+    survey.awaits_canary = declared.peek().is_some() && declared.all(|it| survey.left.contains(it));
 }

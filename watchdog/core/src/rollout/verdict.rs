@@ -49,7 +49,12 @@ pub fn verdict(replica: &ReplicaId, trial: &Trial, input: &PlanInput) -> Verdict
 
 /// Those whose trial blames the candidate, when they are more than may fail.
 pub fn condemned<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<Vec<&'a ReplicaId>> {
-    let blames = |(replica, trial): &(&ReplicaId, &Trial)| verdict(replica, trial, input) == Verdict::Blames;
+    // A version that never got there has not failed there: the trial must prove its channel.
+    let reached = input.history.witness.reached.get(&rollout.state_hash);
+    let blames = |(replica, trial): &(&ReplicaId, &Trial)| {
+        reached.is_some_and(|reached| reached.contains(*replica))
+            && verdict(replica, trial, input) == Verdict::Blames
+    };
     let blaming: Vec<&ReplicaId> = rollout.trials.iter().filter(blames).map(|(replica, _)| replica).collect();
     let failures = rollout.failures.len() + blaming.len();
     let too_many = !blaming.is_empty() && failures > rollout.pace.max_failures as usize;

@@ -87,8 +87,12 @@ fn spared<'a>(
 }
 
 fn already_disturbed<'a>(plan: &'a Plan, input: &'a PlanInput) -> BTreeSet<&'a ReplicaId> {
-    let mut disturbed: BTreeSet<&ReplicaId> =
-        input.replicas.keys().filter(|replica| !serves(input, replica)).collect();
+    // What the goal that rolls declares anew was never among those who served.
+    let added = |replica: &ReplicaId| {
+        input.history.rollout.as_ref().is_some_and(|rollout| rollout.adds.contains(replica))
+    };
+    let down = input.replicas.keys().filter(|replica| !serves(input, replica) && !added(replica));
+    let mut disturbed: BTreeSet<&ReplicaId> = down.collect();
     for open in acting(plan, input) {
         let heals = open.plan.heals.iter().filter(|heal| heal.remedy != Remedy::Quarantine);
         disturbed.extend(heals.map(|heal| &heal.replica));
@@ -139,8 +143,9 @@ fn too_often(replica: &ReplicaId, input: &PlanInput) -> Option<Objection> {
         match heal.remedy {
             // Whoever released it from quarantine allowed as many again.
             Remedy::Quarantine => heals = 0,
-            // Who is moved by a goal is not ill.
+            // Who is moved by a goal is not ill, and what was never begun did nothing to it.
             Remedy::Roll => {}
+            _ if heal.came_to_nothing().is_some() => {}
             _ if input.now.since_ms(heal.at) < HOUR_MS => heals += 1,
             _ => {}
         }

@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 
 use crate::finding::Subject;
-use crate::ids::HostId;
+use crate::history::Quarantine;
+use crate::ids::{HostId, ReplicaId};
 use crate::input::PlanInput;
 use crate::observation::Sight;
 use crate::plan::{Agent, Plan};
+use crate::policy::Remedy;
 
 use super::Objection;
-use super::facts::{last_place, seen, touched};
+use super::facts::{last_place, seen, serves, touched};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let mut objections = Vec::new();
@@ -36,9 +38,21 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
             objections.push(Objection::Held { target: target.to_owned(), why: hold.reason.clone() });
         }
     }
-    let quarantined = named.into_iter().filter(|replica| input.history.quarantined.contains_key(*replica));
+    let quarantined = named.into_iter().filter(|replica| {
+        let quarantine = input.history.quarantined.get(*replica);
+        quarantine.is_some_and(|it| counts(it, replica, plan, input))
+    });
     objections.extend(quarantined.map(|replica| Objection::Quarantined { replica: replica.clone() }));
     objections
+}
+
+/// Whether a quarantine holds for what the plan does: nobody is held by one that is not declared, and who does not serve
+/// may be started on another state than the one that it was given up on.
+fn counts(quarantine: &Quarantine, replica: &ReplicaId, plan: &Plan, input: &PlanInput) -> bool {
+    let rolls = plan.heals.iter().any(|heal| heal.replica == *replica && heal.remedy == Remedy::Roll);
+    let candidate = input.history.rollout.as_ref().map(|rollout| rollout.state_hash);
+    let another = quarantine.on.zip(candidate).is_some_and(|(on, candidate)| on != candidate);
+    input.replicas.contains_key(replica) && !(rolls && another && !serves(input, replica))
 }
 
 /// The hosts that act, and those on which a replica that is touched runs or ran last.

@@ -10,6 +10,7 @@ mod fence;
 mod forbidden;
 mod hosts;
 mod identity;
+mod innocent;
 mod known;
 mod objection;
 mod overlap;
@@ -21,6 +22,7 @@ mod standing;
 mod storm;
 mod verified;
 mod version;
+pub mod witness;
 
 pub use self::objection::Objection;
 
@@ -46,6 +48,7 @@ pub fn vet(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         stable::check,
         rollout::check,
         reject::check,
+        innocent::check,
     ];
     invariants.iter().flat_map(|check| check(plan, input)).collect()
 }

@@ -202,6 +202,15 @@ pub enum Objection {
         /// Which.
         version: Version,
     },
+    /// A replica would be given up although nothing was begun on it.
+    #[error("{replica} would be given up, and no act on it was begun since it was last released")]
+    Untouched {
+        /// Which.
+        replica: ReplicaId,
+    },
+    /// A version would become stable that nothing was started on.
+    #[error("nothing was started on the version and seen well, so that nothing proves that it can be")]
+    NeverStarted,
     /// A version would become stable although no replica is declared that could have held it.
     #[error("no replica is declared that could have proven the version")]
     NobodySoaked,

@@ -5,10 +5,10 @@ use crate::ids::{ReplicaId, Version};
 use crate::input::PlanInput;
 use crate::plan::{Act, Plan};
 use crate::record::Mark;
-use crate::rollout::Trial;
+use crate::rollout::{Rollout, Trial};
 
 use super::Objection;
-use super::facts::{seen, unchanged_since};
+use super::facts::{seen, serves, unchanged_since};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let rejections = plan.steps.iter().filter_map(|step| match &step.act {
@@ -28,28 +28,63 @@ pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
     let Some(rollout) = input.history.rollout.as_ref().filter(|rollout| rollout.to == version) else {
         return false;
     };
-    // The same state as the stable one has been proven already.
-    if input.target.stable.is_none() || rollout.state_hash == input.target.state_hash {
+    if input.target.stable.is_none() {
         return false;
     }
+    if is_badly_declared(rollout, input) {
+        return true;
+    }
+    // The same state as the stable one has been proven already.
+    if rollout.state_hash == input.target.state_hash {
+        return false;
+    }
+    let reached = input.history.witness.reached.get(&rollout.state_hash);
     let well = |(replica, trial): &(&ReplicaId, &Trial)| {
         let mut alive = seen(input, replica).into_iter().flatten().filter(|(_, life)| life.is_alive());
         let (Some((_, life)), None) = (alive.next(), alive.next()) else { return false };
         let since = unchanged_since(life, replica, input).max(trial.at);
         let for_long = input.now.since_ms(since) >= rollout.pace.probation_ms;
         let there = trial.host.as_ref().is_none_or(|host| *host == life.host);
-        trial.failed.is_none() && is_healthy_on(life, &input.target) && there && for_long
+        // A version that never got there has not failed there.
+        let was_reached = reached.is_some_and(|reached| reached.contains(*replica));
+        was_reached && trial.failed.is_none() && is_healthy_on(life, &input.target) && there && for_long
     };
     let blaming = rollout.trials.iter().filter(well).count();
     blaming > 0 && rollout.failures.len() + blaming > rollout.pace.max_failures as usize
 }
 
+/// Whether a replica that the goal declares, anew or in another way, was started so as often as may be and does not serve.
+fn is_badly_declared(rollout: &Rollout, input: &PlanInput) -> bool {
+    let mut declared = rollout.adds.iter().chain(&rollout.edits);
+    let tries = input.policy.tries.restart;
+    declared.any(|replica| {
+        let starts = input.history.witness.starts.get(replica).copied().unwrap_or_default();
+        let sent = rollout.moved.contains_key(replica) && input.replicas.contains_key(replica);
+        sent && starts > 0 && starts >= tries && !serves(input, replica)
+    })
+}
+
+/// Whether a goal that is not held brings this replica to another state yet, on which it may come up.
+fn is_still_to_be_moved(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let Some(rollout) = &input.history.rollout else { return false };
+    let held =
+        rollout.trials.iter().any(|(it, trial)| trial.failed.is_some() && input.replicas.contains_key(it));
+    let sent = rollout.moved.contains_key(replica) || rollout.trials.contains_key(replica);
+    rollout.state_hash != input.target.state_hash && !held && !sent
+}
+
 /// Whether enough replicas were given up while it was the stable version, and nothing else is about to change it.
 fn is_bad_stable(version: Version, input: &PlanInput) -> bool {
-    if input.history.rollout.is_some() || input.history.undoing.is_some() {
+    if input.history.undoing.is_some() {
         return false;
     }
-    let given_up =
-        input.replicas.keys().filter(|replica| input.history.quarantined.contains_key(*replica)).count();
-    input.history.stable == Some(version) && given_up >= input.policy.broken_stable.max(1) as usize
+    let given_up = |replica: &&ReplicaId| {
+        let history = &input.history;
+        let is = history.quarantined.contains_key(*replica) && history.witness.acted.contains(*replica);
+        is && !is_still_to_be_moved(replica, input)
+    };
+    let given_up = input.replicas.keys().filter(given_up).count();
+    // A cluster that is smaller than the bound can be as broken as a large one.
+    let enough = (input.policy.broken_stable.max(1) as usize).min(input.replicas.len()).max(1);
+    input.history.stable == Some(version) && given_up >= enough
 }

@@ -11,7 +11,7 @@ use crate::policy::Remedy;
 use crate::rollout::Rollout;
 
 use super::Objection;
-use super::facts::{seen, unchanged_since};
+use super::facts::{seen, serves, unchanged_since};
 use super::reject::is_bad_candidate;
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
@@ -39,7 +39,8 @@ fn of_moves(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         return all("the version is to blame");
     }
     let holds = |replica: &&ReplicaId| well_since(replica, rollout, input).is_some();
-    if input.target.stable.is_none() && !(rollout.restart && rolled.iter().all(holds)) {
+    let anew = rollout.restart || rollout.pace.prove_start;
+    if input.target.stable.is_none() && !(anew && rolled.iter().all(holds)) {
         return all("nothing is stable to come from");
     }
     let before: Vec<&ReplicaId> =
@@ -52,7 +53,13 @@ fn of_moves(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         let since = since.filter(|_| !rollout.trials.contains_key(*replica));
         since.is_some_and(|since| input.now.since_ms(since) >= rollout.pace.soak_ms)
     };
-    let before: Vec<&ReplicaId> = before.into_iter().filter(|it| is_anew(it, rollout, input)).collect();
+    // Who did not serve when it was moved endangers nobody, and is no canary for those who do; nor does it spread a version
+    // to start it once more where it is.
+    let cost = |it: &&ReplicaId| !rollout.moved.get(*it).is_some_and(|moved| moved.volunteer);
+    let spreads = |it: &&ReplicaId| serves(input, it) && !(rollout.expects(it) && !rollout.restart);
+    let rolled: BTreeSet<&ReplicaId> = rolled.iter().copied().filter(spreads).collect();
+    let before: Vec<&ReplicaId> =
+        before.into_iter().filter(cost).filter(|it| is_anew(it, rollout, input)).collect();
     let beyond: Vec<&ReplicaId> = match &rollout.pace.canary {
         Canary::Count(0) => Vec::new(),
         Canary::Count(count) => {
@@ -61,7 +68,9 @@ fn of_moves(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
             if !more || tried { Vec::new() } else { rolled.iter().copied().collect() }
         }
         Canary::Replicas(chosen) => {
-            let canary: Vec<&ReplicaId> = chosen.iter().filter(declared).collect();
+            // One that does not serve and was never moved protects nobody.
+            let tries = |it: &&ReplicaId| serves(input, it) || rollout.moved.contains_key(*it);
+            let canary: Vec<&ReplicaId> = chosen.iter().filter(declared).filter(tries).collect();
             let further = before.iter().any(|it| !chosen.contains(it));
             let may = further || (!canary.is_empty() && canary.iter().all(soaked));
             rolled.iter().copied().filter(|it| !may && !chosen.contains(it)).collect()

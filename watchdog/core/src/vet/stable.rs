@@ -18,8 +18,18 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     if input.replicas.is_empty() && input.history.rollout.as_ref().is_none_or(unproven) {
         return vec![Objection::NobodySoaked];
     }
+    if was_never_started(input) {
+        return vec![Objection::NeverStarted];
+    }
     let restless = input.replicas.keys().filter(|replica| !has_soaked(replica, input));
     restless.map(|replica| Objection::NotSoaked { replica: replica.clone() }).collect()
+}
+
+/// Whether a goal asks that its state be started from before it is stable, and nothing was.
+fn was_never_started(input: &PlanInput) -> bool {
+    let Some(rollout) = &input.history.rollout else { return false };
+    let is_new = input.target.stable.is_none() || rollout.state_hash != input.target.state_hash;
+    rollout.pace.prove_start && is_new && !input.history.witness.started_well.contains(&rollout.state_hash)
 }
 
 fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
@@ -31,5 +41,10 @@ fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
     let settled = [begun, Some(unchanged_since(life, replica, input))];
     let target = rollout.map_or(input.target, |rollout| rollout.aim(&input.target));
     let long_enough = settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= soak_ms);
-    is_healthy_on(life, &target) && long_enough && !is_worked_on(replica, input)
+    let attested = life.process.as_ref().and_then(|process| process.setup);
+    let declared = match input.replicas.get(replica) {
+        Some(Ok(spec)) => attested.is_none_or(|setup| setup == spec.setup_hash()),
+        Some(Err(_)) | None => true,
+    };
+    is_healthy_on(life, &target) && declared && long_enough && !is_worked_on(replica, input)
 }

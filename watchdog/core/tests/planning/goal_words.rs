@@ -9,7 +9,13 @@
 //! b trial 6000 failed     was not well there either;  … open: nobody knows what became of it
 //! b reborn 3000           its life is one that was ordered 3 s ago
 //! b given-up              was quarantined on the stable version
+//! b fails-on 7            was started on version 7 and was not well
+//! b added                 is declared anew by the goal, and was never started;  … edited: in another way
+//! b untouched             nothing of what was ordered was begun on it;  … unreached: nor did the candidate get to it
+//! goal prove              a replica must be started on the candidate;  `started-well 9` says that one was
 //! ```
+
+use std::collections::BTreeSet;
 
 use watchdog_core::goal::Canary;
 use watchdog_core::history::History;
@@ -19,6 +25,7 @@ use watchdog_core::plan::PlanStatus;
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::Mark;
 use watchdog_core::rollout::Undoing;
+use watchdog_core::state::Hash;
 
 use crate::rolling::{CANDIDATE, candidate, stranger, version};
 use crate::words::{number, remedy};
@@ -39,6 +46,7 @@ pub(crate) fn of_goal(world: &mut World, words: &[&str]) -> bool {
         ["probation", ms] => pace.probation_ms = number(ms),
         ["failures", max] => pace.max_failures = number(max),
         ["restart"] => rollout.restart = true,
+        ["prove"] => pace.prove_start = true,
         ["begun", ms] => rollout.started_at = ago(number(ms)),
         ["over", earlier] => drop(rollout.earlier.insert(version(number(earlier)))),
         ["same"] => {
@@ -97,7 +105,7 @@ pub(crate) fn of_replica(world: &mut World, name: &str, words: &[&str]) -> bool 
         ["not-live"] => world.spec(name).live_load = false,
         ["live"] => world.spec(name).live_load = true,
         ["given-up"] => {
-            world.input.history.quarantined.insert(replica(name), "it broke".to_owned());
+            world.quarantine(name, Some(right()));
             world.remember_heal(name, (Remedy::Quarantine, PlanStatus::Done, "h1"), ago(2_000));
         }
         ["loading", ms] => {
@@ -110,6 +118,23 @@ pub(crate) fn of_replica(world: &mut World, name: &str, words: &[&str]) -> bool 
             world.seen(name).lives.clear();
             world.be_born(name, (it, &on), ago(number(ms)));
         }
+        ["fails-on", on] => {
+            let starts = world.input.history.starts.entry(version(number(on))).or_default();
+            starts.failed.insert(replica(name));
+        }
+        ["added"] => {
+            world.seen(name).lives.clear();
+            world.seen(name).absent_since = Some(ago(60_000));
+            world.input.history.lives.remove(&replica(name));
+            world.rollout().adds.insert(replica(name));
+        }
+        ["edited"] => drop(world.rollout().edits.insert(replica(name))),
+        ["setup", setup] => world.process(name).setup = Some(Hash::of(setup.as_bytes())),
+        ["starts", times] => {
+            world.input.history.witness.starts.insert(replica(name), number(times));
+        }
+        ["untouched"] => drop(world.input.history.witness.acted.remove(&replica(name))),
+        ["unreached"] => world.input.history.witness.reached.clear(),
         ["died-on-it", times] => died(world, name, number(times)),
         _ => return false,
     }
@@ -119,6 +144,7 @@ pub(crate) fn of_replica(world: &mut World, name: &str, words: &[&str]) -> bool 
 pub(crate) fn of_cluster(world: &mut World, words: &[&str]) -> bool {
     let history = &mut world.input.history;
     match words {
+        ["proven-bad", gone] => drop(history.proven_bad.insert(version(number(gone)))),
         ["abandoned", gone] => drop(history.abandoned.insert(version(number(gone)))),
         ["stable", earlier] => {
             history.marks.insert(Version(number(earlier)), Mark::Stable);
@@ -128,6 +154,10 @@ pub(crate) fn of_cluster(world: &mut World, words: &[&str]) -> bool {
             history.marks.insert(Version(number(earlier)), Mark::Stable);
             history.marked_hashes.insert(Version(number(earlier)), right());
         }
+        ["started-well", on] => {
+            history.starts.entry(version(number(on))).or_default().proven = true;
+            history.witness.started_well.insert(version(number(on)));
+        }
         ["stable-since", ms] => history.stable_at = ago(number(ms)),
         ["declined", remedy] => {
             let key = History::declined_key(None, self::remedy(remedy));
@@ -136,7 +166,13 @@ pub(crate) fn of_cluster(world: &mut World, words: &[&str]) -> bool {
         ["asked", remedy] => world.asked(self::remedy(remedy)),
         ["no-goal"] => history.rollout = None,
         ["undoing"] => {
-            history.undoing = Some(Undoing { goal: None, base: Version(7), why: String::new(), guard: None });
+            history.undoing = Some(Undoing {
+                goal: None,
+                base: Version(7),
+                why: String::new(),
+                guard: None,
+                edits: BTreeSet::new(),
+            });
         }
         _ => return false,
     }

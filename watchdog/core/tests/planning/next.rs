@@ -35,7 +35,8 @@ fn progress(plan: &Plan, story: &str) -> Progress {
             "unknown" => (Some(Outcome::Unknown), None),
             other => panic!("{other}"),
         };
-        let step = StepProgress { started_at, finished_at: outcome.map(|_| NOW), outcome, error };
+        let step =
+            StepProgress { started_at, finished_at: outcome.map(|_| NOW), outcome, error, blame: None };
         progress.steps.insert(step_id(plan, words[0].parse().unwrap()), step);
     }
     progress
@@ -228,7 +229,13 @@ fn a_plan_driven_to_its_end_sends_each_step_once() {
                         world.be_born(name.as_str(), (*incarnation, host), NOW);
                     }
                     let outcome = (!probe).then_some(Outcome::Done);
-                    let fate = StepProgress { started_at: NOW, finished_at: None, outcome, error: None };
+                    let fate = StepProgress {
+                        started_at: NOW,
+                        finished_at: None,
+                        outcome,
+                        error: None,
+                        blame: None,
+                    };
                     assert!(open.progress.steps.insert(id.clone(), fate).is_none(), "{id} is sent twice");
                     sent.push(id);
                 }

@@ -44,7 +44,7 @@ fn a_question_stands_as_long_as_it_is_the_right_one() {
             }
         }
         let input = world.input();
-        let found = outdated(&input.history, &input.convictions, &input.policy);
+        let found = outdated(&input.history, &input.convictions, (&input.policy, input.replicas.len()));
         assert_eq!(found.contains(&id), over, "{asked}; then {then}");
     }
 }

@@ -100,7 +100,8 @@ const CLUSTER: [&str; 18] = [
 ];
 
 /// How a goal rolls.
-const GOALS: [&str; 18] = [
+const GOALS: [&str; 19] = [
+    "goal prove",
     "goal canary 2",
     "goal canary a b",
     "goal canary b",
@@ -122,7 +123,11 @@ const GOALS: [&str; 18] = [
 ];
 
 /// How far it is with a replica; before anything else happens to it.
-const PROGRESS: [&str; 18] = [
+const PROGRESS: [&str; 22] = [
+    "fails-on 7",
+    "edited",
+    "setup other",
+    "starts 3",
     "moved 9000",
     "moved 9000",
     "moved 9000",
@@ -144,7 +149,12 @@ const PROGRESS: [&str; 18] = [
 ];
 
 /// What else stands in the record of goals.
-const BESIDE: [&str; 19] = [
+const BESIDE: [&str; 24] = [
+    "started-well 9",
+    "a fails-on 7",
+    "b fails-on 7",
+    "b added",
+    "proven-bad 9",
     "a leaves",
     "b leaves",
     "a past roll failed h1 400",

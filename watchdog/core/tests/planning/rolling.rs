@@ -59,13 +59,15 @@ impl World {
             moved: BTreeMap::new(),
             trials: BTreeMap::new(),
             failures: Vec::new(),
+            adds: BTreeSet::new(),
+            edits: BTreeSet::new(),
         })
     }
 
     /// A replica was ordered to the candidate so long ago.
     pub(crate) fn ordered(&mut self, name: &str, ms: u64) {
         let plan = PlanId::numbered(self.input.epoch, 1);
-        self.rollout().moved.insert(replica(name), Move { plan, at: ago(ms) });
+        self.rollout().moved.insert(replica(name), Move { plan, at: ago(ms), volunteer: false });
         self.input.history.forgiven.insert(replica(name), ago(ms));
     }
 
@@ -74,6 +76,8 @@ impl World {
         let plan = PlanId::numbered(self.input.epoch, 2);
         let on = self.life(name).host.clone();
         let trial = Trial { plan, host: Some(on), at: ago(ms), well_at: None, failed: None };
+        let aim = self.rollout().state_hash;
+        self.input.history.witness.reached.entry(aim).or_default().insert(replica(name));
         self.rollout().trials.insert(replica(name), trial);
         self.rollout().trials.get_mut(&replica(name)).unwrap()
     }
@@ -150,7 +154,7 @@ impl World {
             });
             self.act(step);
             let outcome = Outcome::Done;
-            self.record(Body::Closed { plan: id, step: step_id, outcome, error: None });
+            self.record(Body::Closed { plan: id, step: step_id, outcome, error: None, blame: None });
         }
         let why = "every step is done".to_owned();
         self.record(Body::PlanStatus { plan: plan.id.clone(), status: PlanStatus::Done, why });

@@ -31,9 +31,11 @@ pub(crate) fn happen(world: &mut World, line: &str) {
             world.unjudged = true;
             true
         }
-        ["abandoned" | "stable" | "stable-since" | "declined" | "asked" | "undoing" | "no-goal", ..] => {
-            goal_words::of_cluster(world, &words)
-        }
+        [
+            "abandoned" | "proven-bad" | "stable" | "started-well" | "stable-since" | "declined" | "asked"
+            | "undoing" | "no-goal",
+            ..,
+        ] => goal_words::of_cluster(world, &words),
         [name, "past", remedy, status, on, ended] => {
             world.remember_heal(name, (self::remedy(remedy), self::status(status), on), ago(number(ended)));
             true
@@ -111,7 +113,7 @@ fn of_record(world: &mut World, name: &str, words: &[&str]) -> bool {
         ["exclusive"] => world.spec(name).exclusive = true,
         ["on", hosts @ ..] => world.spec(name).hosts = hosts.iter().map(|it| host(it)).collect(),
         ["quarantined"] => {
-            world.input.history.quarantined.insert(replica(name), "it broke".to_owned());
+            world.quarantine(name, None);
         }
         ["open", remedy] => {
             let disturbs = matches!(self::remedy(remedy), Remedy::Load | Remedy::Restart | Remedy::Roll);

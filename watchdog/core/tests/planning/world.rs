@@ -3,15 +3,18 @@
 use std::collections::BTreeMap;
 
 use watchdog_core::assess::{Scene, Scope, assess};
+use watchdog_core::blame::Blame;
 use watchdog_core::finding::{Conviction, Evidence, FaultKind, Finding, Proof, Source, Subject};
-use watchdog_core::history::{History, Intent, OpenPlan, PastHeal, PastHost, PastLife, Pause, Progress};
+use watchdog_core::history::{
+    History, Intent, Miss, OpenPlan, PastHeal, PastHost, PastLife, Pause, Progress, Quarantine,
+};
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, PlanId, ReplicaId, StepId, Time, Version};
 use watchdog_core::input::{PlanInput, Target};
 use watchdog_core::observation::{
     Health, HostSeen, Life, Loaded, MemberSeen, Obituary, Observation, Presence, Probed, ProcessSeen,
     ReplicaSeen, Sight,
 };
-use watchdog_core::plan::{Agent, Heal, Plan, PlanStatus};
+use watchdog_core::plan::{Agent, Heal, Outcome, Plan, PlanStatus};
 use watchdog_core::policy::{Policy, Remedy};
 use watchdog_core::record::Mark;
 use watchdog_core::replica::ReplicaSpec;
@@ -192,8 +195,15 @@ impl World {
             at: Time(ended.0 - 100),
             ended_at: Some(ended),
             status,
+            missed: (status == PlanStatus::Failed).then(missed),
         };
         self.input.history.heals.entry(replica(name)).or_default().push_back(heal);
+    }
+
+    /// It was given up, on this state if that is known.
+    pub(crate) fn quarantine(&mut self, name: &str, on: Option<Hash>) {
+        let quarantine = Quarantine { why: "it broke".to_owned(), on };
+        self.input.history.quarantined.insert(replica(name), quarantine);
     }
 
     /// A plan of this term that is already dealing with a replica.
@@ -258,6 +268,11 @@ impl World {
     }
 }
 
+/// What a replica's own failure looks like in the record.
+fn missed() -> Miss {
+    Miss { outcome: Outcome::Failed, blame: Blame::Replica, why: "it failed".to_owned() }
+}
+
 pub(crate) fn pause_until(until: Option<Time>) -> Pause {
     Pause { by: "ann".to_owned(), reason: "tests".to_owned(), until }
 }
@@ -297,6 +312,7 @@ pub(crate) fn healthy_life(home: &HostId, since: Time) -> Life {
         round: 1,
         since,
         loaded: None,
+        setup: None,
     };
     let member = MemberSeen {
         pid: 10,
@@ -312,18 +328,21 @@ pub(crate) fn healthy_life(home: &HostId, since: Time) -> Life {
 }
 
 fn empty() -> PlanInput {
-    let history = History {
+    let mut history = History {
         epoch: Epoch(5),
         stable: Some(Version(7)),
         marks: BTreeMap::from([(Version(7), Mark::Stable)]),
         marked_hashes: BTreeMap::from([(Version(7), right())]),
         ..History::default()
     };
+    // Whatever a story tells of was begun, unless it says otherwise.
+    history.witness.acted.extend(NAMES.iter().map(|name| replica(name)));
     PlanInput {
         cluster: ClusterId::new("demo").unwrap(),
         epoch: Epoch(5),
         now: NOW,
-        policy: Policy::default(),
+        // Most stories are told without the start that proves a version; those of `prove.txt` are about it.
+        policy: Policy { prove_start: false, ..Policy::default() },
         delays_ms: vec![1_000, 2_000, 4_000],
         target: Target {
             head: Version(8),

@@ -1,6 +1,7 @@
 //! Condition: a row a story, answered in the one word of the contract.
 
 use watchdog_core::condition::{is_healthy_on, is_serving};
+use watchdog_core::history::Quarantine;
 use watchdog_core::observation::{Health, Probed, Sight};
 use watchdog_core::plan::PlanStatus;
 
@@ -83,7 +84,9 @@ fn one_word_says_how_a_replica_is() {
             "quarantined, and dead",
             |w| {
                 w.dies("a");
-                w.history.quarantined.insert(replica("a"), "five tries".to_owned());
+                w.history
+                    .quarantined
+                    .insert(replica("a"), Quarantine { why: "five tries".to_owned(), on: None });
             },
             "quarantined",
             10,

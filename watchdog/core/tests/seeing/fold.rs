@@ -73,7 +73,7 @@ pub(crate) fn intended(plan: &Plan) -> Body {
 }
 
 pub(crate) fn closed(plan: &Plan, outcome: Outcome) -> Body {
-    Body::Closed { plan: plan.id.clone(), step: plan.steps[0].id.clone(), outcome, error: None }
+    Body::Closed { plan: plan.id.clone(), step: plan.steps[0].id.clone(), outcome, error: None, blame: None }
 }
 
 pub(crate) fn ended(plan: &Plan, status: PlanStatus) -> Body {
@@ -285,7 +285,7 @@ fn operators_pause_hold_and_release() {
 
     let plan = planned(1, 1, start(9));
     let tried = || [recorded(&plan), ended(&plan, PlanStatus::Failed), quarantined.clone()].into_iter();
-    assert_eq!(folded(tried()).quarantined[&replica("a")], "five tries");
+    assert_eq!(folded(tried()).quarantined[&replica("a")].why, "five tries");
     let forgiven = folded(tried().chain([released("a")]));
     assert!(forgiven.quarantined.is_empty() && forgiven.heals.is_empty());
     assert_eq!(forgiven.forgiven[&replica("a")], Time(5_000));

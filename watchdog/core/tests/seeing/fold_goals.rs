@@ -1,5 +1,7 @@
 //! Fold goals: stories of goals in the record, and what history makes of them.
 
+use std::collections::BTreeSet;
+
 use watchdog_core::finding::{FaultKind, Subject};
 use watchdog_core::goal::errand::{Errand, errand};
 use watchdog_core::goal::{Goal, GoalStatus, Pace, PaceWish};
@@ -35,6 +37,8 @@ fn begun_under(name: &str, (base, to): (u64, u64), guard: Option<Policy>) -> Bod
         pace: Pace::resolve(&PaceWish::default(), &Policy::default()),
         restart: false,
         guard: guard.map(Box::new),
+        adds: BTreeSet::new(),
+        edits: BTreeSet::new(),
     }
 }
 
@@ -271,6 +275,8 @@ fn the_same_state_is_never_given_up_with_a_goal() {
         pace: Pace::resolve(&PaceWish::default(), &Policy::default()),
         restart: true,
         guard: None,
+        adds: BTreeSet::new(),
+        edits: BTreeSet::new(),
     };
     let history = folded([stable(7), restart, over("g", GoalStatus::Withdrawn)]);
     assert!(history.abandoned.is_empty());

@@ -19,8 +19,8 @@ fn awaiting(plan: &Plan) -> Body {
 fn whoever_holds_the_very_state_that_takes_over_is_there_already() {
     let (roll, trial) = (rolls(1, Remedy::Roll, &["a", "b"]), rolls(2, Remedy::Trial, &["b"]));
     let same = |name: &str| match begun(name, 9, 9) {
-        Body::GoalBegun { goal, base, to, pace, restart, guard, .. } => {
-            Body::GoalBegun { goal, base, to, state_hash: state("v9"), pace, restart, guard }
+        Body::GoalBegun { goal, base, to, pace, restart, guard, adds, edits, .. } => {
+            Body::GoalBegun { goal, base, to, state_hash: state("v9"), pace, restart, guard, adds, edits }
         }
         other => other,
     };
@@ -110,9 +110,9 @@ fn what_is_written_about_a_plan_that_is_over_came_too_late() {
 fn the_guard_of_a_goal_stands_until_its_changes_are_taken_back() {
     let guard = Policy { strikes: 9, ..Policy::default() };
     let guarded = match begun("g", 8, 9) {
-        Body::GoalBegun { goal, base, to, state_hash, pace, restart, .. } => {
+        Body::GoalBegun { goal, base, to, state_hash, pace, restart, adds, edits, .. } => {
             let guard = Some(Box::new(guard.clone()));
-            Body::GoalBegun { goal, base, to, state_hash, pace, restart, guard }
+            Body::GoalBegun { goal, base, to, state_hash, pace, restart, guard, adds, edits }
         }
         other => other,
     };

@@ -17,6 +17,7 @@ fn closed_at(plan: &Plan, index: usize, outcome: Outcome) -> Body {
         step: plan.steps[index].id.clone(),
         outcome,
         error: Some("no luck".into()),
+        blame: None,
     }
 }
 

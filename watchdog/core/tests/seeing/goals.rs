@@ -24,9 +24,11 @@ fn rolls(world: &mut World) {
         started_at: ago(60_000),
         guard: None,
         earlier: [state("v8")].into(),
-        moved: [(replica("a"), Move { plan, at: ago(30_000) })].into(),
+        moved: [(replica("a"), Move { plan, at: ago(30_000), volunteer: false })].into(),
         trials: [].into(),
         failures: Vec::new(),
+        adds: [].into(),
+        edits: [].into(),
     });
     world.member("a").loaded = loaded("v9");
 }

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watchdog_core::assess::{Scene, Scope, assess};
+use watchdog_core::blame::Blame;
 use watchdog_core::condition::{Condition, condition};
 use watchdog_core::finding::{Finding, Proof};
 use watchdog_core::history::{
-    History, Intent, OpenPlan, PastHeal, PastHost, PastLife, Progress, StepProgress,
+    History, Intent, Miss, OpenPlan, PastHeal, PastHost, PastLife, Progress, StepProgress,
 };
 use watchdog_core::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Time, Version};
 use watchdog_core::input::Target;
@@ -93,6 +94,7 @@ pub(crate) fn process() -> ProcessSeen {
         round: 50,
         since: ago(600_000),
         loaded: None,
+        setup: None,
     }
 }
 
@@ -293,7 +295,8 @@ impl World {
             Remedy::Start,
             Act::Start { host: host("h1"), incarnation: life(bits), version: Version(7) },
         );
-        let begun = StepProgress { started_at: at, finished_at: None, outcome: None, error: None };
+        let begun =
+            StepProgress { started_at: at, finished_at: None, outcome: None, error: None, blame: None };
         let progress = Progress { steps: BTreeMap::from([(plan.steps[0].id.clone(), begun)]) };
         let open = OpenPlan { plan: plan.clone(), status: PlanStatus::Running, progress };
         self.history.open_plans.insert(plan.id, open);
@@ -305,7 +308,8 @@ impl World {
     pub(crate) fn rolling(&mut self, name: &str, ms: u64) {
         let act = Act::Load { incarnation: life(1), from: Version(7), to: Version(9) };
         let plan = plan(name, Remedy::Roll, act);
-        let begun = StepProgress { started_at: ago(ms), finished_at: None, outcome: None, error: None };
+        let begun =
+            StepProgress { started_at: ago(ms), finished_at: None, outcome: None, error: None, blame: None };
         let progress = Progress { steps: BTreeMap::from([(plan.steps[0].id.clone(), begun)]) };
         let open = OpenPlan { plan: plan.clone(), status: PlanStatus::Running, progress };
         self.history.open_plans.insert(plan.id, open);
@@ -341,6 +345,11 @@ impl World {
             at: ago(ms),
             ended_at: Some(ago(ms)),
             status,
+            missed: (status == PlanStatus::Failed).then(|| Miss {
+                outcome: Outcome::Failed,
+                blame: Blame::Replica,
+                why: "no luck".to_owned(),
+            }),
         };
         self.history.heals.entry(replica(name)).or_default().push_back(heal);
     }

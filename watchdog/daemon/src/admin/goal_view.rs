@@ -116,6 +116,10 @@ fn tell(world: &World, rollout: &Rollout, (survey, input): (&Survey<'_>, &PlanIn
             told("canary", format!("{arrived}; next is the canary {}", names(&survey.left, 1)))
         }
         Stage::Moving(count) => told("batch", format!("{arrived}; next {}", names(&survey.left, count))),
+        Stage::Proving => told(
+            "proving",
+            format!("{arrived}; one of them is started anew, to prove that it can be started from"),
+        ),
         Stage::Proven => told("final_soak", format!("{arrived}; it has soaked")),
     }
 }

@@ -11,9 +11,10 @@
 
 use std::borrow::Cow;
 
+use watchdog_core::blame::Blame;
 use watchdog_core::finding::Subject;
 use watchdog_core::goal::GoalStatus;
-use watchdog_core::goal::obsolete::superseded;
+use watchdog_core::goal::given_up::rejected;
 use watchdog_core::history::{History, OpenPlan};
 use watchdog_core::ids::{Epoch, GoalId, PlanId, StepId, Time, Version};
 use watchdog_core::next::{Command, next};
@@ -95,7 +96,7 @@ impl<'a> Draft<'a> {
                 }
             }
             Command::Close { step, outcome, error } => {
-                self.push(Body::Closed { plan, step, outcome, error });
+                self.push(Body::Closed { plan, step, outcome, error, blame: None });
             }
             Command::Sleep { until } => {
                 self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
@@ -114,8 +115,10 @@ impl<'a> Draft<'a> {
         let instance = match destination {
             Ok(destination) => destination.map(|destination| destination.target),
             Err(absent) => {
-                let (outcome, error) = (Outcome::Failed, Some(absent.to_string()));
-                return self.push(Body::Closed { plan, step: step.id.clone(), outcome, error });
+                // Nothing was sent, so that nothing can be held against the replica.
+                let (outcome, error, blame) =
+                    (Outcome::Never, Some(absent.to_string()), Some(Blame::Channel));
+                return self.push(Body::Closed { plan, step: step.id.clone(), outcome, error, blame });
             }
         };
         let replica = step.replica.clone();
@@ -171,22 +174,13 @@ impl<'a> Draft<'a> {
         (version, hash): (Version, Hash),
         goal: Option<&GoalId>,
     ) {
-        let why = step.why.clone();
-        self.push(Body::Marked { version, mark: Mark::Rejected, state_hash: Some(hash), why: why.clone() });
-        if let Some(goal) = goal {
-            for body in superseded(&self.history, Some(plan), &format!("goal {goal} is rejected")) {
-                self.push(body);
-            }
-            return self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Rejected, why });
-        }
-        // They were given up on a version that is not stable any more.
-        for target in self.history.quarantined.keys().map(ToString::to_string).collect::<Vec<_>>() {
-            self.push(Body::Released { target });
+        for body in rejected(&self.history, (version, hash), goal, (plan, &step.why)) {
+            self.push(body);
         }
     }
 
     fn close(&mut self, open: &OpenPlan, step: &StepId) {
         let (plan, step) = (open.plan.id.clone(), step.clone());
-        self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None });
+        self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None, blame: None });
     }
 }

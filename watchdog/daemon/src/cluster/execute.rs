@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::mpsc;
 use tracing::{Instrument as _, Span};
+use watchdog_core::blame::Blame;
 use watchdog_core::change::Change;
 use watchdog_core::ids::{ClusterId, PlanId, StepId, Version};
 use watchdog_core::plan::{Agent, Outcome, Plan, Step};
@@ -55,7 +56,8 @@ impl Finished {
             let (plan, replica) = (plan.clone(), replica.clone());
             bodies.push(Body::SnapshotFiled { plan, step: step.id.clone(), replica, incarnation, snapshot });
         }
-        bodies.push(Body::Closed { plan, step: step.id, outcome: report.outcome, error: report.error });
+        let Report { outcome, error, blame, .. } = report;
+        bodies.push(Body::Closed { plan, step: step.id, outcome, error, blame });
         bodies
     }
 }
@@ -118,17 +120,18 @@ impl Executor {
     }
 
     async fn carry_out(&self, plan: &Plan, step: &Step, (agent, instance): (&Agent, &str)) -> Report {
-        let never = |why: String| Report::of(Outcome::Never, why);
+        let never = |blame, why: String| Report::of(Outcome::Never, why).blaming(blame);
         let states = match self.states(step).await {
             Ok(states) => states,
-            Err(error) => return never(format!("the state to load can't be read: {error}")),
+            Err(error) => return never(Blame::Ours, format!("the state to load can't be read: {error}")),
         };
         let (destination, request) = match self.order(plan, step, (agent, &states)) {
             Ok(order) => order,
-            Err(error) => return never(error.to_string()),
+            Err(error) => return never(Blame::Channel, error.to_string()),
         };
         if destination.target != instance {
-            return never(format!("{agent} is not the one any more that the step was planned for"));
+            let why = format!("{agent} is not the one any more that the step was planned for");
+            return never(Blame::Channel, why);
         }
         let (term, world, id) = (Arc::clone(&self.term), self.world.clone(), step.id.clone());
         let may_act = move || term.surely_alive() && world.lock().history.open_intents.contains_key(&id);

@@ -15,6 +15,7 @@ use watchdog_core::change::{Change, Head};
 use watchdog_core::goal::compose::compose;
 use watchdog_core::goal::errand::{Errand, errand};
 use watchdog_core::goal::obsolete::superseded;
+use watchdog_core::goal::redeclared::{Declarations, Redeclared, declarations, redeclared};
 use watchdog_core::goal::undo::{touch, undo};
 use watchdog_core::goal::{Goal, GoalStatus, Pace, Restore};
 use watchdog_core::ids::{ClusterId, GoalId, Version};
@@ -129,12 +130,13 @@ impl Lead {
     async fn begin_goal(&mut self, pending: &PendingGoal, over: Option<&GoalId>) -> Result<(), JournalError> {
         let PendingGoal { goal, spec, by, .. } = pending;
         let appended = self.world.lock().log.span_of(goal);
-        let (base, policy_before) = if let Some((first, _)) = appended {
+        let before = if let Some((first, _)) = appended {
             // By a leader that died before it could tell.
             self.before(first).await?
         } else {
             let world = self.world.lock();
-            (world.log.head.version, world.log.policy.clone())
+            let (base, policy) = (world.log.head.version, world.log.policy.clone());
+            Before { base, policy, declared: declarations(&world.log.state) }
         };
         if appended.is_none() {
             let changes = self.compose(spec).await?;
@@ -150,13 +152,14 @@ impl Lead {
                 return self.note(vec![Body::GoalEnded { goal: goal.clone(), status, why }]).await;
             }
             if !changes.is_empty() {
-                let request = request(&self.world.lock().cluster, "begin", Some(goal), base);
-                let draft = Draft { expected: base, author: by.clone(), goal: Some(goal.clone()), changes };
+                let request = request(&self.world.lock().cluster, "begin", Some(goal), before.base);
+                let draft =
+                    Draft { expected: before.base, author: by.clone(), goal: Some(goal.clone()), changes };
                 self.append(request, draft).await?;
                 watchdog_crash_points::crash_point!("daemon.goal.appended");
             }
         }
-        let bodies = self.beginning(pending, over, (base, policy_before));
+        let bodies = self.beginning(pending, over, before);
         self.note(bodies).await
     }
 
@@ -165,19 +168,22 @@ impl Lead {
         &self,
         PendingGoal { goal, spec, .. }: &PendingGoal,
         over: Option<&GoalId>,
-        (base, policy_before): (Version, Policy),
+        Before { base, policy, declared }: Before,
     ) -> Vec<Body> {
         let world = self.world.lock();
         let to = world.log.span_of(goal).map_or(world.log.head.version, |(_, last)| last);
         let touches_policy = spec.set.keys().chain(&spec.remove).any(|key| key.as_str() == POLICY_KEY);
+        let Redeclared { adds, edits } = redeclared(&declared, &declarations(&world.log.state));
         let begun = Body::GoalBegun {
             goal: goal.clone(),
             base,
             to,
             state_hash: world.log.hash_at(to).unwrap_or(world.log.target.empty_hash),
-            pace: Pace::resolve(&spec.rollout, &policy_before),
+            pace: Pace::resolve(&spec.rollout, &policy),
             restart: spec.restart,
-            guard: touches_policy.then(|| Box::new(policy_before)),
+            guard: touches_policy.then(|| Box::new(policy)),
+            adds,
+            edits,
         };
         let why = format!("goal {goal} took over");
         let mut bodies = superseded(&world.history, None, &why);
@@ -190,13 +196,14 @@ impl Lead {
         bodies
     }
 
-    /// The version before `first`, and the bounds that were in force there.
-    async fn before(&self, first: Version) -> Result<(Version, Policy), JournalError> {
+    /// What stood in the log before `first`.
+    async fn before(&self, first: Version) -> Result<Before, JournalError> {
         let base = Version(first.0.saturating_sub(1));
         let cluster = self.world.lock().cluster.clone();
         let state = self.books.journal().state(&cluster, base).await?;
         let world = self.world.lock();
-        Ok((base, Policy::in_force(&state, world.history.guard(), world.log.replicas.len())))
+        let policy = Policy::in_force(&state, world.history.guard(), world.log.replicas.len());
+        Ok(Before { base, policy, declared: declarations(&state) })
     }
 
     async fn compose(&self, spec: &Goal) -> Result<Vec<Change>, JournalError> {
@@ -238,6 +245,15 @@ impl Lead {
     async fn note(&mut self, bodies: Vec<Body>) -> Result<(), JournalError> {
         self.books.write(self.term.epoch(), self.id.as_str(), bodies).await.map(drop)
     }
+}
+
+/// What stood in the log before a goal's changes.
+struct Before {
+    base: Version,
+    /// The bounds that were in force.
+    policy: Policy,
+    /// The replicas that were declared.
+    declared: Declarations,
 }
 
 /// What to append, for whom.

@@ -11,7 +11,7 @@ use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::ReplicaSeen;
 use watchdog_core::plan::{Plan, PlanStatus};
 use watchdog_core::planner::assemble::status_of;
-use watchdog_core::planner::outdated::outdated;
+use watchdog_core::planner::outdated::{outdated, undeclared};
 use watchdog_core::planner::{is_called_for, plan};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
@@ -56,7 +56,9 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     of_older_leaders(draft.history(), news.epoch).into_iter().for_each(|body| draft.push(body));
     first_sights(world, &news.looked, &mut draft);
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
-    forget_outdated(&mut draft, &world.strikes.convictions(), &world.log.policy);
+    let bounds = (&world.log.policy, world.log.replicas.len());
+    forget_outdated(&mut draft, &world.strikes.convictions(), bounds);
+    undeclared(draft.history(), &world.log.replicas).into_iter().for_each(|body| draft.push(body));
     draft.follow_up();
     let mut inputs = Vec::new();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
@@ -129,8 +131,8 @@ fn is_decision(body: &Body) -> bool {
 }
 
 /// Closes plans that wait for a human and are not worth an answer any more.
-fn forget_outdated(draft: &mut Draft<'_>, convictions: &[Conviction], policy: &Policy) {
-    for plan in outdated(draft.history(), convictions, policy) {
+fn forget_outdated(draft: &mut Draft<'_>, convictions: &[Conviction], bounds: (&Policy, usize)) {
+    for plan in outdated(draft.history(), convictions, bounds) {
         let why = "what it was for is over".to_owned();
         draft.push(Body::PlanStatus { plan, status: PlanStatus::Superseded, why });
     }

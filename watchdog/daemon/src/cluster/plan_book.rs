@@ -44,11 +44,12 @@ impl PlanBook {
             Body::Intended { plan, step, .. } => {
                 self.step(plan, step, entry.at);
             }
-            Body::Closed { plan, step, outcome, error } => {
+            Body::Closed { plan, step, outcome, error, blame } => {
                 if let Some(progress) = self.step(plan, step, entry.at) {
                     progress.finished_at = Some(entry.at);
                     progress.outcome = Some(*outcome);
                     progress.error.clone_from(error);
+                    progress.blame = *blame;
                 }
             }
             _ => {}
@@ -85,6 +86,7 @@ impl PlanBook {
             finished_at: None,
             outcome: None,
             error: None,
+            blame: None,
         }))
     }
 }

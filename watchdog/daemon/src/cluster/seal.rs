@@ -154,7 +154,7 @@ impl Sealing {
                 Some(Report::of(Outcome::Unknown, "the agent's state directory is new"))
             };
             match report {
-                Some(Report { outcome, error, obituary, .. }) => {
+                Some(Report { outcome, error, obituary, blame, .. }) => {
                     // Why it was asked at all is the better half of the story.
                     let doubt = self.doubts.get(&step).filter(|_| outcome != Outcome::Done);
                     let error = match (doubt, error) {
@@ -163,7 +163,7 @@ impl Sealing {
                     };
                     let obituary = obituary.as_ref().and_then(sighting::brought);
                     bodies.extend(obituary.map(|obituary| Body::Died { obituary }));
-                    bodies.push(Body::Closed { plan, step, outcome, error });
+                    bodies.push(Body::Closed { plan, step, outcome, error, blame });
                 }
                 None => {
                     self.not_before.insert(told.clone(), Instant::now() + AGAIN);
@@ -206,7 +206,9 @@ fn fate(said: Option<&SealedStep>) -> Option<Report> {
     match said.fate.as_str() {
         "done" => Some(match &said.result {
             Some(result) => Report::from_result(result.clone()),
-            None => Report { outcome: Outcome::Done, error: None, snapshot: None, obituary: None },
+            None => {
+                Report { outcome: Outcome::Done, error: None, snapshot: None, obituary: None, blame: None }
+            }
         }),
         "never" => Some(Report::of(Outcome::Never, "the agent never began it, and never will")),
         "running" => None,
@@ -223,6 +225,7 @@ fn settled_without_asking(world: &World, agent: &Agent, steps: &Steps) -> Option
         step: step.clone(),
         outcome: Outcome::Unknown,
         error: Some(why.to_owned()),
+        blame: None,
     });
     Some(closed.chain(is_sealed.then(|| Body::Sealed { agent: agent.clone() })).collect())
 }

@@ -69,6 +69,7 @@ fn process(record: &ProcessRecord, round: u64) -> ProcessSeen {
         round,
         since: Time(record.since_ms),
         loaded: loaded.map(|loaded| Loaded { version: loaded.version, state_hash: loaded.state_hash }),
+        setup: None,
     }
 }
 

@@ -127,7 +127,10 @@ fn try_it(told: &mut Told, plan: &Plan, at: u64, (outcome, status): (Outcome, Pl
             instance: Some("i1".into()),
         },
     );
-    told.write(at + 30, Body::Closed { plan: plan.id.clone(), step: step.id.clone(), outcome, error: None });
+    told.write(
+        at + 30,
+        Body::Closed { plan: plan.id.clone(), step: step.id.clone(), outcome, error: None, blame: None },
+    );
     told.write(at + 40, Body::PlanStatus { plan: plan.id.clone(), status, why: String::new() });
 }
 

@@ -13,7 +13,7 @@ use watchdog_core::observation::{HostSeen, Observation, ReplicaSeen, Sight};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::assemble::status_of;
 use watchdog_core::planner::is_called_for;
-use watchdog_core::planner::outdated::outdated;
+use watchdog_core::planner::outdated::{outdated, undeclared};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::{Reason, Refusal};
@@ -147,7 +147,9 @@ impl World {
         first_sights(&looked, &mut draft);
         news.into_iter().chain(changes).for_each(|body| draft.push(body));
         let convictions = mind.strikes.convictions();
-        forget_outdated(&mut draft, &convictions, &mind.log.policy);
+        let bounds = (&mind.log.policy, mind.log.replicas.len());
+        forget_outdated(&mut draft, &convictions, bounds);
+        undeclared(draft.history(), &mind.log.replicas).into_iter().for_each(|body| draft.push(body));
         draft.follow_up();
         let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
         if is_called_for(&convictions, &mind.log.target, draft.history()) {
@@ -279,8 +281,8 @@ fn is_decision(body: &Body) -> bool {
 }
 
 /// Closes plans that wait for a human and are not worth an answer any more.
-fn forget_outdated(draft: &mut Draft, convictions: &[Conviction], policy: &Policy) {
-    for plan in outdated(draft.history(), convictions, policy) {
+fn forget_outdated(draft: &mut Draft, convictions: &[Conviction], bounds: (&Policy, usize)) {
+    for plan in outdated(draft.history(), convictions, bounds) {
         let why = "what it was for is over".to_owned();
         draft.push(Body::PlanStatus { plan, status: PlanStatus::Superseded, why });
     }

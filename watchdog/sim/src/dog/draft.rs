@@ -2,9 +2,10 @@
 //!
 //! The same as the daemon's, so that a plan and its first intents are one transaction here too.
 
+use watchdog_core::blame::Blame;
 use watchdog_core::finding::Subject;
 use watchdog_core::goal::GoalStatus;
-use watchdog_core::goal::obsolete::superseded;
+use watchdog_core::goal::given_up::rejected;
 use watchdog_core::history::{History, OpenPlan};
 use watchdog_core::ids::{Epoch, GoalId, PlanId, Time, Version};
 use watchdog_core::next::{Command, next};
@@ -113,7 +114,7 @@ impl Draft {
                 }
             }
             Command::Close { step, outcome, error } => {
-                self.push(Body::Closed { plan, step, outcome, error });
+                self.push(Body::Closed { plan, step, outcome, error, blame: None });
             }
             Command::Sleep { until } => {
                 self.again_at = Some(self.again_at.map_or(until, |at| at.min(until)));
@@ -130,8 +131,8 @@ impl Draft {
             Agent::Host(_) | Agent::Replica(..) => match destination(&agent, &self.observation) {
                 Ok(instance) => Some(instance),
                 Err(absent) => {
-                    let (outcome, error) = (Outcome::Failed, Some(absent));
-                    return self.push(Body::Closed { plan, step: step.id.clone(), outcome, error });
+                    let (outcome, error, blame) = (Outcome::Never, Some(absent), Some(Blame::Channel));
+                    return self.push(Body::Closed { plan, step: step.id.clone(), outcome, error, blame });
                 }
             },
         };
@@ -158,7 +159,7 @@ impl Draft {
             | Act::Probe { .. } => return,
         }
         let (plan, step) = (open.plan.id.clone(), step.id.clone());
-        self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None });
+        self.push(Body::Closed { plan, step, outcome: Outcome::Done, error: None, blame: None });
     }
 
     fn notify(&mut self, step: &Step, why: &str, quarantine: bool) {
@@ -188,16 +189,8 @@ impl Draft {
         (version, hash): (Version, Hash),
         goal: Option<&GoalId>,
     ) {
-        let why = step.why.clone();
-        self.push(Body::Marked { version, mark: Mark::Rejected, state_hash: Some(hash), why: why.clone() });
-        if let Some(goal) = goal {
-            for body in superseded(self.history(), Some(plan), &format!("goal {goal} is rejected")) {
-                self.push(body);
-            }
-            return self.push(Body::GoalEnded { goal: goal.clone(), status: GoalStatus::Rejected, why });
-        }
-        for target in self.history().quarantined.keys().map(ToString::to_string).collect::<Vec<_>>() {
-            self.push(Body::Released { target });
+        for body in rejected(self.history(), (version, hash), goal, (plan, &step.why)) {
+            self.push(body);
         }
     }
 }

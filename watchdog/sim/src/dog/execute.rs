@@ -195,6 +195,7 @@ impl World {
             step: step.clone(),
             outcome: report.outcome,
             error: report.error,
+            blame: report.blame,
         });
         lead.ended.push((step.clone(), told));
         self.wake_in(dog, 0);

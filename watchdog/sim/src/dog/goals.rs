@@ -6,6 +6,7 @@ use watchdog_core::change::Change;
 use watchdog_core::goal::compose::compose;
 use watchdog_core::goal::errand::{Errand, errand};
 use watchdog_core::goal::obsolete::superseded;
+use watchdog_core::goal::redeclared::{Redeclared, declarations, redeclared};
 use watchdog_core::goal::undo::{touch, undo};
 use watchdog_core::goal::{Goal, GoalStatus, Pace, Restore};
 use watchdog_core::ids::{GoalId, Version};
@@ -136,6 +137,8 @@ impl World {
         }
         let to = self.journal.span(&goal).map_or(self.journal.head().version, |(_, last)| last);
         let touches_policy = spec.set.keys().chain(&spec.remove).any(|key| key.as_str() == POLICY_KEY);
+        let before = declarations(&self.journal.state(base));
+        let Redeclared { adds, edits } = redeclared(&before, &declarations(&self.journal.state(to)));
         let begun = Body::GoalBegun {
             goal: goal.clone(),
             base,
@@ -144,6 +147,8 @@ impl World {
             pace: self.pace(&Pace::resolve(&spec.rollout, &policy_before)),
             restart: spec.restart,
             guard: touches_policy.then(|| Box::new(policy_before)),
+            adds,
+            edits,
         };
         let why = format!("goal {goal} took over");
         let mut bodies = self.history_of(dog).map(|it| superseded(it, None, &why)).unwrap_or_default();

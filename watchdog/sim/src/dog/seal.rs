@@ -91,9 +91,15 @@ impl World {
                 Some(Report::of(Outcome::Unknown, "the agent's state directory is new"))
             };
             match report {
-                Some(Report { outcome, error, obituary }) => {
+                Some(Report { outcome, error, obituary, blame }) => {
                     bodies.extend(obituary.map(|obituary| Body::Died { obituary }));
-                    bodies.push(Body::Closed { plan: plan.clone(), step: step.clone(), outcome, error });
+                    bodies.push(Body::Closed {
+                        plan: plan.clone(),
+                        step: step.clone(),
+                        outcome,
+                        error,
+                        blame,
+                    });
                 }
                 None => running = true,
             }
@@ -131,6 +137,7 @@ fn close(steps: &Steps, why: &str) -> Vec<Body> {
         step: step.clone(),
         outcome: Outcome::Unknown,
         error: Some(why.to_owned()),
+        blame: None,
     });
     closed.collect()
 }

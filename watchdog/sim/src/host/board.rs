@@ -92,6 +92,7 @@ impl World {
                 round: 0,
                 since: kept.since,
                 loaded: living.loaded,
+                setup: None,
             };
             Some((living.replica.clone(), *incarnation, record))
         });
