@@ -83,10 +83,12 @@ pub fn line(command: &Command) -> String {
         Command::Release { target } => format!("watchdogctl release {target}"),
         Command::Approve { plan } => format!("watchdogctl plan approve {plan}"),
         Command::ReleaseStorm => "watchdogctl storm release --reason REASON".to_owned(),
-        Command::Redeclare { .. } => "watchdogctl goal apply -f FILE".to_owned(),
         Command::Restore { version } => format!("watchdogctl goal restore {version} --force"),
         Command::Withdraw { goal } => format!("watchdogctl goal withdraw {goal}"),
-        Command::Supersede { .. } => "watchdogctl goal apply -f FILE --supersede".to_owned(),
+        // A goal that rolls may wait for this very replica.
+        Command::Redeclare { .. } | Command::Supersede { .. } => {
+            "watchdogctl goal apply -f FILE --supersede".to_owned()
+        }
     }
 }
 
@@ -260,7 +262,7 @@ mod tests {
             "watchdogctl resume",
             "watchdogctl release h1",
             "watchdogctl storm release --reason REASON",
-            "watchdogctl goal apply -f FILE",
+            "watchdogctl goal apply -f FILE --supersede",
             "watchdogctl release a",
         ];
         assert_eq!(lines(&history, &refusals), expected);

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use serde_json::json;
 use watchdog_core::goal::{Goal, Restore};
 use watchdog_core::ids::ReplicaId;
-use watchdog_core::offers::{Command, Offer, offers};
+use watchdog_core::offers::{Command, Offer, line, offers};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::Key;
 
@@ -28,6 +28,10 @@ const TURN_MS: u64 = 240_000;
 /// How often it is looked meanwhile.
 const LOOK_EVERY_MS: u64 = 5_000;
 
+/// The mistakes that it finds and that are not mended yet.
+pub(crate) const LOCKED: &str = "a version that nobody can be started on is stable, and there is no way back";
+const NO_WAY_OUT: &str = "what is offered does not lead back to well";
+
 /// Follows offers until all is well; a violation when that never comes.
 pub(crate) fn find_way_out(world: &mut World) {
     if world.violation.is_some() || is_broken(world) {
@@ -35,7 +39,9 @@ pub(crate) fn find_way_out(world: &mut World) {
     }
     let Some(mut what) = unwell(world) else { return };
     world.figures.ways_sought += 1;
-    let mut followed: BTreeMap<Command, u32> = BTreeMap::new();
+    // From here on nobody else tells the watchdogs anything.
+    world.nemesis.is_over = true;
+    let mut followed: BTreeMap<String, u32> = BTreeMap::new();
     for _ in 0..TURNS_MAX {
         match what_after_a_turn(world) {
             None => {
@@ -45,23 +51,33 @@ pub(crate) fn find_way_out(world: &mut World) {
             Some(still) => what = still,
         }
         let offers = world.offers();
-        let times = |offer: &Offer| followed.get(&offer.command).copied().unwrap_or_default();
+        let times = |offer: &Offer| followed.get(&gist(&offer.command)).copied().unwrap_or_default();
         // What gives much up comes when all else was tried, and tried again.
         let Some(offer) = offers.into_iter().min_by_key(|offer| times(offer) + reluctance(&offer.command))
         else {
             break;
         };
         world.say(|_| format!("the bot: {} ({})", offer.line, offer.sentence));
-        *followed.entry(offer.command.clone()).or_default() += 1;
+        *followed.entry(gist(&offer.command)).or_default() += 1;
         world.follow(&offer.command);
     }
     if world.violation.is_none() {
-        let known = blames_what_cannot_start(world)
-            .then_some("a version that nobody can be started on is stable, and there is no way back");
-        let tried: Vec<String> = followed.keys().map(watchdog_core::offers::line).collect();
+        let known = Some(if blames_what_cannot_start(world) { LOCKED } else { NO_WAY_OUT });
+        let tried: Vec<&str> = followed.keys().map(String::as_str).collect();
         let tried = if tried.is_empty() { "nothing".to_owned() } else { tried.join(", ") };
         let what = format!("{what}; offered was {tried}, and it did not help");
         world.complain(Violation { audit: "way-out", at: world.now, what, known });
+    }
+}
+
+/// What it comes to: to withdraw one goal after the other is to do the same again.
+fn gist(command: &Command) -> String {
+    match command {
+        Command::Withdraw { .. } => "goal withdraw".to_owned(),
+        Command::Supersede { .. } => "goal apply --supersede".to_owned(),
+        Command::Redeclare { replica, .. } => format!("goal apply for {replica}"),
+        Command::Approve { .. } => "plan approve".to_owned(),
+        command => line(command).replace("watchdogctl ", ""),
     }
 }
 
@@ -168,7 +184,7 @@ impl World {
             }
             Command::Supersede { .. } => Wish::Declare(Box::new(self.version("good", None)), true),
             Command::Redeclare { replica, anew } => match self.declared_where_it_can_live(replica, *anew) {
-                Some(goal) => Wish::Declare(Box::new(goal), false),
+                Some(goal) => Wish::Declare(Box::new(goal), true),
                 None => return,
             },
         };

@@ -8,6 +8,8 @@ use watchdog_core::finding::Subject;
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::Body;
+use watchdog_core::replica::ReplicaSpec;
+use watchdog_core::state::Key;
 
 use crate::audit::{Truth, begins};
 use crate::fact::Fact;
@@ -132,9 +134,15 @@ impl Figures {
         let target = &truth.journal.folded;
         let stable = target.stable.and_then(|stable| target.marked_hashes.get(&stable));
         let candidate = target.rollout.as_ref().map(|rollout| &rollout.state_hash);
+        let key = Key::of_replica(replica);
+        let state = truth.journal.state(truth.journal.head().version);
+        let spec =
+            state.get(&key).and_then(|value| serde_json::from_value::<ReplicaSpec>(value.clone()).ok());
         let well = truth.lives_of(replica).filter(|life| {
             let right = Some(&life.hash) == stable || Some(&life.hash) == candidate;
-            right && life.well_since.is_some_and(|since| truth.now - since > 5_000)
+            // Who may not live where it does is moved, however well it is.
+            let at_home = spec.as_ref().is_none_or(|it| it.hosts.contains(&truth.setup.hosts[life.host]));
+            right && at_home && life.well_since.is_some_and(|since| truth.now - since > 5_000)
         });
         let in_touch: Vec<bool> = well.map(|life| is_in_touch(life.host, truth)).collect();
         if ends && !in_touch.is_empty() {

@@ -275,6 +275,8 @@ pub(crate) fn millis(ms: u64) -> f64 {
 pub struct Nemesis {
     /// All of it, in order.
     pub faults: Vec<Fault>,
+    /// Whether no operator of ours says anything any more.
+    pub is_over: bool,
     /// How much of each kind was done.
     pub done: ByKind,
 }

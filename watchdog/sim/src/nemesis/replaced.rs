@@ -56,10 +56,11 @@ impl World {
             }
             goal.set.insert(Key::clone(key), json!(spec));
         }
-        if times == 0 || self.setup.gone.contains(&new_name) {
+        if times == 0 || self.nemesis.is_over {
             return;
         }
-        if !goal.set.is_empty() {
+        // What was said and waits for its turn is not said again.
+        if !goal.set.is_empty() && self.journal.folded.pending.is_empty() {
             self.say(|_| format!("an operator: {new_name} stands in the place of {old_name}"));
             self.wish(Wish::Declare(Box::new(goal), false));
         }
