@@ -92,6 +92,7 @@ pub(crate) fn process() -> ProcessSeen {
         detail: String::new(),
         round: 50,
         since: ago(600_000),
+        stamp: Time::default(),
         loaded: None,
     }
 }
@@ -106,6 +107,7 @@ pub(crate) fn member() -> MemberSeen {
         detail: String::new(),
         epoch: Epoch(1),
         since: ago(600_000),
+        stamp: Time::default(),
     }
 }
 
@@ -213,7 +215,13 @@ impl World {
 
     /// A life of it is ordered, long ago.
     pub(crate) fn ordered(&mut self, name: &str, bits: u128, on: &str) {
-        let past = PastLife { incarnation: life(bits), host: host(on), at: ago(700_000), obituary: None };
+        let past = PastLife {
+            incarnation: life(bits),
+            host: host(on),
+            at: ago(700_000),
+            obituary: None,
+            buried_at: None,
+        };
         self.history.lives.entry(replica(name)).or_default().push_back(past);
     }
 
@@ -355,6 +363,7 @@ impl World {
                 host: host("h1"),
                 at,
                 obituary: Some(obituary(name, 0, "h1", at)),
+                buried_at: Some(at),
             };
             lives.push_front(past);
         }
