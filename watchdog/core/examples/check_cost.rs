@@ -92,7 +92,8 @@ impl World {
                 live_load: false,
                 tags: BTreeMap::new(),
             };
-            let past = PastLife { incarnation, host: host.clone(), at: Time(0), obituary: None };
+            let past =
+                PastLife { incarnation, host: host.clone(), at: Time(0), obituary: None, buried_at: None };
             world.history.lives.insert(replica.clone(), VecDeque::from([past]));
             let seen = ReplicaSeen {
                 look: 1,
@@ -115,6 +116,7 @@ fn life(host: HostId, loaded: Loaded) -> Life {
         detail: String::new(),
         round: 1,
         since: Time(0),
+        stamp: Time::default(),
         loaded: None,
         setup: None,
     };
@@ -127,6 +129,7 @@ fn life(host: HostId, loaded: Loaded) -> Life {
         detail: String::new(),
         epoch: Epoch(1),
         since: Time(0),
+        stamp: Time::default(),
     };
     Life { process: Some(process), member: Some(member), ..Life::on(host) }
 }

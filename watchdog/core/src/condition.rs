@@ -112,14 +112,14 @@ fn of_life(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> Condition 
     let told = |state, since| Condition { state, since: Some(since), life: Some(incarnation) };
     if let Some(process) = &life.process {
         if process.stopping {
-            return told(ReplicaState::Draining, process.since);
+            return told(ReplicaState::Draining, shown(process.since, process.stamp));
         }
         if zombie(case, incarnation, life).is_some() {
             let since = case.seen.memberless_since.filter(|_| case.seen.embeds);
-            return told(ReplicaState::Zombie, since.unwrap_or(process.since));
+            return told(ReplicaState::Zombie, since.unwrap_or(shown(process.since, process.stamp)));
         }
         if process.probe == Probed::Failing && !case.is_coming_up(incarnation, life) {
-            return told(ReplicaState::Unresponsive, process.since);
+            return told(ReplicaState::Unresponsive, shown(process.since, process.stamp));
         }
     }
     match (&life.member, &life.process) {
@@ -133,17 +133,22 @@ fn of_life(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> Condition 
                 Health::Draining => ReplicaState::Draining,
                 Health::Unhealthy => ReplicaState::Unhealthy,
             };
-            told(state, member.since)
+            told(state, shown(member.since, member.stamp))
         }
         (None, Some(process)) => {
             let state = match process.probe {
                 Probed::Passing => ReplicaState::Healthy,
                 Probed::Failing | Probed::Unknown => ReplicaState::Starting,
             };
-            told(state, process.since)
+            told(state, shown(process.since, process.stamp))
         }
         (None, None) => Condition { state: ReplicaState::Unknown, since: None, life: Some(incarnation) },
     }
+}
+
+/// Since when people are told that it is so: by the word of its host, which was there before us, but not after we saw it.
+fn shown(seen: Time, stamp: Time) -> Time {
+    if stamp == Time::default() { seen } else { seen.min(stamp) }
 }
 
 fn of_absent(case: &Case<'_>) -> Condition {

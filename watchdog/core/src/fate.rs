@@ -122,7 +122,11 @@ fn last_life<'a>(case: &Case<'a>) -> Option<LastLife<'a>> {
     });
     seen.chain(ordered)
         .filter(|life| life.obituary.is_some() || !case.is_being_started(life.incarnation))
-        .max_by_key(|life| (life.incarnation, life.obituary.is_some()))
+        .max_by_key(|life| {
+            let obituary = life.obituary.map(|(obituary, _)| obituary);
+            let rank = case.scene.history.rank(case.replica, (life.incarnation, obituary));
+            (rank, life.obituary.is_some(), life.incarnation)
+        })
 }
 
 /// What the agent of a host can say of the processes there.

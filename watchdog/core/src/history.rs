@@ -16,6 +16,7 @@ use crate::policy::{Policy, Remedy};
 use crate::record::Mark;
 use crate::rollout::{PendingGoal, Rollout, Undoing};
 use crate::state::Hash;
+use crate::vet::Unproven;
 use crate::vet::witness::Witness;
 
 /// See the module.
@@ -85,8 +86,18 @@ pub struct History {
     /// Since when deaths and tries of a replica count again: a human released it, or it was moved to or from a candidate.
     #[serde(default)]
     pub forgiven: BTreeMap<ReplicaId, Time>,
-    /// The last lives of each replica that we ordered or know to have died, newest last, at most [`LIVES_KEPT`].
+    /// The lives of each replica that we ordered or know to have died, in the order of the record: all that are not proven
+    /// dead, and of those that are the last [`LIVES_KEPT`].
     pub lives: BTreeMap<ReplicaId, VecDeque<PastLife>>,
+    /// When the newest of those that were forgotten died, by the clock of the host on which it did.
+    #[serde(default)]
+    pub forgotten: BTreeMap<ReplicaId, BTreeMap<HostId, Time>>,
+    /// The latest name of a life that was ordered; new ones are named later, so that they read in order.
+    #[serde(default)]
+    pub newest_name: Option<Incarnation>,
+    /// The same lives as the linter counts them for itself.
+    #[serde(default)]
+    pub unproven: Unproven,
     /// What a human declined to have done, by [`History::declined_key`], and in which plan.
     #[serde(default)]
     pub declined: BTreeMap<String, PlanId>,
@@ -183,8 +194,11 @@ pub struct Starts {
 /// How many heals of a replica are remembered, and all of the last hour.
 pub const HEALS_KEPT: usize = 64;
 
-/// How many lives of a replica are remembered.
+/// How many lives of a replica that are proven dead are remembered.
 pub const LIVES_KEPT: usize = 16;
+
+/// For how many hosts of a replica it is remembered when the last forgotten life died there.
+pub const HOSTS_KEPT: usize = 64;
 
 /// A pause or hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -326,8 +340,11 @@ pub struct PastLife {
     pub host: HostId,
     /// When its start was intended.
     pub at: Time,
-    /// The proof of its death.
+    /// The proof of its death; its time is that of the host's clock.
     pub obituary: Option<Obituary>,
+    /// When that proof was recorded; what is counted by time is counted by this.
+    #[serde(default)]
+    pub buried_at: Option<Time>,
 }
 
 /// A host that was seen.

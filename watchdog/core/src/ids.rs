@@ -4,6 +4,7 @@
 //! log line and a shell argument without quoting. Names are parsed once, at the
 //! edge; inside, an invalid one can't be written.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::str::FromStr;
 
@@ -62,7 +63,7 @@ fn check_name(name: &str) -> Result<(), NameError> {
 macro_rules! names {
     ($($(#[$doc:meta])* $name:ident),* $(,)?) => {$(
         $(#[$doc])*
-        #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
         #[serde(try_from = "String", into = "String")]
         pub struct $name(String);
 
@@ -123,10 +124,44 @@ names! {
     WatchdogId,
     /// An operator's declared goal.
     GoalId,
-    /// A healing plan: `<epoch>-<count within the epoch>`, so that ids sort by time.
+    /// A healing plan: `<epoch>-<count within the epoch>`; they sort as numbers, and so by time.
     PlanId,
-    /// A step of a plan: `<plan>-<index>`; agents remember what they began by it.
+    /// A step of a plan: `<plan>-<index>`; agents remember what they began by it. They sort as numbers too.
     StepId,
+}
+
+macro_rules! ordered {
+    ($($name:ident by $order:expr),* $(,)?) => {$(
+        impl Ord for $name {
+            fn cmp(&self, other: &Self) -> Ordering {
+                $order(self.as_str(), other.as_str())
+            }
+        }
+
+        impl PartialOrd for $name {
+            fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+                Some(self.cmp(other))
+            }
+        }
+    )*};
+}
+
+ordered! {
+    ClusterId by str::cmp,
+    ReplicaId by str::cmp,
+    HostId by str::cmp,
+    WatchdogId by str::cmp,
+    GoalId by str::cmp,
+    PlanId by by_numbers,
+    StepId by by_numbers,
+}
+
+/// Compares what stands between the hyphens, as numbers where it is one: `1-9` comes before `1-10`.
+fn by_numbers(one: &str, other: &str) -> Ordering {
+    let part = |text: &str| text.parse::<u64>().map_err(|_| text.to_owned());
+    let by_parts = one.split('-').map(part).cmp(other.split('-').map(part));
+    // Names of equal numbers, such as `1-1` and `1-01`, are two names all the same.
+    by_parts.then_with(|| one.cmp(other))
 }
 
 impl PlanId {
@@ -210,7 +245,22 @@ impl Incarnation {
     pub fn from_u128(bits: u128) -> Self {
         Self(bits)
     }
+
+    /// This one, named later than `known`: a clock that is behind another's does not show in what follows.
+    ///
+    /// Only the time in front moves, so that it stays as unique as it was. One that lies at the end of time, which only
+    /// a stranger can bear, is not followed.
+    #[must_use]
+    pub fn later_than(self, known: Self) -> Self {
+        let time = (known.0 >> RANDOM_BITS) + 1;
+        let is_later = self > known || time >> (u128::BITS - RANDOM_BITS) != 0;
+        let random = self.0 & ((1 << RANDOM_BITS) - 1);
+        if is_later { self } else { Self((time << RANDOM_BITS) | random) }
+    }
 }
+
+/// A UUID of version 7 begins with 48 bits of time; what follows makes it unique.
+const RANDOM_BITS: u32 = 80;
 
 impl FromStr for Incarnation {
     type Err = IncarnationError;
@@ -275,6 +325,41 @@ mod tests {
         ];
         for (text, expected) in table {
             assert_eq!(ReplicaId::new(text).map(|_| ()), expected, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn plans_and_steps_sort_as_numbers() {
+        let table = [
+            ("1-9", "1-10"),
+            ("9-1", "10-1"),
+            ("1-10-9", "1-10-10"),
+            ("1-9-20", "1-10-1"),
+            ("1-2", "1-2-1"),
+            ("1-1", "1-a"),
+            ("1-01", "1-1"),
+        ];
+        for (earlier, later) in table {
+            let plan = |text| PlanId::new(text).unwrap();
+            let step = |text| StepId::new(text).unwrap();
+            assert!(plan(earlier) < plan(later) && plan(later) > plan(earlier), "{earlier} < {later}");
+            assert!(step(earlier) < step(later), "{earlier} < {later}");
+        }
+        assert!(HostId::new("h-10").unwrap() < HostId::new("h-9").unwrap(), "names of people's are texts");
+    }
+
+    #[test]
+    fn a_new_name_is_later_than_what_is_known() {
+        let at = |time: u128, random: u128| Incarnation::from_u128((time << 80) | (7 << 76) | random);
+        let table = [
+            // minted | known | named
+            (at(100, 5), at(99, 9), at(100, 5)),
+            (at(100, 5), at(100, 9), at(101, 5)),
+            (at(100, 5), at(7_200_100, 9), at(7_200_101, 5)),
+            (at(100, 5), Incarnation::from_u128(u128::MAX), at(100, 5)),
+        ];
+        for (minted, known, named) in table {
+            assert_eq!(minted.later_than(known), named, "{minted} after {known}");
         }
     }
 

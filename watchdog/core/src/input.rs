@@ -68,3 +68,21 @@ pub struct Decision {
     /// When to look again because of time alone, such as the end of a back-off.
     pub again_at: Option<Time>,
 }
+
+/// So many unused incarnations, each named later than every life that is on record or seen, and than the one before it:
+/// whoever minted those may have had a clock that was ahead of ours.
+pub fn fresh_names(
+    (history, observation): (&History, &Observation),
+    count: usize,
+    mut mint: impl FnMut() -> Incarnation,
+) -> Vec<Incarnation> {
+    let seen = observation.replicas.values().filter_map(|seen| seen.lives.keys().next_back().copied());
+    let mut latest = if count > 0 { seen.chain(history.newest_name).max() } else { None };
+    let mut next = || {
+        let minted = mint();
+        let name = latest.map_or(minted, |latest| minted.later_than(latest));
+        latest = latest.max(Some(name));
+        name
+    };
+    (0..count).map(|_| next()).collect()
+}

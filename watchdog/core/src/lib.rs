@@ -24,6 +24,7 @@ pub mod finding;
 mod fold;
 pub mod goal;
 pub mod history;
+pub mod hosts;
 pub mod ids;
 pub mod input;
 pub mod ladder;

@@ -3,10 +3,12 @@
 //! "I could not see" is a value of its own ([`Sight::Blind`], `None`, absent
 //! reports), so that it can neither convict nor acquit.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::history::History;
 use crate::ids::{Epoch, HostId, Incarnation, ReplicaId, Time, Version};
 use crate::state::Hash;
 
@@ -111,7 +113,7 @@ pub struct ReplicaSeen {
     /// Since when no life of it is a member, by this observer's own first sight of that.
     #[serde(default)]
     pub memberless_since: Option<Time>,
-    /// Its lives, oldest first.
+    /// Its lives, by name; which of them is the newest is not theirs to say.
     pub lives: BTreeMap<Incarnation, Life>,
 }
 
@@ -129,7 +131,35 @@ impl ReplicaSeen {
             life.is_mute = self.embeds && life.member.is_none() && life.is_alive();
             let past = before.and_then(|before| before.lives.get(incarnation));
             life.steady_since = past.filter(|past| past.is_as(life)).map_or(at, |past| past.steady_since);
+            life.stamp_by_sight(past, at);
         }
+    }
+
+    /// The newest of the lives that `fit`: by the record, and where it knows none of two, by the stamps of the host on
+    /// which both are. The order of names only breaks a tie.
+    pub fn newest(
+        &self,
+        (replica, history): (&ReplicaId, &History),
+        fits: impl Fn(Incarnation, &Life) -> bool,
+    ) -> Option<(Incarnation, &Life)> {
+        let mut fitting = self.lives.iter().filter(|(incarnation, life)| fits(**incarnation, life));
+        let (incarnation, life) = fitting.next()?;
+        let mut newest = (*incarnation, life);
+        let rank = |(incarnation, life): (Incarnation, &Life)| {
+            history.rank(replica, (incarnation, life.obituary.as_ref()))
+        };
+        for (incarnation, life) in fitting {
+            let other = (*incarnation, life);
+            let is_older = match rank(other).cmp(&rank(newest)) {
+                Ordering::Less => true,
+                Ordering::Equal => life.is_older_than(newest.1),
+                Ordering::Greater => false,
+            };
+            if !is_older {
+                newest = other;
+            }
+        }
+        Some(newest)
     }
 
     /// Forgets what only watching without a break could tell: nobody looked for a while.
@@ -173,6 +203,30 @@ impl Life {
         (by_host(self), by_itself(self), state(self)) == (by_host(other), by_itself(other), state(other))
     }
 
+    /// Measures by our own clock since when it is as its host and it say; a stamp of theirs that moved says that it
+    /// was something else in between.
+    fn stamp_by_sight(&mut self, past: Option<&Life>, at: Time) {
+        let since = |same: bool, since: Option<Time>| since.filter(|_| same).unwrap_or(at);
+        if let Some(process) = &mut self.process {
+            let before = past.and_then(|past| past.process.as_ref());
+            let told = |it: &ProcessSeen| (it.pid, it.stopping, it.probe, it.stamp);
+            let same = before.is_some_and(|before| told(before) == told(process));
+            process.since = since(same, before.map(|before| before.since));
+        }
+        if let Some(member) = &mut self.member {
+            let before = past.and_then(|past| past.member.as_ref());
+            let told = |it: &MemberSeen| (it.pid, it.health, it.stamp);
+            let same = before.is_some_and(|before| told(before) == told(member));
+            member.since = since(same, before.map(|before| before.since));
+        }
+    }
+
+    /// Whether its host's clock says that it is as it is since before the other became as that is.
+    fn is_older_than(&self, other: &Life) -> bool {
+        let stamps = self.process.as_ref().zip(other.process.as_ref());
+        self.host == other.host && stamps.is_some_and(|(own, others)| own.stamp < others.stamp)
+    }
+
     /// Whether it may still run: seen by someone, and not proven dead.
     pub fn is_alive(&self) -> bool {
         self.obituary.is_none() && (self.process.is_some() || self.member.is_some())
@@ -207,8 +261,11 @@ pub struct ProcessSeen {
     pub detail: String,
     /// Counts probe rounds; newer evidence has a higher one.
     pub round: u64,
-    /// Since when it is so.
+    /// Since when it is so, by this observer's own first sight of it.
     pub since: Time,
+    /// The same by its host's clock, which may be wrong: compared only with other stamps of that host.
+    #[serde(default)]
+    pub stamp: Time,
     /// What was loaded on its behalf, when it embeds no agent.
     pub loaded: Option<Loaded>,
     /// The hash of the program, parameters and probes that it was started with; `None` when its agent does not say.
@@ -245,8 +302,11 @@ pub struct MemberSeen {
     pub detail: String,
     /// The highest epoch that it has seen.
     pub epoch: Epoch,
-    /// Since when it is so.
+    /// Since when it is so, by this observer's own first sight of it.
     pub since: Time,
+    /// The same by its host's clock, which may be wrong: compared only with other stamps of that host.
+    #[serde(default)]
+    pub stamp: Time,
 }
 
 /// How a replica feels.

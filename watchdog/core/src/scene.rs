@@ -75,7 +75,7 @@ impl<'a> Case<'a> {
             past: scene.history.lives.get(replica),
             heals: scene.history.heals.get(replica),
             target: expected(replica, &scene.target, scene.history),
-            life: newest_alive(seen),
+            life: newest_alive(seen, (replica, scene.history)),
         }
     }
 
@@ -153,8 +153,8 @@ impl<'a> Case<'a> {
     }
 }
 
-fn newest_alive(seen: &ReplicaSeen) -> Option<(Incarnation, &Life)> {
-    seen.lives.iter().rev().find(|(_, life)| life.is_alive()).map(|(incarnation, life)| (*incarnation, life))
+fn newest_alive<'a>(seen: &'a ReplicaSeen, of: (&ReplicaId, &History)) -> Option<(Incarnation, &'a Life)> {
+    seen.newest(of, |_, life| life.is_alive())
 }
 
 /// Visits the declared replicas in `scope`, in order.
@@ -179,7 +179,7 @@ pub(crate) fn each_case<'a>(scene: &'a Scene<'a>, scope: Scope<'a>, mut visit: i
             past: past.at(replica),
             heals: heals.at(replica),
             target: expected(replica, &scene.target, scene.history),
-            life: newest_alive(seen),
+            life: newest_alive(seen, (replica, scene.history)),
         });
     }
 }

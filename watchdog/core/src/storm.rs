@@ -3,15 +3,19 @@
 //! ```text
 //! silently absent ≥ 2 and ≥ storm_share ──► overruled since? ──yes──► heal
 //!                                               │ no
-//!        our fenced writes commit again ──► gone for longer than a lease ──► half of all hosts seen ──► heal
+//!        our fenced writes commit again ──► gone for longer than a lease ──► half of the hosts seen ──► heal
 //! ```
+//!
+//! A host counts while a declared replica runs there or ran there last. One that a declaration only names counts too, but
+//! when it has been gone for an hour it is forgotten: machines are replaced, and a guard must not stand for ever.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use crate::hosts::{inhabited, named};
 use crate::ids::{HostId, Incarnation, ReplicaId, Time};
 use crate::input::PlanInput;
 use crate::observation::Presence;
-use crate::planner::case::{lives, serves};
+use crate::planner::case::{lives, newest, serves};
 use crate::refusal::{Reason, StormAwaits};
 
 /// A storm that stands.
@@ -25,7 +29,12 @@ pub struct Storm {
     pub awaiting: StormAwaits,
     /// When the lease of the last of them is over.
     pub lease_until: Time,
+    /// When the next of the hosts that are awaited is forgotten.
+    pub forgets_at: Option<Time>,
 }
+
+/// For how long a host counts that is gone and on which nothing declared ran last.
+const FORGOTTEN_MS: u64 = 3_600_000;
 
 impl Storm {
     /// Why `replica` is held, when it is.
@@ -50,16 +59,17 @@ pub fn storm(input: &PlanInput) -> Option<Storm> {
         return None;
     }
     let lease_until = last.plus_ms(input.policy.lease_ms.saturating_add(input.policy.lease_margin_ms));
+    let hosts = Hosts::count(input);
     let awaiting = if input.observation.fenced_write_at.is_none_or(|written| written <= last) {
         StormAwaits::FencedWrite
     } else if input.now < lease_until {
         StormAwaits::Lease
-    } else if !half_of_hosts_seen(input) {
+    } else if 2 * hosts.present < hosts.counted {
         StormAwaits::Hosts
     } else {
         return None;
     };
-    Some(Storm { vanished, total, awaiting, lease_until })
+    Some(Storm { vanished, total, awaiting, lease_until, forgets_at: hosts.forgets_at })
 }
 
 #[expect(clippy::cast_precision_loss, reason = "numbers of replicas are far below 2^52")]
@@ -74,11 +84,11 @@ fn vanished_at(replica: &ReplicaId, input: &PlanInput) -> Option<Time> {
         return None;
     }
     let unproven = lives_out_of_sight(replica, input);
-    let newest = newest_of(replica, input)?;
+    let last = newest_of(replica, input)?;
     let absent = input.observation.replicas.get(replica).and_then(|seen| seen.absent_since);
     // A newer life was only ordered when an older one was out of sight, so its host's silence is what counts.
     let since = |(life, host): (&Incarnation, &&HostId)| {
-        let absent = absent.filter(|_| *life == newest);
+        let absent = absent.filter(|_| *life == last);
         absent.or_else(|| gone_since(host, input)).unwrap_or(input.now)
     };
     unproven.iter().map(since).max()
@@ -102,7 +112,7 @@ fn lives_out_of_sight<'a>(replica: &ReplicaId, input: &'a PlanInput) -> BTreeMap
 /// The newest life of a replica by the order of the record, which is not that of names; `None` when it never lived.
 fn newest_of(replica: &ReplicaId, input: &PlanInput) -> Option<Incarnation> {
     let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
-    let seen = || lives(input, replica).map(|(id, _)| id).max();
+    let seen = || newest(input, replica, |_| true).map(|(incarnation, _)| incarnation);
     ordered.map(|past| past.incarnation).or_else(seen)
 }
 
@@ -125,9 +135,35 @@ fn is_being_healed(replica: &ReplicaId, input: &PlanInput) -> bool {
     heals.any(|heal| heal.replica == *replica)
 }
 
-fn half_of_hosts_seen(input: &PlanInput) -> bool {
-    let seen = &input.observation.hosts;
-    let known: BTreeSet<&HostId> = input.history.hosts.keys().chain(seen.keys()).collect();
-    let present = seen.values().filter(|host| host.is_present()).count();
-    2 * present >= known.len()
+/// How much of the cluster's hosts is seen.
+struct Hosts {
+    counted: usize,
+    present: usize,
+    forgets_at: Option<Time>,
+}
+
+impl Hosts {
+    fn count(input: &PlanInput) -> Self {
+        let inhabited = inhabited(&input.replicas, (&input.history, &input.observation));
+        let named = named(&input.replicas);
+        let mut hosts = Self { counted: inhabited.len(), present: 0, forgets_at: None };
+        for (host, seen) in &input.observation.hosts {
+            let (lived_in, by_name) = (inhabited.contains(host), named.contains(host));
+            match seen.presence {
+                Presence::Present if lived_in => hosts.present += 1,
+                Presence::Present if by_name => {
+                    (hosts.counted, hosts.present) = (hosts.counted + 1, hosts.present + 1)
+                }
+                Presence::Gone { since } if by_name && !lived_in => {
+                    let forgets_at = since.plus_ms(FORGOTTEN_MS);
+                    if input.now < forgets_at {
+                        hosts.counted += 1;
+                        hosts.forgets_at = hosts.forgets_at.into_iter().chain([forgets_at]).min();
+                    }
+                }
+                Presence::Present | Presence::Gone { .. } => {}
+            }
+        }
+        hosts
+    }
 }

@@ -6,6 +6,8 @@
 mod absent;
 #[path = "seeing/assess.rs"]
 mod assess;
+#[path = "seeing/clocks.rs"]
+mod clocks;
 #[path = "seeing/condition.rs"]
 mod condition;
 #[path = "seeing/fold.rs"]
@@ -18,6 +20,8 @@ mod fold_takeover;
 mod fold_trials;
 #[path = "seeing/goals.rs"]
 mod goals;
+#[path = "seeing/lives.rs"]
+mod lives;
 #[path = "seeing/present.rs"]
 mod present;
 #[path = "seeing/replay.rs"]

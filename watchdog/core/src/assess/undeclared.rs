@@ -20,11 +20,11 @@ pub(super) fn check(scene: &Scene<'_>, scope: Scope<'_>) -> Vec<Finding> {
 }
 
 fn finding(scene: &Scene<'_>, (replica, seen): (&ReplicaId, &ReplicaSeen)) -> Option<Finding> {
-    let mut alive = seen.lives.iter().filter(|(_, life)| life.is_alive());
-    let (incarnation, life) =
-        alive.rfind(|(incarnation, _)| scene.history.is_ours(replica, **incarnation))?;
+    let (incarnation, life) = seen.newest((replica, scene.history), |incarnation, life| {
+        life.is_alive() && scene.history.is_ours(replica, incarnation)
+    })?;
     let case = Case::of(scene, replica);
     let source = if life.process.is_some() { Source::HostAgent } else { Source::Group };
     let detail = format!("it runs on {}, and the log does not declare it any more", life.host);
-    Some(case.finding(FaultKind::Undeclared, detail, case.proven(source)).of_life(*incarnation))
+    Some(case.finding(FaultKind::Undeclared, detail, case.proven(source)).of_life(incarnation))
 }

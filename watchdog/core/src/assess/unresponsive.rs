@@ -51,14 +51,14 @@ pub(crate) fn zombie(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> 
 
 /// A finding when the main process of the newest life is dead, but its session lives on and so may its children.
 pub(super) fn check_leftovers(case: &Case<'_>) -> Option<Finding> {
-    let (incarnation, life) = case.seen.lives.last_key_value()?;
+    let (incarnation, life) = case.seen.newest((case.replica, case.scene.history), |_, _| true)?;
     let obituary = life.obituary.as_ref()?;
     let lingers = life.member.is_some() && life.process.is_none() && !obituary.tree_gone;
     if !lingers || !matches!(Word::of(case.scene, &life.host), Word::Knows) {
         return None;
     }
     let detail = format!("its main process is dead ({}), but its session lives on", obituary.status);
-    Some(case.finding(FaultKind::Unresponsive, detail, case.proven(Source::Group)).of_life(*incarnation))
+    Some(case.finding(FaultKind::Unresponsive, detail, case.proven(Source::Group)).of_life(incarnation))
 }
 
 /// Whether it has had its grace, and the time that a kill takes.

@@ -30,6 +30,7 @@ impl History {
             return;
         }
         self.through = entry.sequence;
+        self.unproven.apply(entry);
         self.last_at = self.last_at.max(entry.at);
         self.witness.hear(entry);
         match &entry.body {
@@ -49,7 +50,7 @@ impl History {
             Body::PlanStatus { plan, status, why } => self.move_plan(plan, (*status, why), entry),
             Body::Intended { .. } => self.intend(entry),
             Body::Closed { .. } => self.close_step(entry),
-            Body::Died { obituary } => self.bury(obituary),
+            Body::Died { obituary } => self.bury(obituary, entry.at),
             Body::HostSeen { .. } => self.see_host(entry),
             Body::Sealed { agent } => {
                 if entry.epoch == self.epoch {

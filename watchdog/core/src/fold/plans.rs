@@ -128,8 +128,8 @@ impl History {
         }
         if let Some(Step { replica: Some(replica), act: Act::Start { host, incarnation, .. }, .. }) = planned
         {
-            self.expect_life(&replica, PastLife { incarnation, host, at: entry.at, obituary: None });
-            self.prune_lives(&replica);
+            let life = PastLife { incarnation, host, at: entry.at, obituary: None, buried_at: None };
+            self.expect_life(&replica, life);
             self.open_starts.insert(step.clone(), (replica, incarnation));
         }
     }

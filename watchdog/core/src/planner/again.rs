@@ -20,6 +20,7 @@ pub(super) fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         Reason::Paused { until, .. } => *until,
         Reason::Held { target, .. } => input.history.holds.get(target).and_then(|hold| hold.until),
         Reason::Storm { awaiting: StormAwaits::Lease, .. } => storm(input).map(|storm| storm.lease_until),
+        Reason::Storm { awaiting: StormAwaits::Hosts, .. } => storm(input)?.forgets_at,
         Reason::Storm { .. }
         | Reason::Blind { .. }
         | Reason::Quarantined { .. }

@@ -64,14 +64,14 @@ impl<'a> Case<'a> {
         all.map(|conviction| conviction.since).min().unwrap_or(self.input.now)
     }
 
-    /// Its lives that may still run, oldest first.
+    /// Its lives that may still run, in no order that means anything.
     pub fn alive(&self) -> impl Iterator<Item = (Incarnation, &'a Life)> {
         lives(self.input, self.replica).filter(|(_, life)| life.is_alive())
     }
 
     /// The life that a remedy acts on: the newest that may still run.
     pub fn life(&self) -> Option<(Incarnation, &'a Life)> {
-        self.alive().last()
+        newest(self.input, self.replica, |life| life.is_alive())
     }
 
     /// Whether a life of it serves.
@@ -128,20 +128,26 @@ impl<'a> Case<'a> {
     }
 }
 
-/// A host's clock that is further ahead than this says nothing.
-const AHEAD_MS: u64 = 5_000;
-
-/// Since when a life of `replica` is as it is: as it says itself and its host agent says, by their clocks; and not since
-/// before we saw it so, without a break, or last healed it, by ours.
+/// Since when a life of `replica` is as it is, as far as we saw it so without a break and did not heal it meanwhile; by
+/// our own clock, because those of hosts may be wrong.
 pub fn settled_since(replica: &ReplicaId, life: &Life, input: &PlanInput) -> Time {
-    let told = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
-    let credible = told.into_iter().flatten().filter(|since| *since <= input.now.plus_ms(AHEAD_MS));
+    let seen = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let healed = heals.filter_map(|heal| heal.ended_at);
-    credible.chain(healed).chain([life.steady_since]).max().unwrap_or_default().min(input.now)
+    let all = seen.into_iter().flatten().chain(healed).chain([life.steady_since]);
+    all.max().unwrap_or_default().min(input.now)
 }
 
-/// The lives of `replica` that are seen, oldest first.
+/// The newest of the lives of `replica` that are seen and `fit`.
+pub fn newest<'a>(
+    input: &'a PlanInput,
+    replica: &ReplicaId,
+    fits: impl Fn(&Life) -> bool,
+) -> Option<(Incarnation, &'a Life)> {
+    input.observation.replicas.get(replica)?.newest((replica, &input.history), |_, life| fits(life))
+}
+
+/// The lives of `replica` that are seen, in no order that means anything.
 pub fn lives<'a>(
     input: &'a PlanInput,
     replica: &ReplicaId,
@@ -162,9 +168,9 @@ pub fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
 
 /// Where `replica` runs, or ran last; `None` when it was never started.
 pub fn home<'a>(input: &'a PlanInput, replica: &ReplicaId) -> Option<&'a HostId> {
-    let running = lives(input, replica).filter(|(_, life)| life.is_alive()).last();
+    let running = newest(input, replica, Life::is_alive);
     let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
-    let seen = lives(input, replica).last();
+    let seen = newest(input, replica, |_| true);
     running
         .map(|(_, life)| &life.host)
         .or_else(|| ordered.map(|past| &past.host))

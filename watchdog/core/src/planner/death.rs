@@ -110,13 +110,7 @@ fn has_rebooted(case: &Case, host: &HostId) -> bool {
 fn is_history(case: &Case, incarnation: Incarnation, host: &HostId) -> bool {
     let seen = lives(case.input, case.replica).any(|(id, life)| id == incarnation && life.is_alive());
     let listed_all = case.present(host).is_some_and(|host| host.inventory_complete);
-    !case.spec.exclusive && !seen && listed_all && is_succeeded(case, incarnation)
-}
-
-fn is_succeeded(case: &Case, incarnation: Incarnation) -> bool {
-    let ordered = || case.input.history.lives.get(case.replica).into_iter().flatten();
-    let own = ordered().find(|past| past.incarnation == incarnation);
-    own.is_some_and(|own| ordered().any(|other| other.at > own.at))
+    !case.spec.exclusive && !seen && listed_all && case.input.history.is_succeeded(case.replica, incarnation)
 }
 
 /// Whether a life on a silent host may be taken for dead.
@@ -146,7 +140,7 @@ fn silent_since(case: &Case, incarnation: Incarnation, host: &HostId) -> Time {
     };
     let absent = case.input.observation.replicas.get(case.replica).and_then(|seen| seen.absent_since);
     // An older life was not seen when the newer one was ordered, so only its host's silence counts.
-    if let (true, Some(gone)) = (is_succeeded(case, incarnation), gone) {
+    if let (true, Some(gone)) = (case.input.history.is_succeeded(case.replica, incarnation), gone) {
         return gone;
     }
     gone.into_iter().chain(absent).max().unwrap_or(case.input.now)

@@ -10,7 +10,7 @@ use crate::observation::{Life, Loaded};
 use crate::plan::Act;
 use crate::refusal::Reason;
 
-use super::case::Case;
+use super::case::{Case, newest};
 use super::death::{Manner, end};
 use super::draft::Draft;
 use super::hosts;
@@ -60,7 +60,9 @@ fn killable(case: &Case, host: &HostId) -> Result<(), Reason> {
 /// The life that is kept: the one that serves its clients best, and of equals the newest, because
 /// it was started when the older one was given up, and so is the one that was decided on.
 fn keep<'a>(case: &Case<'a>) -> Option<(Incarnation, &'a Life)> {
-    case.alive().max_by_key(|(incarnation, life)| (worth(case, life), *incarnation))
+    let worth = |life: &Life| worth(case, life);
+    let best = case.alive().map(|(_, life)| worth(life)).max()?;
+    newest(case.input, case.replica, |life| life.is_alive() && worth(life) == best)
 }
 
 /// How much a life is worth keeping. One whose agent is away can't be ended, so to keep it is no choice.

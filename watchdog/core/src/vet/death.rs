@@ -81,12 +81,11 @@ impl Other<'_> {
         recorded.is_some_and(|recorded| seen.is_some_and(|seen| seen.boot_id != *recorded))
     }
 
-    /// Whether a newer life was ordered later, which could only be when this one was over.
+    /// Whether another life was ordered later, which could only be when this one was over.
     fn was_replaced(&self) -> bool {
-        let Some(ordered) = self.input.history.lives.get(self.replica) else { return false };
-        let own = ordered.iter().find(|past| past.incarnation == self.incarnation);
-        let newest = ordered.iter().map(|past| past.at).max();
-        own.zip(newest).is_some_and(|(own, newest)| newest > own.at)
+        let ordered = self.input.history.lives.get(self.replica).into_iter().flatten();
+        let mut from_own = ordered.skip_while(|past| past.incarnation != self.incarnation);
+        from_own.next().is_some() && from_own.next().is_some()
     }
 
     fn lease_is_over(&self) -> bool {

@@ -52,10 +52,12 @@ pub(super) fn places<'a>(input: &'a PlanInput, replica: &ReplicaId) -> BTreeMap<
 /// the newest name need not be the newest life.
 pub(super) fn last_place<'a>(input: &'a PlanInput, replica: &ReplicaId) -> Option<&'a HostId> {
     let seen = || seen(input, replica).into_iter().flatten();
-    let running = seen().rev().find(|(_, life)| life.is_alive());
-    let ordered = input.history.lives.get(replica).and_then(|lives| lives.back());
+    let ordered = |incarnation: &Incarnation| input.history.unproven.number(replica, *incarnation);
+    let running =
+        seen().filter(|(_, life)| life.is_alive()).max_by_key(|(incarnation, _)| ordered(incarnation));
+    let recorded = input.history.lives.get(replica).and_then(|lives| lives.back());
     let of_seen = |(_, life): (_, &'a Life)| &life.host;
-    running.map(of_seen).or(ordered.map(|past| &past.host)).or_else(|| seen().next_back().map(of_seen))
+    running.map(of_seen).or(recorded.map(|past| &past.host)).or_else(|| seen().next_back().map(of_seen))
 }
 
 /// Whether a life of the replica takes work, as far as is seen, and is not recorded as dead.
@@ -67,16 +69,13 @@ pub(super) fn serves(input: &PlanInput, replica: &ReplicaId) -> bool {
     seen.any(|(incarnation, life)| is_serving(life) && !dead.contains(incarnation))
 }
 
-/// Since when a life is as it is by the word of its replica and host, whose clocks may be wrong, and by our own since
-/// it was first seen so and the last heal of it ended.
+/// Since when a life is seen as it is, no heal of it ended since; measured by nobody's clock but our own.
 pub(super) fn unchanged_since(life: &Life, replica: &ReplicaId, input: &PlanInput) -> Time {
-    // What is said to be in the far future is said by a broken clock.
-    let believable = |at: &Time| at.since_ms(input.now) <= 5_000;
-    let by_replica = life.member.as_ref().map(|member| member.since).filter(believable);
-    let by_host = life.process.as_ref().map(|process| process.since).filter(believable);
+    let by_itself = life.member.as_ref().map(|member| member.since);
+    let by_host = life.process.as_ref().map(|process| process.since);
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let by_us = heals.filter_map(|heal| heal.ended_at).max();
-    let latest = by_replica.max(by_host).max(by_us).max(Some(life.steady_since));
+    let latest = by_itself.max(by_host).max(by_us).max(Some(life.steady_since));
     latest.unwrap_or_default().min(input.now)
 }
 

@@ -20,11 +20,13 @@ mod snapshot;
 mod stable;
 mod standing;
 mod storm;
+mod unproven;
 mod verified;
 mod version;
 pub mod witness;
 
 pub use self::objection::Objection;
+pub use self::unproven::Unproven;
 
 use crate::input::PlanInput;
 use crate::plan::Plan;
@@ -41,6 +43,7 @@ pub fn vet(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
         hosts::check,
         known::check,
         death::check,
+        unproven::check,
         storm::check,
         snapshot::check,
         version::check,

@@ -49,6 +49,16 @@ pub enum Objection {
         /// Which.
         replica: ReplicaId,
     },
+    /// A life was ordered, and the record holds no proof of its death, when another is started.
+    #[error("{replica} would be started while nothing proves that {incarnation}, ordered on {host}, is dead")]
+    NotProvenDead {
+        /// Which replica.
+        replica: ReplicaId,
+        /// Which life.
+        incarnation: Incarnation,
+        /// Where.
+        host: HostId,
+    },
     /// A life of a replica may still run when another is started.
     #[error("{replica} would be started while {incarnation} may still run on {host}")]
     MayStillRun {

@@ -191,6 +191,7 @@ fn died(world: &mut World, name: &str, times: u64) {
             host: on.clone(),
             at: ago(1_000),
             obituary: Some(obituary),
+            buried_at: None,
         };
         world.input.history.lives.entry(replica(name)).or_default().push_front(past);
     }

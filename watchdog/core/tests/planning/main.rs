@@ -1,6 +1,7 @@
 //! Planning: stories, properties and a table a safeguard for the half of the core that decides.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod forgotten;
 mod goal_words;
 mod next;
 mod outdated;

@@ -157,6 +157,11 @@ fn of_record(world: &mut World, name: &str, words: &[&str]) -> bool {
 }
 
 fn of_host(world: &mut World, name: &str, words: &[&str]) -> bool {
+    if let ["was-here", ms] = words {
+        world.add_host(&host(name));
+        world.lose_host(name, ago(number(ms)), false);
+        return true;
+    }
     let seen = world.input.observation.hosts.get_mut(&host(name)).unwrap();
     match words {
         ["gone", ms] => world.lose_host(name, ago(number(ms)), true),

@@ -75,7 +75,7 @@ impl World {
         world
     }
 
-    fn add_host(&mut self, name: &HostId) {
+    pub(crate) fn add_host(&mut self, name: &HostId) {
         let (instance, boot_id, address) =
             (format!("i-{name}"), "boot-1".to_owned(), "127.0.0.1:1".to_owned());
         let past =
@@ -96,7 +96,7 @@ impl World {
 
     /// A healthy new life, ordered and seen.
     pub(crate) fn be_born(&mut self, name: &str, (it, home): (Incarnation, &HostId), at: Time) {
-        let past = PastLife { incarnation: it, host: home.clone(), at, obituary: None };
+        let past = PastLife { incarnation: it, host: home.clone(), at, obituary: None, buried_at: None };
         let lives = self.input.history.lives.entry(replica(name)).or_default();
         if lives.iter().all(|life| life.incarnation != it) {
             lives.push_back(past);
@@ -311,6 +311,7 @@ pub(crate) fn healthy_life(home: &HostId, since: Time) -> Life {
         detail: String::new(),
         round: 1,
         since,
+        stamp: Time::default(),
         loaded: None,
         setup: None,
     };
@@ -323,6 +324,7 @@ pub(crate) fn healthy_life(home: &HostId, since: Time) -> Life {
         detail: String::new(),
         epoch: Epoch(5),
         since,
+        stamp: Time::default(),
     };
     Life { process: Some(process), member: Some(member), ..Life::on(home.clone()) }
 }

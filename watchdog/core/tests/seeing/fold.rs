@@ -32,7 +32,7 @@ impl Record {
         self
     }
 
-    fn history(&self) -> History {
+    pub(crate) fn history(&self) -> History {
         History::replay(&self.entries)
     }
 }
@@ -207,7 +207,7 @@ fn deaths_are_remembered_with_their_lives() {
         // story | record | lives of `a`, and how they ended
         ("one that we did not order", vec![died(3)], &[(3, Some("exit 1"))]),
         ("told twice", vec![died(3), died(3)], &[(3, Some("exit 1"))]),
-        ("told in the wrong order", vec![died(5), died(3)], &[(3, Some("exit 1")), (5, Some("exit 1"))]),
+        ("told in the wrong order", vec![died(5), died(3)], &[(5, Some("exit 1")), (3, Some("exit 1"))]),
         (
             "a confirmed kill is proof",
             vec![recorded(&plan), intended(&plan), closed(&plan, Outcome::Done)],
@@ -320,9 +320,11 @@ fn memory_is_bounded() {
         let plan = planned(1, count, start(u128::from(count)));
         record.write(recorded(&plan)).write(intended(&plan)).write(closed(&plan, Outcome::Done));
         record.write(ended(&plan, PlanStatus::Done));
+        record.write(Body::Died { obituary: obituary("a", u128::from(count), "h1", Time(7 * count)) });
     }
     let history = record.history();
     assert_eq!(history.lives[&replica("a")].len(), LIVES_KEPT);
+    assert_eq!(history.forgotten[&replica("a")].len(), 1, "of those before them only when the last one died");
     let heals = &history.heals[&replica("a")];
     assert!(heals.len() > HEALS_KEPT, "an hour of heals is kept, however many");
     assert!(history.last_at.since_ms(heals[0].at) <= 3_605_000);

@@ -278,6 +278,7 @@ fn those_that_should_not_be_where_they_are() {
         host: host("h1"),
         at: ago(70),
         obituary: Some(crate::world::obituary("z", 98, "h1", ago(70))),
+        buried_at: None,
     });
     assert_eq!(findings(&world), "c undeclared", "nor is one whose life before this one died");
     world.dies("c");

@@ -135,6 +135,7 @@ fn those_that_run_and_do_not_answer() {
         (
             "two lives, of which the newer hangs",
             |w| {
+                w.ordered("a", 9, "h2");
                 w.runs("a", 9, "h2");
                 w.process("a").probe = Probed::Failing;
             },

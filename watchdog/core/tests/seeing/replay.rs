@@ -1,7 +1,9 @@
 //! Replay: folding everything at once, or bit by bit with pauses on disk, comes to the same.
 
+use std::collections::BTreeSet;
+
 use watchdog_core::goal::GoalStatus;
-use watchdog_core::history::History;
+use watchdog_core::history::{History, LIVES_KEPT};
 use watchdog_core::ids::{Epoch, Time};
 use watchdog_core::plan::{Agent, Outcome, Plan, PlanStatus};
 use watchdog_core::policy::Remedy;
@@ -131,7 +133,10 @@ fn what_history_remembers_hangs_together() {
         for entry in &record.entries {
             history.apply(entry);
             for lives in history.lives.values() {
-                assert!(lives.iter().is_sorted_by(|a, b| a.incarnation < b.incarnation), "seed {seed}");
+                let names: BTreeSet<_> = lives.iter().map(|life| life.incarnation).collect();
+                assert_eq!(names.len(), lives.len(), "seed {seed}: a life stands there once");
+                let dead = lives.iter().filter(|life| life.obituary.is_some()).count();
+                assert!(dead <= LIVES_KEPT, "seed {seed}: who is dead is forgotten some day");
             }
             for step in history.open_starts.keys() {
                 assert!(history.open_intents.contains_key(step), "seed {seed}: a start without an intent");

@@ -43,7 +43,7 @@ fn whoever_changed_is_steady_from_then_on() {
         ("out of the group for a while", &[(10, fine), (20, |it| it.member = None), (30, fine)], 30),
         (
             "its stamps move, and it does not",
-            &[(10, fine), (20, |it| it.member.as_mut().unwrap().since = Time(9_999_999))],
+            &[(10, fine), (20, |it| it.member.as_mut().unwrap().stamp = Time(9_999_999))],
             10,
         ),
     ];

@@ -93,6 +93,7 @@ pub(crate) fn process() -> ProcessSeen {
         detail: String::new(),
         round: 50,
         since: ago(600_000),
+        stamp: Time::default(),
         loaded: None,
         setup: None,
     }
@@ -108,6 +109,7 @@ pub(crate) fn member() -> MemberSeen {
         detail: String::new(),
         epoch: Epoch(1),
         since: ago(600_000),
+        stamp: Time::default(),
     }
 }
 
@@ -215,7 +217,13 @@ impl World {
 
     /// A life of it is ordered, long ago.
     pub(crate) fn ordered(&mut self, name: &str, bits: u128, on: &str) {
-        let past = PastLife { incarnation: life(bits), host: host(on), at: ago(700_000), obituary: None };
+        let past = PastLife {
+            incarnation: life(bits),
+            host: host(on),
+            at: ago(700_000),
+            obituary: None,
+            buried_at: None,
+        };
         self.history.lives.entry(replica(name)).or_default().push_back(past);
     }
 
@@ -364,6 +372,7 @@ impl World {
                 host: host("h1"),
                 at,
                 obituary: Some(obituary(name, 0, "h1", at)),
+                buried_at: Some(at),
             };
             lives.push_front(past);
         }

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use watchdog_core::hosts::of_concern;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
 use watchdog_core::observation::{HostSeen, Obituary, Presence, Sight};
 use watchdog_membership::picture::Delta;
@@ -240,6 +241,9 @@ impl Observer {
         for (host, stamped) in &self.view.picture().hosts {
             hosts.insert(host.clone(), sighting::host(&stamped.record));
         }
+        let concern = of_concern(&world.log.replicas, &world.history, &world.observation);
+        // Who is gone for good, and on whom nothing depends any more, is forgotten.
+        hosts.retain(|host, seen| seen.is_present() || concern.contains(host));
         world.observation.hosts = hosts;
     }
 }

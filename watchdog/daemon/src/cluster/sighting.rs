@@ -67,7 +67,9 @@ fn process(record: &ProcessRecord, round: u64) -> ProcessSeen {
         },
         detail: record.detail.clone(),
         round,
-        since: Time(record.since_ms),
+        // Measured by our own clock as soon as it is compared with what was seen before.
+        since: Time::default(),
+        stamp: Time(record.since_ms),
         loaded: loaded.map(|loaded| Loaded { version: loaded.version, state_hash: loaded.state_hash }),
         setup: None,
     }
@@ -88,7 +90,8 @@ fn member(record: &MemberRecord) -> MemberSeen {
         },
         detail: record.detail.clone(),
         epoch: record.epoch,
-        since: Time(record.since_ms),
+        since: Time::default(),
+        stamp: Time(record.since_ms),
     }
 }
 
@@ -131,7 +134,7 @@ pub(crate) fn correct(observation: &mut Observation, reply: &LookReply) {
             _ => process.probe,
         };
         if probe != process.probe {
-            (process.probe, life.steady_since) = (probe, now);
+            (process.probe, process.since, life.steady_since) = (probe, now, now);
         }
     }
 }

@@ -13,7 +13,7 @@ use watchdog_core::clock::Clock;
 use watchdog_core::finding::Finding;
 use watchdog_core::history::History;
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time, WatchdogId};
-use watchdog_core::input::PlanInput;
+use watchdog_core::input::{PlanInput, fresh_names};
 use watchdog_core::observation::{Observation, Sight};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
@@ -200,7 +200,7 @@ impl World {
         &self,
         (epoch, now): (Epoch, Time),
         mut history: History,
-        mut mint: impl FnMut() -> Incarnation,
+        mint: impl FnMut() -> Incarnation,
     ) -> PlanInput {
         let convictions = self.strikes.convictions();
         // No plan depends on what waits, and it may be large.
@@ -217,7 +217,7 @@ impl World {
             target: self.log.target,
             replicas: self.log.replicas.clone(),
             observation: self.observation.clone(),
-            fresh: (0..starts).map(|_| mint()).collect(),
+            fresh: fresh_names((&history, &self.observation), starts, mint),
             convictions,
             history,
             obstacles: self.obstacles.clone(),

@@ -8,7 +8,7 @@ use watchdog_core::finding::Conviction;
 use watchdog_core::goal::obsolete::of_older_leaders;
 use watchdog_core::history::History;
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, Sequence, Time};
-use watchdog_core::input::{Decision, PlanInput};
+use watchdog_core::input::{Decision, PlanInput, fresh_names};
 use watchdog_core::observation::{HostSeen, Observation, ReplicaSeen, Sight};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::assemble::status_of;
@@ -224,6 +224,7 @@ impl World {
         let convictions = mind.strikes.convictions();
         let moves = if history.rollout.is_some() { replicas.len() } else { 0 };
         let starts = convictions.len().max(moves);
+        let fresh = fresh_names((&history, &observation), starts, || self.mint_life(dog));
         PlanInput {
             cluster: self.setup.cluster.clone(),
             epoch,
@@ -233,7 +234,7 @@ impl World {
             target: mind.log.target,
             replicas,
             observation,
-            fresh: (0..starts).map(|_| self.mint_life(dog)).collect(),
+            fresh,
             convictions,
             history,
             obstacles: Vec::new(),

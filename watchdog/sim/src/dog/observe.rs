@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use watchdog_core::hosts::of_concern;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
 use watchdog_core::observation::{HostSeen, Life, Presence, ReplicaSeen, Sight};
 
@@ -137,7 +138,8 @@ impl Mind {
             let Some(process) = life.process.as_mut() else { continue };
             process.round = process.round.max(*round);
             if process.probe != *probe {
-                (process.probe, life.steady_since) = (*probe, self.observation.at);
+                let now = self.observation.at;
+                (process.probe, process.since, life.steady_since) = (*probe, now, now);
             }
         }
         self.view.aimed = Some(aimed);
@@ -195,6 +197,9 @@ impl Mind {
         for (host, node) in &zoo.hosts {
             hosts.insert(host.clone(), node.record.clone());
         }
+        let concern = of_concern(&self.log.replicas, &self.history, &self.observation);
+        // Who is gone for good, and on whom nothing depends any more, is forgotten.
+        hosts.retain(|host, seen| seen.is_present() || concern.contains(host));
         self.observation.hosts = hosts;
     }
 }

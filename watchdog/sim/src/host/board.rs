@@ -1,6 +1,6 @@
 //! Board: what a host agent shows of itself, its processes and its dead, whenever it can reach the group.
 
-use watchdog_core::ids::Incarnation;
+use watchdog_core::ids::{Incarnation, Time};
 use watchdog_core::observation::{HostSeen, Presence, Probed, ProcessSeen};
 
 use super::Host;
@@ -90,7 +90,8 @@ impl World {
                 probe: kept.probe,
                 detail: detail.to_owned(),
                 round: 0,
-                since: kept.since,
+                since: Time::default(),
+                stamp: kept.since,
                 loaded: living.loaded,
                 setup: None,
             };

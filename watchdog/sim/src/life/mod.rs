@@ -198,11 +198,12 @@ impl Life {
                 Mood::Well | Mood::Stopped => String::new(),
             },
             epoch: self.epoch,
-            since: wall,
+            since: Time::default(),
+            stamp: wall,
         };
         if let Some(told) = &self.told {
             let same = (told.loaded, told.health) == (word.loaded, word.health);
-            word.since = if same { told.since } else { wall };
+            word.stamp = if same { told.stamp } else { wall };
         }
         word
     }
