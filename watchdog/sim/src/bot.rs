@@ -28,9 +28,8 @@ const TURN_MS: u64 = 240_000;
 /// How often it is looked meanwhile.
 const LOOK_EVERY_MS: u64 = 5_000;
 
-/// The mistakes that it finds and that are not mended yet.
+/// The mistake that it finds and that is not mended yet.
 pub(crate) const LOCKED: &str = "a version that nobody can be started on is stable, and there is no way back";
-const NO_WAY_OUT: &str = "what is offered does not lead back to well";
 
 /// Follows offers until all is well; a violation when that never comes.
 pub(crate) fn find_way_out(world: &mut World) {
@@ -62,7 +61,7 @@ pub(crate) fn find_way_out(world: &mut World) {
         world.follow(&offer.command);
     }
     if world.violation.is_none() {
-        let known = Some(if blames_what_cannot_start(world) { LOCKED } else { NO_WAY_OUT });
+        let known = blames_what_cannot_start(world).then_some(LOCKED);
         let tried: Vec<&str> = followed.keys().map(String::as_str).collect();
         let tried = if tried.is_empty() { "nothing".to_owned() } else { tried.join(", ") };
         let what = format!("{what}; offered was {tried}, and it did not help");

@@ -75,6 +75,7 @@ safeguards! {
     Resign "never-resign" killed by "converges": "A leader that can't reach the journal leaves.",
     Undo "rejected-stays" killed by "converges": "What was rejected is taken back.",
     NoIsData "refusals-dropped" killed by "reasons": "What is not done has a reason.",
+    SentAtOnce "orders-held-back" killed by "sent": "What was decided is begun at once, or decided again.",
     Blame "blame-for-nothing" killed by "innocent": "A replica is given up only after something was tried on it.",
     LivesKept "lives-forgotten" killed by "forgotten": "A life that may run stays known until its death is proven.",
     Offers "nothing-offered" killed by "way-out": "What a human can do is offered with its command.",

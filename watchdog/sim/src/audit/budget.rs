@@ -33,7 +33,7 @@ impl Audit for Budget {
             }
             _ => {}
         }
-        // By what is known when it is decided: what is written later than that may not be sent any more.
+        // By what is known when it is decided; whether it still holds when it is sent, `sent` says.
         let (plan, history, seen_at) = match fact {
             Fact::Judged(judged) => (judged.plan?, judged.history, judged.seen_at),
             Fact::Committed { entry, .. } if matches!(entry.body, Body::PlanStatus { .. }) => {

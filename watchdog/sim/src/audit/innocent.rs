@@ -81,14 +81,16 @@ impl Innocent {
 fn tries<'a>(replica: &ReplicaId, truth: &'a Truth<'_>) -> Vec<&'a PastHeal> {
     let history = &truth.journal.folded;
     let heals: Vec<&PastHeal> = history.heals.get(replica).into_iter().flatten().collect();
-    let before = |heal: &&PastHeal| heal.remedy == Remedy::Quarantine && !heal.status.is_open();
-    let from = heals.iter().rposition(before).map_or(0, |at| at + 1);
+    // The last is the one that is judged here, and the one before it ended what was held against it then.
+    let quarantine = |heal: &&PastHeal| heal.remedy == Remedy::Quarantine;
+    let until = heals.iter().rposition(quarantine).unwrap_or(heals.len());
+    let from = heals[..until].iter().rposition(quarantine).map_or(0, |at| at + 1);
     let counts = |heal: &&PastHeal| {
         matches!(heal.status, PlanStatus::Done | PlanStatus::Failed)
             && !matches!(heal.remedy, Remedy::Roll | Remedy::Quarantine)
             && history.counts(replica, heal.at)
     };
-    let all: Vec<&PastHeal> = heals[from..].iter().copied().filter(counts).collect();
+    let all: Vec<&PastHeal> = heals[from..until].iter().copied().filter(counts).collect();
     let quiet_ms = truth.policy().quiet_ms;
     let is_quiet = |pair: &[&PastHeal]| {
         let ended_at = pair[0].ended_at.unwrap_or(pair[0].at);

@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use watchdog_core::ids::{PlanId, ReplicaId};
+use watchdog_core::ids::{Incarnation, PlanId, ReplicaId};
 use watchdog_core::plan::Plan;
 use watchdog_core::state::Hash;
 
 use super::{Audit, Truth};
 use crate::fact::Fact;
 
-/// Who is dead for so long, on top of two sessions, must have been seen to be.
-const SEEN_MS: u64 = 10_000;
+/// Who is proven dead for so long must have been seen to be.
+const SEEN_MS: u64 = 5_000;
 
 /// See the module.
 #[derive(Default)]
 pub(super) struct Sent {
-    dead_since: BTreeMap<ReplicaId, u64>,
+    dead_since: BTreeMap<ReplicaId, (u64, Incarnation)>,
     begun: BTreeSet<(PlanId, ReplicaId)>,
 }
 
@@ -24,16 +24,11 @@ impl Audit for Sent {
         "sent"
     }
 
-    /// A leader that was stopped, or whose write came late, begins what it decided long ago.
-    fn known(&self) -> Option<&'static str> {
-        Some("what was decided long ago is begun all the same, whatever has died since")
-    }
-
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
         match fact {
             Fact::Born { life } => drop(self.dead_since.remove(&life.replica)),
             Fact::Died { life } if truth.lives_of(&life.replica).next().is_none() => {
-                self.dead_since.insert(life.replica.clone(), truth.now);
+                self.dead_since.insert(life.replica.clone(), (truth.now, life.incarnation));
             }
             _ => {}
         }
@@ -46,11 +41,11 @@ impl Audit for Sent {
             return None;
         }
         let declared = truth.declared();
-        let seen_ms = 2 * truth.setup.session_ms + SEEN_MS;
+        let long = |since: u64| truth.now.saturating_sub(truth.zoo.back_at.max(since)) > SEEN_MS;
         let dead = self
             .dead_since
             .iter()
-            .filter(|(_, since)| truth.now.saturating_sub(truth.zoo.back_at.max(**since)) > seen_ms)
+            .filter(|(replica, (since, life))| long(*since) && is_proven(replica, *life, truth))
             .map(|(replica, _)| replica);
         let touched = self.begun.iter().filter(|(id, _)| *id == plan.id).map(|(_, replica)| replica);
         let disturbed: BTreeSet<&ReplicaId> =
@@ -61,6 +56,11 @@ impl Audit for Sent {
             format!("step {step} is sent, and disturbed are {}; {max} may be", names.join(", "))
         })
     }
+}
+
+/// Whether the group shows the proof of a death.
+fn is_proven(replica: &ReplicaId, life: Incarnation, truth: &Truth<'_>) -> bool {
+    truth.zoo.obituary(replica, life).is_some()
 }
 
 /// Whether somebody whom it touches holds what was given up: then those whom nobody can help stop nobody.

@@ -11,6 +11,7 @@ use super::Call;
 use super::draft::destination;
 use crate::event::{DogWork, Event};
 use crate::fact::Fact;
+use crate::mutant::Safeguard;
 use crate::net::Node;
 use crate::order::{Answer, Order, Reply, Report, To};
 use crate::world::World;
@@ -96,7 +97,8 @@ impl World {
         if let Some(lead) = self.dogs[dog].lead.as_mut() {
             lead.calls.entry(step.id.clone()).or_insert(call);
         }
-        self.plan_dog(dog, 0, DogWork::Send(step.id.clone()));
+        let held_back = if self.lacks(Safeguard::SentAtOnce) { 30_000 } else { 0 };
+        self.plan_dog(dog, held_back, DogWork::Send(step.id.clone()));
     }
 
     /// In which session a host's agent was last seen.
@@ -116,7 +118,7 @@ impl World {
     /// Sends a step, or sends it again.
     pub(crate) fn send(&mut self, dog: usize, step: &StepId) {
         let surely = self.surely_leads(dog);
-        let first = self.lacks(crate::mutant::Safeguard::IntentFirst);
+        let first = self.lacks(Safeguard::IntentFirst);
         let known = self.history_of(dog).is_some_and(|it| it.open_intents.contains_key(step)) || first;
         let at = self.dogs[dog].mind.as_ref().map(|mind| &mind.observation);
         let Some(call) = self.dogs[dog].lead.as_ref().and_then(|lead| lead.calls.get(step)) else { return };
