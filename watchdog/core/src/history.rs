@@ -146,6 +146,15 @@ impl History {
         ordered.any(|life| life.incarnation == incarnation && life.obituary.is_none())
     }
 
+    /// Whether the goal that rolls declares a replica anew and it was never well yet.
+    pub fn is_newborn(&self, replica: &ReplicaId) -> bool {
+        let Some(rollout) = self.rollout.as_ref().filter(|rollout| rollout.adds.contains(replica)) else {
+            return false;
+        };
+        let mut heals = self.heals.get(replica).into_iter().flatten();
+        !heals.any(|heal| heal.at >= rollout.started_at && heal.worked() && heal.begun == Begun::Surely)
+    }
+
     /// The newest stable version whose state is not that of the one that stands, to fall back to.
     pub fn stable_before(&self) -> Option<(Version, Hash)> {
         let stands = self.marked_hashes.get(&self.stable?)?;
@@ -280,6 +289,9 @@ pub struct PastHeal {
     pub since: Time,
     /// On which host, when it was a start.
     pub host: Option<HostId>,
+    /// Which life it was to begin, when it was a start.
+    #[serde(default)]
+    pub life: Option<Incarnation>,
     /// When the plan was recorded.
     pub at: Time,
     /// When the plan ended.
@@ -289,6 +301,22 @@ pub struct PastHeal {
     /// What kept this replica's part from its end; `None` while it goes on, and when it went well.
     #[serde(default)]
     pub missed: Option<Miss>,
+    /// Whether anything was done to this replica.
+    #[serde(default)]
+    pub begun: Begun,
+}
+
+/// Whether an act was begun.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Begun {
+    /// It was not, and never will be.
+    Never,
+    /// It may have been.
+    Perhaps,
+    /// Its agent said so.
+    #[default]
+    Surely,
 }
 
 impl PastHeal {

@@ -9,10 +9,12 @@
 
 use std::collections::BTreeMap;
 
+use crate::blame::Blame;
 use crate::condition::serves_on;
 use crate::finding::FaultKind;
-use crate::history::PastHeal;
+use crate::history::{Begun, PastHeal};
 use crate::ids::{HostId, Time};
+use crate::plan::Outcome;
 use crate::planner::case::Case;
 use crate::planner::hosts;
 use crate::policy::Remedy;
@@ -23,7 +25,10 @@ use crate::render;
 const HOUR_MS: u64 = 3_600_000;
 
 /// A channel that led to nothing is tried again after this long at the most, because asking costs little.
-const CHANNEL_DELAY_MAX_MS: u64 = 5_000;
+const CHANNEL_DELAY_MAX_MS: u64 = 30_000;
+
+/// An agent that took none of so many loads in a row is not asked to load any more, but started anew with its replica.
+const DEAF_AFTER: usize = 5;
 
 /// Where on the ladder a replica stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,6 +70,9 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
     channel_is_due(case)?;
     let tried = Tried::count(case);
     if tried.within_hour >= case.input.policy.heals_per_hour {
+        if !tried.surely {
+            return Err(in_doubt(case, tried.within_hour));
+        }
         let why = format!("{} heals within an hour did not keep it healthy", tried.within_hour);
         return Ok(Rung::Quarantine { why });
     }
@@ -80,6 +88,9 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
             Ok(exhausted(case, fault, &tried))
         }
         FaultKind::Flapping => Err(Reason::Flapping { tries: tried.restart, max: limits.restart }),
+        FaultKind::LoadFailed | FaultKind::WrongVersion | FaultKind::StateMismatch if is_deaf(case) => {
+            start_somewhere(case, fault, &tried)
+        }
         FaultKind::LoadFailed | FaultKind::WrongVersion | FaultKind::StateMismatch
             if tried.load < limits.load =>
         {
@@ -101,6 +112,17 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
         | FaultKind::Unresponsive
         | FaultKind::Unhealthy => start_somewhere(case, fault, &tried),
     }
+}
+
+/// Whether what should load on its behalf refuses to, or does not answer, although its host is there.
+fn is_deaf(case: &Case) -> bool {
+    let heals = case.input.history.heals.get(case.replica).into_iter().flatten().rev();
+    let in_vain = heals.filter(|heal| heal.is_over()).take_while(|heal| {
+        let loads = matches!(heal.remedy, Remedy::Load | Remedy::Roll) && heal.host.is_none();
+        let missed = heal.came_to_nothing();
+        loads && missed.is_some_and(|missed| matches!(missed.blame, Blame::Agent | Blame::Channel))
+    });
+    in_vain.count() >= DEAF_AFTER
 }
 
 /// Whether it still serves the stable version well: what it could not load did it no harm.
@@ -149,6 +171,14 @@ fn start_somewhere(case: &Case, fault: FaultKind, tried: &Tried) -> Result<Rung,
     Ok(exhausted(case, fault, tried))
 }
 
+/// Why a replica is left alone that may have been touched often, and was not for sure.
+fn in_doubt(case: &Case, times: u32) -> Reason {
+    let heals = case.input.history.heals.get(case.replica).into_iter().flatten();
+    let last = heals.rev().find_map(|heal| Some((heal.at, heal.missed.as_ref()?)));
+    let (at, why) = last.map_or((case.input.now, String::new()), |(at, missed)| (at, missed.why.clone()));
+    Reason::NotBegun { until: at.plus_ms(HOUR_MS), times, blame: Blame::Channel, why }
+}
+
 /// Another host to start it on, when its own was asked in vain for as often as a replica is started in place.
 fn elsewhere<'a>(case: &Case, home: &HostId, usable: &[&'a HostId]) -> Option<&'a HostId> {
     let in_vain = |host: &HostId| {
@@ -182,6 +212,10 @@ struct Tried {
     stop: u32,
     relocate: BTreeMap<HostId, u32>,
     within_hour: u32,
+    /// Whether anything was surely begun of what is remembered.
+    surely: bool,
+    /// Starts of which nobody knows whether they were begun: no tries, but the next one waits as after them.
+    doubtful: u32,
     last_ended_at: Time,
 }
 
@@ -192,11 +226,12 @@ impl Tried {
         // That a goal moved it is no sign that it is ill.
         let heals_it = |heal: &&PastHeal| heal.remedy != Remedy::Roll;
         // Nor is what was never begun on it.
-        let was_begun = |heal: &&PastHeal| heal.came_to_nothing().is_none();
+        let was_begun = |heal: &&PastHeal| heal.begun != Begun::Never;
         let recent = |heal: &&PastHeal| {
             heals_it(heal) && was_begun(heal) && case.input.now.since_ms(heal.at) < HOUR_MS
         };
         tried.within_hour = count(heals.iter().copied().filter(recent).count());
+        tried.surely = heals.iter().any(|heal| heal.begun == Begun::Surely);
         for heal in since_quiet(case, &heals) {
             match heal.remedy {
                 // An order to a candidate is the first try there.
@@ -214,6 +249,14 @@ impl Tried {
             }
             tried.last_ended_at = tried.last_ended_at.max(heal.ended_at.unwrap_or(heal.at));
         }
+        for heal in in_vain(case) {
+            let doubtful = heal.host.is_some()
+                && heal.missed.as_ref().is_some_and(|missed| missed.outcome == Outcome::Unknown);
+            tried.doubtful += u32::from(doubtful);
+            if doubtful {
+                tried.last_ended_at = tried.last_ended_at.max(heal.ended_at.unwrap_or(heal.at));
+            }
+        }
         tried
     }
 
@@ -223,7 +266,7 @@ impl Tried {
 
     /// Whether the try after `tries` tries of a rung is due.
     fn due(&self, case: &Case, tries: u32) -> Result<(), Reason> {
-        let Some(before) = tries.checked_sub(1) else { return Ok(()) };
+        let Some(before) = (tries + self.doubtful).checked_sub(1) else { return Ok(()) };
         let delays = &case.input.delays_ms;
         let delay = delays.get(before as usize).or(delays.last()).copied().unwrap_or_default();
         let until = self.last_ended_at.plus_ms(delay);
@@ -234,16 +277,20 @@ impl Tried {
     }
 }
 
+/// The newest heals of a replica that led to nothing, since one that was begun; the newest first.
+fn in_vain<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
+    let heals = case.input.history.heals.get(case.replica).into_iter().flatten();
+    let counts = |heal: &&PastHeal| heal.is_over() && case.input.history.counts(case.replica, heal.at);
+    heals.rev().filter(counts).take_while(|heal| heal.came_to_nothing().is_some()).collect()
+}
+
 /// Whether what led to nothing before, through no fault of the replica or the version, may be tried again.
 ///
 /// # Errors
 ///
 /// [`Reason::NotBegun`], with what was in the way.
 pub(crate) fn channel_is_due(case: &Case) -> Result<(), Reason> {
-    let heals = case.input.history.heals.get(case.replica).into_iter().flatten();
-    let counts = |heal: &&PastHeal| heal.is_over() && case.input.history.counts(case.replica, heal.at);
-    let idle: Vec<&PastHeal> =
-        heals.rev().filter(counts).take_while(|heal| heal.came_to_nothing().is_some()).collect();
+    let idle = in_vain(case);
     let Some((last, missed)) = idle.first().and_then(|last| Some((last, last.came_to_nothing()?))) else {
         return Ok(());
     };

@@ -225,7 +225,7 @@ fn goal(history: &History) -> Option<Offer> {
 mod tests {
     use super::*;
     use crate::blame::Blame;
-    use crate::history::{Miss, Pause, Quarantine};
+    use crate::history::{Begun, Miss, Pause, Quarantine};
     use crate::plan::Outcome;
     use crate::record::Mark;
     use crate::state::Hash;
@@ -281,6 +281,7 @@ mod tests {
             remedy: Remedy::Restart,
             since: Time(0),
             host: None,
+            life: None,
             at: Time(at),
             ended_at: None,
             status,
@@ -289,6 +290,7 @@ mod tests {
                 blame: Blame::Replica,
                 why: "it died".into(),
             }),
+            begun: Begun::Surely,
         };
         history.heals.entry("b".parse().unwrap()).or_default().push_back(heal(5, PlanStatus::Failed));
         history.heals.entry("b".parse().unwrap()).or_default().push_back(heal(11, PlanStatus::Done));

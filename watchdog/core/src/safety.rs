@@ -206,9 +206,9 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
     disturbed
 }
 
-/// Whether the goal that rolls declares it anew, so that nobody counts on it yet.
+/// Whether the goal that rolls declares it anew and it was never well yet, so that nothing counts on it.
 pub fn is_newborn(replica: &ReplicaId, input: &PlanInput) -> bool {
-    input.history.rollout.as_ref().is_some_and(|rollout| rollout.adds.contains(replica))
+    input.history.is_newborn(replica)
 }
 
 /// Whether those who would know say that it serves, whatever became of an order: and not before an agent that did not

@@ -35,6 +35,7 @@ impl History {
         let life = self.dead_life(obituary, at);
         life.obituary = Some(obituary.clone());
         life.buried_at.get_or_insert(at);
+        self.settle_starts(&obituary.replica);
         self.prune_lives(&obituary.replica);
     }
 
@@ -58,6 +59,7 @@ impl History {
         let life = self.dead_life(&word, at);
         life.obituary.get_or_insert(word);
         life.buried_at.get_or_insert(at);
+        self.settle_starts(&replica);
         self.prune_lives(&replica);
     }
 

@@ -117,7 +117,6 @@ impl History {
     /// Gives a replica that is declared in another way a fresh start: what it did as it was declared before says nothing.
     pub(crate) fn absolve(&mut self, replica: &ReplicaId, at: Time) {
         self.quarantined.remove(replica);
-        self.heals.remove(replica);
         self.forget_failed_starts(replica);
         self.forgiven.insert(replica.clone(), at);
     }

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use crate::blame::Blame;
 use crate::history::{
-    HEALS_KEPT, History, Intent, Miss, OpenPlan, PastHeal, PastLife, Progress, StepProgress,
+    Begun, HEALS_KEPT, History, Intent, Miss, OpenPlan, PastHeal, PastLife, Progress, StepProgress,
 };
-use crate::ids::{HostId, PlanId, ReplicaId, StepId, Time};
+use crate::ids::{HostId, Incarnation, PlanId, ReplicaId, StepId, Time};
 use crate::next::failure;
 use crate::observation::Obituary;
 use crate::plan::{Act, Agent, Outcome, Plan, PlanStatus, Step};
@@ -27,11 +27,13 @@ impl History {
                 plan: plan.id.clone(),
                 remedy: heal.remedy,
                 since: heal.since,
-                host: start_host(plan, &heal.replica),
+                host: start_of(plan, &heal.replica).map(|(host, _)| host.clone()),
+                life: start_of(plan, &heal.replica).map(|(_, life)| life),
                 at,
                 ended_at: (!status.is_open()).then_some(at),
                 status,
                 missed: None,
+                begun: if status.is_open() { Begun::Perhaps } else { Begun::Never },
             };
             let heals = self.heals.entry(heal.replica.clone()).or_default();
             heals.push_back(past);
@@ -61,7 +63,9 @@ impl History {
             for heal in heals.iter_mut().filter(|heal| heal.plan == *plan) {
                 heal.status = status;
                 heal.ended_at = (!status.is_open()).then_some(at);
-                heal.missed = open.filter(|_| !status.is_open()).and_then(|open| missed(open, replica));
+                if let Some(open) = open.filter(|_| !status.is_open()) {
+                    (heal.missed, heal.begun) = (missed(open, replica), was_begun(open, replica));
+                }
             }
         }
         if status.is_open() {
@@ -76,6 +80,9 @@ impl History {
             return;
         }
         let Some(open) = self.open_plans.remove(plan) else { return };
+        for heal in &open.plan.heals {
+            self.settle_starts(&heal.replica);
+        }
         self.conclude_trials(&open, (status, why), at);
         if (open.status, status) == (PlanStatus::AwaitingApproval, PlanStatus::Cancelled) {
             self.decline(&open.plan);
@@ -84,6 +91,24 @@ impl History {
         if status == PlanStatus::Done {
             for replica in touched(&open.plan) {
                 self.unsettled.remove(&replica);
+            }
+        }
+    }
+
+    /// A start of which nobody knew whether it was begun was, when its life is known to have died.
+    pub(super) fn settle_starts(&mut self, replica: &ReplicaId) {
+        let (Some(heals), Some(lives)) = (self.heals.get_mut(replica), self.lives.get(replica)) else {
+            return;
+        };
+        for heal in heals.iter_mut() {
+            let Some(missed) = heal.missed.as_mut().filter(|it| it.outcome == Outcome::Unknown) else {
+                continue;
+            };
+            let died = lives.iter().filter(|life| Some(life.incarnation) == heal.life);
+            if let Some(obituary) = died.filter_map(|life| life.obituary.as_ref()).next() {
+                let why = format!("{}; it began, and died: {}", missed.why, obituary.status);
+                *missed = Miss { outcome: Outcome::Failed, blame: Blame::Replica, why };
+                heal.begun = Begun::Surely;
             }
         }
     }
@@ -199,10 +224,23 @@ fn find_step<'a>(plan: &'a Plan, id: &StepId) -> Option<&'a Step> {
     plan.steps.iter().find(|step| step.id == *id)
 }
 
-fn start_host(plan: &Plan, replica: &ReplicaId) -> Option<HostId> {
+/// Whether anything of a plan was done to a replica. What is still under way when the plan ends may have been.
+fn was_begun(open: &OpenPlan, replica: &ReplicaId) -> Begun {
+    let own = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+    let acts = own.filter(|step| !matches!(step.act, Act::Snapshot { .. } | Act::Probe { .. }));
+    let told = acts.filter_map(|step| open.progress.steps.get(&step.id)).map(|progress| progress.outcome);
+    told.fold(Begun::Never, |begun, outcome| match (begun, outcome) {
+        (_, Some(Outcome::Done | Outcome::Failed)) | (Begun::Surely, _) => Begun::Surely,
+        (_, Some(Outcome::Unknown) | None) => Begun::Perhaps,
+        (begun, Some(Outcome::Never)) => begun,
+    })
+}
+
+/// Where a plan starts a replica, and which life.
+fn start_of<'a>(plan: &'a Plan, replica: &ReplicaId) -> Option<(&'a HostId, Incarnation)> {
     let mut steps = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
     steps.find_map(|step| match &step.act {
-        Act::Start { host, .. } => Some(host.clone()),
+        Act::Start { host, incarnation, .. } => Some((host, *incarnation)),
         _ => None,
     })
 }

@@ -73,8 +73,13 @@ pub fn plan(input: &PlanInput) -> Decision {
     let chosen = choose(input, treatments, &mut refusals);
     let mut again_at = again::again_at(&refusals, input);
     let mut plan = assemble::of_treatments(input, chosen);
-    if plan.is_none() && !input.convictions.iter().any(|conviction| bars_goals(conviction, input)) {
-        let (next, due) = rollout::advance(input, &mut refusals);
+    if plan.is_none() {
+        let barred = input.convictions.iter().any(|conviction| bars_goals(conviction, input));
+        let (next, due) = if barred {
+            rollout::bring_up(input, &mut refusals)
+        } else {
+            rollout::advance(input, &mut refusals)
+        };
         plan = next;
         again_at = again_at.into_iter().chain(due).min();
     }

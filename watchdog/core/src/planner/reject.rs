@@ -7,13 +7,13 @@
 //! ```
 
 use crate::finding::Subject;
+use crate::history::PastHeal;
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
 use crate::plan::{Act, Plan};
 use crate::policy::Remedy;
 use crate::refusal::Refusal;
 use crate::rollout::verdict::condemned;
-use crate::rollout::volunteer::is_volunteer;
 
 use super::draft::Draft;
 use super::{assemble, may};
@@ -52,6 +52,12 @@ pub(super) fn of_declaration(input: &PlanInput, replica: &ReplicaId, why: &str) 
     let is_declared = rollout.adds.contains(replica) || rollout.edits.contains(replica);
     let (version, to) =
         (rollout.to, input.target.stable.filter(|_| is_declared && rollout.expects(replica))?);
+    // One that was well as it is declared fell ill for another reason.
+    let moved_at = rollout.moved.get(replica).map(|moved| moved.at)?;
+    let heals = input.history.heals.get(replica).into_iter().flatten();
+    if heals.filter(|heal| heal.at >= moved_at).any(PastHeal::worked) {
+        return None;
+    }
     may(Remedy::Reject, None, input).ok()?;
     let why = format!("{replica} can't be run as version {version} declares it: {why}");
     let goal = Some(rollout.goal.clone());
@@ -67,8 +73,8 @@ fn stable(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
         return None;
     }
     let (to, _) = input.history.stable_before()?;
-    // Whom a goal that rolls may still bring up is not lost.
-    let lost = |replica: &&ReplicaId| is_given_up(replica, input) && !is_volunteer(replica, input);
+    // What a goal that rolls has still to move may come up yet.
+    let lost = |replica: &&ReplicaId| is_given_up(replica, input) && !awaits_goal(replica, input);
     let given_up: Vec<&ReplicaId> = input.replicas.keys().filter(lost).collect();
     if given_up.len() < input.policy.broken_stable_of(input.replicas.len()) {
         return None;
@@ -83,6 +89,13 @@ fn stable(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
     Some((Remedy::FallBack, Draft::new(&input.policy, act, why), reason))
 }
 
+/// Whether the goal that rolls, and is not held, brings it to another state yet.
+fn awaits_goal(replica: &ReplicaId, input: &PlanInput) -> bool {
+    let Some(rollout) = &input.history.rollout else { return false };
+    let left = !rollout.moved.contains_key(replica) && !rollout.trials.contains_key(replica);
+    left && rollout.is_blamable(&input.target) && super::rollout::held(input).is_none()
+}
+
 /// Whether every way to heal it was used up since the stable version became so, and it is ill still.
 fn is_given_up(replica: &ReplicaId, input: &PlanInput) -> bool {
     let subject = Subject::Replica(replica.clone());
@@ -90,9 +103,7 @@ fn is_given_up(replica: &ReplicaId, input: &PlanInput) -> bool {
         return false;
     }
     let heals = input.history.heals.get(replica).into_iter().flatten();
-    let since = |heal: &crate::history::PastHeal| {
-        heal.remedy == Remedy::Quarantine && heal.at >= input.history.stable_at
-    };
+    let since = |heal: &PastHeal| heal.remedy == Remedy::Quarantine && heal.at >= input.history.stable_at;
     input.history.quarantined.contains_key(replica) && heals.rev().any(since)
 }
 

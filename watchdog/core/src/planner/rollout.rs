@@ -117,12 +117,23 @@ fn lost_canary<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<&'a Replic
     chosen.first().filter(|_| !declared)
 }
 
+/// Brings up what only the goal that rolls can bring up; that waits for nothing else that is wrong.
+pub fn bring_up(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>, Option<Time>) {
+    let Some(rollout) = &input.history.rollout else { return (None, None) };
+    let survey = survey(rollout, input);
+    if !survey.volunteers_left || condemned(rollout, input).is_some() {
+        return (None, None);
+    }
+    move_next((rollout, &survey, 0), input, refusals)
+}
+
 /// The next plan of the rollout or of the founding, and when to look again because of time alone.
 pub fn advance(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>, Option<Time>) {
     let Some(rollout) = &input.history.rollout else { return found(input, refusals) };
     let survey = survey(rollout, input);
     match stage(rollout, &survey, input) {
         Stage::Held => (None, None),
+        Stage::Waiting { .. } if survey.volunteers_left => bring_up(input, refusals),
         Stage::Waiting { until } => {
             let lost = lost_canary(rollout, input).filter(|_| survey.is_canary && !survey.left.is_empty());
             refusals.extend(lost.map(|replica| waits(rollout, replica, LOST_CANARY)));

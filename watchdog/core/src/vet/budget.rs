@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::condition::is_serving;
-use crate::history::OpenPlan;
+use crate::history::{Begun, OpenPlan};
 use crate::ids::{ReplicaId, Time};
 use crate::input::PlanInput;
 use crate::plan::{Act, Agent, Plan, PlanStatus};
@@ -87,9 +87,10 @@ fn spared<'a>(
 }
 
 fn already_disturbed<'a>(plan: &'a Plan, input: &'a PlanInput) -> BTreeSet<&'a ReplicaId> {
-    // What the goal that rolls declares anew was never among those who served.
+    // What the goal that rolls declares anew, and was never seen well, was never among those who served.
     let added = |replica: &ReplicaId| {
-        input.history.rollout.as_ref().is_some_and(|rollout| rollout.adds.contains(replica))
+        let adds = input.history.rollout.as_ref().is_some_and(|rollout| rollout.adds.contains(replica));
+        adds && !input.history.witness.arrived.contains(replica)
     };
     let down = input.replicas.keys().filter(|replica| !serves(input, replica) && !added(replica));
     let mut disturbed: BTreeSet<&ReplicaId> = down.collect();
@@ -145,7 +146,7 @@ fn too_often(replica: &ReplicaId, input: &PlanInput) -> Option<Objection> {
             Remedy::Quarantine => heals = 0,
             // Who is moved by a goal is not ill, and what was never begun did nothing to it.
             Remedy::Roll => {}
-            _ if heal.came_to_nothing().is_some() => {}
+            _ if heal.begun == Begun::Never => {}
             _ if input.now.since_ms(heal.at) < HOUR_MS => heals += 1,
             _ => {}
         }

@@ -45,9 +45,6 @@ fn of_moves(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     }
     let before: Vec<&ReplicaId> =
         rollout.moved.keys().filter(declared).filter(|it| !rollout.trials.contains_key(*it)).collect();
-    if !before.iter().all(holds) {
-        return all("another that was moved is not well");
-    }
     let soaked = |replica: &&ReplicaId| {
         let since = well_since(replica, rollout, input).filter(|_| is_anew(replica, rollout, input));
         let since = since.filter(|_| !rollout.trials.contains_key(*replica));
@@ -58,6 +55,9 @@ fn of_moves(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let cost = |it: &&ReplicaId| !rollout.moved.get(*it).is_some_and(|moved| moved.volunteer);
     let spreads = |it: &&ReplicaId| serves(input, it) && !(rollout.expects(it) && !rollout.restart);
     let rolled: BTreeSet<&ReplicaId> = rolled.iter().copied().filter(spreads).collect();
+    if !rolled.is_empty() && !before.iter().all(holds) {
+        return all("another that was moved is not well");
+    }
     let before: Vec<&ReplicaId> =
         before.into_iter().filter(cost).filter(|it| is_anew(it, rollout, input)).collect();
     let beyond: Vec<&ReplicaId> = match &rollout.pace.canary {

@@ -24,6 +24,8 @@ pub struct Witness {
     pub reached: BTreeMap<Hash, BTreeSet<ReplicaId>>,
     /// Hashes of states on which a replica was started and seen well.
     pub started_well: BTreeSet<Hash>,
+    /// Replicas that were seen well after an act since they were declared.
+    pub arrived: BTreeSet<ReplicaId>,
     /// Starts that were begun since the replica was last seen well, released or declared anew.
     pub starts: BTreeMap<ReplicaId, u32>,
 }
@@ -68,6 +70,7 @@ impl Witness {
             Body::GoalBegun { state_hash, adds, edits, .. } => {
                 self.reached.retain(|hash, _| hash == state_hash);
                 self.forget(|replica| adds.contains(replica) || edits.contains(replica));
+                self.arrived.retain(|replica| !adds.contains(replica));
             }
             _ => {}
         }
@@ -107,6 +110,7 @@ impl Witness {
         match kind {
             Kind::Look if outcome == Outcome::Done => {
                 self.starts.remove(&replica);
+                self.arrived.insert(replica);
                 self.started_well.extend(aim.filter(|_| anew));
             }
             Kind::Look => {}

@@ -6,7 +6,7 @@ use watchdog_core::assess::{Scene, Scope, assess};
 use watchdog_core::blame::Blame;
 use watchdog_core::finding::{Conviction, Evidence, FaultKind, Finding, Proof, Source, Subject};
 use watchdog_core::history::{
-    History, Intent, Miss, OpenPlan, PastHeal, PastHost, PastLife, Pause, Progress, Quarantine,
+    Begun, History, Intent, Miss, OpenPlan, PastHeal, PastHost, PastLife, Pause, Progress, Quarantine,
 };
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, PlanId, ReplicaId, StepId, Time, Version};
 use watchdog_core::input::{PlanInput, Target};
@@ -192,10 +192,12 @@ impl World {
             remedy,
             since: Time(ended.0 - 200),
             host: Some(host(on)),
+            life: None,
             at: Time(ended.0 - 100),
             ended_at: Some(ended),
             status,
             missed: (status == PlanStatus::Failed).then(missed),
+            begun: Begun::Surely,
         };
         self.input.history.heals.entry(replica(name)).or_default().push_back(heal);
     }

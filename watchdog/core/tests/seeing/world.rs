@@ -7,7 +7,7 @@ use watchdog_core::blame::Blame;
 use watchdog_core::condition::{Condition, condition};
 use watchdog_core::finding::{Finding, Proof};
 use watchdog_core::history::{
-    History, Intent, Miss, OpenPlan, PastHeal, PastHost, PastLife, Progress, StepProgress,
+    Begun, History, Intent, Miss, OpenPlan, PastHeal, PastHost, PastLife, Progress, StepProgress,
 };
 use watchdog_core::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Time, Version};
 use watchdog_core::input::Target;
@@ -350,6 +350,7 @@ impl World {
             remedy: Remedy::Load,
             since: ago(ms),
             host: None,
+            life: None,
             at: ago(ms),
             ended_at: Some(ago(ms)),
             status,
@@ -358,6 +359,7 @@ impl World {
                 blame: Blame::Replica,
                 why: "no luck".to_owned(),
             }),
+            begun: Begun::Surely,
         };
         self.history.heals.entry(replica(name)).or_default().push_back(heal);
     }

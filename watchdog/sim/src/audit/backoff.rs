@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use watchdog_core::ids::{PlanId, ReplicaId, Time};
-use watchdog_core::plan::{Heal, Plan, PlanStatus};
+use watchdog_core::plan::{Act, Heal, Plan, PlanStatus};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::Body;
 
@@ -18,6 +18,8 @@ struct Tried {
     ended_at: Time,
     status: PlanStatus,
     is_start: bool,
+    /// Whether anything of it was really begun.
+    is_begun: bool,
 }
 
 /// How many tries are remembered of each replica.
@@ -41,6 +43,12 @@ impl Audit for Backoff {
             // A human has looked: it is a fresh start.
             self.tries.retain(|replica, _| replica.as_str() != target);
         }
+        if let Fact::Acts(effect) = fact {
+            let tries = self.tries.entry(effect.replica.clone()).or_default();
+            let starts = matches!(effect.act, Act::Start { .. });
+            let of_it = tries.iter_mut().filter(|it| it.plan == *effect.plan && (starts || !it.is_start));
+            of_it.for_each(|it| it.is_begun = true);
+        }
         if let Fact::Committed { entry, .. } = fact
             && let Body::PlanStatus { plan, status, .. } = &entry.body
         {
@@ -62,9 +70,11 @@ impl Backoff {
         let forgiven = truth.journal.folded.forgiven.get(&heal.replica).copied().unwrap_or_default();
         let is_start = matches!(heal.remedy, Remedy::Start | Remedy::Restart);
         let tries = self.tries.entry(heal.replica.clone()).or_default();
-        // What a newer leader superseded was no try.
-        let counts =
-            |it: &&Tried| it.at >= forgiven && matches!(it.status, PlanStatus::Done | PlanStatus::Failed);
+        // What a newer leader superseded was no try, nor was what was never begun.
+        let counts = |it: &&Tried| {
+            let is_over = matches!(it.status, PlanStatus::Done | PlanStatus::Failed);
+            it.at >= forgiven && is_over && it.is_begun
+        };
         let (mut starts, mut before): (u32, Option<&Tried>) = (0, None);
         for tried in tries.iter().filter(counts) {
             if before.is_some_and(|before| is_quiet(before, tried.since, policy.quiet_ms)) {
@@ -89,7 +99,7 @@ impl Backoff {
             tries.remove(0);
         }
         let (plan, status) = (plan.id.clone(), PlanStatus::Running);
-        tries.push(Tried { plan, at, since: heal.since, ended_at: at, status, is_start });
+        tries.push(Tried { plan, at, since: heal.since, ended_at: at, status, is_start, is_begun: false });
         broken
     }
 }

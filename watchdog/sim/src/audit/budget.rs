@@ -63,7 +63,8 @@ impl Audit for Budget {
                 .filter(|(_, since)| seen_at.saturating_sub(truth.zoo.back_at.max(**since)) > seen_ms);
             disturbed.extend(dead.map(|(replica, _)| replica));
         }
-        disturbed.retain(|replica| declared.contains(replica));
+        // What a goal adds was never among those who served.
+        disturbed.retain(|replica| declared.contains(replica) && !truth.journal.folded.is_newborn(replica));
         if spares {
             let own = |replica: &ReplicaId| plan.heals.iter().any(|it| it.disturbs && it.replica == *replica);
             disturbed.retain(|replica| own(replica) || !is_lost(replica, seen_at, truth));

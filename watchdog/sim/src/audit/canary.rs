@@ -38,10 +38,13 @@ impl Audit for Canary {
         let Few::Count(few) = truth.policy().canary else { return None };
         let rollout = truth.journal.folded.rollout.as_ref().filter(|_| few > 0)?;
         let rolled = |replica: &ReplicaId| {
-            plan.heals.iter().any(|heal| heal.remedy == Remedy::Roll && heal.replica == *replica)
+            // Who does not serve endangers nobody, and is no canary for those who do.
+            let spreads = |heal: &&watchdog_core::plan::Heal| heal.remedy == Remedy::Roll && heal.disturbs;
+            plan.heals.iter().filter(spreads).any(|heal| heal.replica == *replica)
         };
         // One that failed on it is none until it is moved again.
-        let before: Vec<&ReplicaId> = rollout.sent().filter(|it| !rolled(it)).collect();
+        let counts = |it: &&ReplicaId| !rollout.moved.get(*it).is_some_and(|moved| moved.volunteer);
+        let before: Vec<&ReplicaId> = rollout.sent().filter(counts).filter(|it| !rolled(it)).collect();
         let now = rollout.moved.keys().filter(|it| rolled(it)).count();
         if now == 0 || before.len() > few as usize || before.len() + now <= few as usize {
             return None;

@@ -2,18 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use watchdog_core::ids::{ReplicaId, Time};
+use watchdog_core::ids::{PlanId, ReplicaId, Time};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::Body;
 
 use super::{Audit, Truth};
-use crate::fact::Fact;
+use crate::fact::{Effect, Fact};
 
 const HOUR_MS: u64 = 3_600_000;
 
 /// See the module.
 #[derive(Default)]
-pub(super) struct Loops(BTreeMap<ReplicaId, Vec<Time>>);
+pub(super) struct Loops {
+    /// Heals that were recorded and of which nothing was begun yet.
+    planned: BTreeMap<(ReplicaId, PlanId), Time>,
+    /// When heals were recorded of which something was begun.
+    begun: BTreeMap<ReplicaId, Vec<Time>>,
+}
 
 impl Audit for Loops {
     fn name(&self) -> &'static str {
@@ -21,33 +26,42 @@ impl Audit for Loops {
     }
 
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
+        if let Fact::Acts(effect) = fact {
+            return self.begin(effect, truth);
+        }
         let Fact::Committed { entry, .. } = fact else { return None };
         match &entry.body {
             // Whoever released it from quarantine allowed as many again.
             Body::Released { target } => {
-                self.0.retain(|replica, _| replica.as_str() != target);
+                self.begun.retain(|replica, _| replica.as_str() != target);
                 None
             }
             Body::PlanRecorded { plan, .. } => {
-                let max = truth.policy().heals_per_hour as usize;
-                let mut broken = None;
                 // Who is moved by a goal is not ill.
                 for heal in plan.heals.iter().filter(|heal| heal.remedy != Remedy::Roll) {
-                    let heals = self.0.entry(heal.replica.clone()).or_default();
                     if heal.remedy == Remedy::Quarantine {
-                        heals.clear();
-                        continue;
-                    }
-                    heals.retain(|at| plan.created_at.since_ms(*at) < HOUR_MS);
-                    heals.push(plan.created_at);
-                    if heals.len() > max {
-                        let count = heals.len();
-                        broken = Some(format!("{} is healed {count} times within an hour", heal.replica));
+                        self.begun.remove(&heal.replica);
+                    } else {
+                        self.planned.insert((heal.replica.clone(), plan.id.clone()), plan.created_at);
                     }
                 }
-                broken
+                None
             }
             _ => None,
         }
+    }
+}
+
+impl Loops {
+    /// The first act of a heal; what was never begun did nothing to its replica.
+    fn begin(&mut self, effect: &Effect<'_>, truth: &Truth<'_>) -> Option<String> {
+        let key = (effect.replica.clone(), effect.plan.clone());
+        let at = self.planned.remove(&key)?;
+        let max = truth.policy().heals_per_hour as usize;
+        let heals = self.begun.entry(key.0).or_default();
+        heals.retain(|before| at.since_ms(*before) < HOUR_MS);
+        heals.push(at);
+        let count = heals.len();
+        (count > max).then(|| format!("{} is healed {count} times within an hour", effect.replica))
     }
 }

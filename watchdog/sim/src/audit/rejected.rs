@@ -54,12 +54,19 @@ impl Rejected {
         let long = |(from, to, hash): (u64, u64, Hash)| {
             Some(&hash) == stable && to - from + slack_ms >= rollout.pace.probation_ms
         };
-        rollout.trials.keys().any(|replica| {
-            let of_life = truth.lives_of(replica).any(|life| {
-                let present = life.well_since.map(|since| (since, truth.now, life.hash));
-                present.into_iter().chain(life.last_well).any(long)
-            });
-            of_life || self.dead.get(replica).copied().is_some_and(long)
-        })
+        // What a goal declares, anew or in another way, is a part of its version.
+        let mut declares = rollout.adds.iter().chain(&rollout.edits);
+        let badly_declared = declares.any(|replica| {
+            let sent = rollout.moved.contains_key(replica);
+            sent && truth.lives_of(replica).all(|life| life.well_since.is_none())
+        });
+        badly_declared
+            || rollout.trials.keys().any(|replica| {
+                let of_life = truth.lives_of(replica).any(|life| {
+                    let present = life.well_since.map(|since| (since, truth.now, life.hash));
+                    present.into_iter().chain(life.last_well).any(long)
+                });
+                of_life || self.dead.get(replica).copied().is_some_and(long)
+            })
     }
 }

@@ -48,8 +48,10 @@ impl Audit for Sent {
             .filter(|(replica, (since, life))| long(*since) && is_proven(replica, *life, truth))
             .map(|(replica, _)| replica);
         let touched = self.begun.iter().filter(|(id, _)| *id == plan.id).map(|(_, replica)| replica);
-        let disturbed: BTreeSet<&ReplicaId> =
-            dead.chain(touched).filter(|it| declared.contains(it)).collect();
+        let disturbed: BTreeSet<&ReplicaId> = dead
+            .chain(touched)
+            .filter(|it| declared.contains(it) && !truth.journal.folded.is_newborn(it))
+            .collect();
         let max = truth.policy().max_disturbed.of(declared.len());
         (disturbed.len() > max).then(|| {
             let names: Vec<&str> = disturbed.iter().map(|it| it.as_str()).collect();
