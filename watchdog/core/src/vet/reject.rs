@@ -8,7 +8,7 @@ use crate::record::Mark;
 use crate::rollout::{Rollout, Trial};
 
 use super::Objection;
-use super::facts::{seen, serves, unchanged_since};
+use super::facts::{seen, unchanged_since};
 
 pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let rejections = plan.steps.iter().filter_map(|step| match &step.act {
@@ -53,14 +53,16 @@ pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
     blaming > 0 && rollout.failures.len() + blaming > rollout.pace.max_failures as usize
 }
 
-/// Whether a replica that the goal declares, anew or in another way, was started so as often as may be and does not serve.
+/// Whether a replica that the goal declares, anew or in another way, was started so as often as may be and is not well.
 fn is_badly_declared(rollout: &Rollout, input: &PlanInput) -> bool {
     let mut declared = rollout.adds.iter().chain(&rollout.edits);
     let tries = input.policy.tries.restart;
     declared.any(|replica| {
         let starts = input.history.witness.starts.get(replica).copied().unwrap_or_default();
         let sent = rollout.moved.contains_key(replica) && input.replicas.contains_key(replica);
-        sent && starts > 0 && starts >= tries && !serves(input, replica)
+        let mut lives = seen(input, replica).into_iter().flatten();
+        let well = lives.any(|(_, life)| is_healthy_on(life, &rollout.aim(&input.target)));
+        sent && starts > 0 && starts >= tries && !well
     })
 }
 

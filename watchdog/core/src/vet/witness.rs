@@ -66,10 +66,13 @@ impl Witness {
                 }
             }
             Body::Closed { step, outcome, .. } => self.close(step, *outcome),
-            Body::Released { target } => self.forget(|replica| replica.as_str() == target),
+            Body::Released { target } => {
+                self.acted.retain(|replica| replica.as_str() != target);
+                self.starts.retain(|replica, _| replica.as_str() != target);
+            }
             Body::GoalBegun { state_hash, adds, edits, .. } => {
                 self.reached.retain(|hash, _| hash == state_hash);
-                self.forget(|replica| adds.contains(replica) || edits.contains(replica));
+                self.starts.retain(|replica, _| !adds.contains(replica) && !edits.contains(replica));
                 self.arrived.retain(|replica| !adds.contains(replica));
             }
             _ => {}
@@ -125,10 +128,5 @@ impl Witness {
                 self.acted.insert(replica);
             }
         }
-    }
-
-    fn forget(&mut self, is_one: impl Fn(&ReplicaId) -> bool) {
-        self.acted.retain(|replica| !is_one(replica));
-        self.starts.retain(|replica, _| !is_one(replica));
     }
 }

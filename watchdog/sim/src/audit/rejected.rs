@@ -58,7 +58,8 @@ impl Rejected {
         let mut declares = rollout.adds.iter().chain(&rollout.edits);
         let badly_declared = declares.any(|replica| {
             let sent = rollout.moved.contains_key(replica);
-            sent && truth.lives_of(replica).all(|life| life.well_since.is_none())
+            let lives = truth.lives_of(replica);
+            sent && lives.into_iter().all(|life| life.well_since.is_none() || life.hash != rollout.state_hash)
         });
         badly_declared
             || rollout.trials.keys().any(|replica| {
