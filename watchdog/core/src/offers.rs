@@ -32,6 +32,11 @@ pub enum Command {
         /// Which.
         plan: PlanId,
     },
+    /// To say no to a plan, so that another may be asked for once its replica is released.
+    Decline {
+        /// Which.
+        plan: PlanId,
+    },
     /// To heal what vanished together.
     ReleaseStorm,
     /// To say where a replica may run, by a goal.
@@ -82,6 +87,7 @@ pub fn line(command: &Command) -> String {
         Command::Resume => "watchdogctl resume".to_owned(),
         Command::Release { target } => format!("watchdogctl release {target}"),
         Command::Approve { plan } => format!("watchdogctl plan approve {plan}"),
+        Command::Decline { plan } => format!("watchdogctl plan reject {plan}"),
         Command::ReleaseStorm => "watchdogctl storm release --reason REASON".to_owned(),
         Command::Restore { version } => format!("watchdogctl goal restore {version} --force"),
         Command::Withdraw { goal } => format!("watchdogctl goal withdraw {goal}"),
@@ -117,13 +123,16 @@ fn halts(history: &History, now: Time) -> Vec<Offer> {
     resume.into_iter().chain(holds).collect()
 }
 
+/// A plan that waits for a human bars its replicas, also when to approve it would do harm by now.
 fn waiting(history: &History) -> Vec<Offer> {
     let open = history.open_plans.values().filter(|open| open.status == PlanStatus::AwaitingApproval);
-    let approve = |plan: &crate::plan::Plan| {
-        let why = format!("plan {} awaits approval: {}", plan.id, plan.reason);
-        Offer::of(Command::Approve { plan: plan.id.clone() }, why)
-    };
-    open.map(|open| approve(&open.plan)).collect()
+    let both = open.flat_map(|open| {
+        let plan = open.plan.id.clone();
+        let why = format!("plan {plan} awaits approval: {}", open.plan.reason);
+        let approve = Command::Approve { plan: plan.clone() };
+        [Offer::of(approve, why.clone()), Offer::of(Command::Decline { plan }, why)]
+    });
+    both.collect()
 }
 
 fn of_refusal(refusal: &Refusal, history: &History) -> Option<Offer> {

@@ -28,7 +28,8 @@ const TURN_MS: u64 = 240_000;
 /// How often it is looked meanwhile.
 const LOOK_EVERY_MS: u64 = 5_000;
 
-/// The mistake that it finds and that is not mended yet.
+/// The mistakes that it finds and that are not mended yet.
+pub(crate) const COUNTED: &str = "hosts that are gone for good are counted for ever, and no storm is over";
 pub(crate) const LOCKED: &str = "a version that nobody can be started on is stable, and there is no way back";
 
 /// Follows offers until all is well; a violation when that never comes.
@@ -61,7 +62,11 @@ pub(crate) fn find_way_out(world: &mut World) {
         world.follow(&offer.command);
     }
     if world.violation.is_none() {
-        let known = blames_what_cannot_start(world).then_some(LOCKED);
+        let known = if blames_what_cannot_start(world) {
+            Some(LOCKED)
+        } else {
+            (!world.setup.gone.is_empty()).then_some(COUNTED)
+        };
         let tried: Vec<&str> = followed.keys().map(String::as_str).collect();
         let tried = if tried.is_empty() { "nothing".to_owned() } else { tried.join(", ") };
         let what = format!("{what}; offered was {tried}, and it did not help");
@@ -76,6 +81,7 @@ fn gist(command: &Command) -> String {
         Command::Supersede { .. } => "goal apply --supersede".to_owned(),
         Command::Redeclare { replica, .. } => format!("goal apply for {replica}"),
         Command::Approve { .. } => "plan approve".to_owned(),
+        Command::Decline { .. } => "plan reject".to_owned(),
         command => line(command).replace("watchdogctl ", ""),
     }
 }
@@ -87,7 +93,7 @@ fn reluctance(command: &Command) -> u32 {
         | Command::Approve { .. }
         | Command::ReleaseStorm
         | Command::Redeclare { .. } => 0,
-        Command::Restore { .. } => 2,
+        Command::Restore { .. } | Command::Decline { .. } => 2,
         Command::Withdraw { .. } | Command::Supersede { .. } => 3,
     }
 }
@@ -175,6 +181,7 @@ impl World {
             Command::Resume => Wish::Resume,
             Command::Release { target } => Wish::Release(target.clone()),
             Command::Approve { .. } => Wish::Approve,
+            Command::Decline { .. } => Wish::Decline,
             Command::ReleaseStorm => Wish::ReleaseStorm,
             Command::Withdraw { .. } => Wish::Withdraw,
             Command::Restore { version } => {

@@ -10,7 +10,7 @@ use watchdog_core::planner::plan;
 use watchdog_core::refusal::{Reason, Refusal, StormAwaits};
 use watchdog_core::rollout::expected;
 
-use crate::bot::{LOCKED, blames_what_cannot_start};
+use crate::bot::{COUNTED, LOCKED, blames_what_cannot_start};
 use crate::dog::Mind;
 use crate::world::World;
 
@@ -22,7 +22,7 @@ pub(crate) fn restless(world: &mut World) -> Option<(String, Option<&'static str
     let known = if waits {
         Some("who serves another version after an order of unknown fate stays disturbed")
     } else if leader.is_some_and(|mind| counts_the_gone(world, mind)) {
-        Some("hosts that are gone for good are counted for ever, and no storm is over")
+        Some(COUNTED)
     } else if blames_what_cannot_start(world) {
         Some(LOCKED)
     } else {

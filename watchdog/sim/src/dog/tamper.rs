@@ -170,8 +170,11 @@ fn give_up_at_once(mut plan: Plan) -> Plan {
         return plan;
     };
     let act = Act::Notify { message: "it was never any good".to_owned(), quarantine: true };
-    plan.heals = vec![Heal { remedy: Remedy::Quarantine, disturbs: false, ..first }];
-    plan.steps = vec![Step { act, ..step }];
+    let replica = first.replica.clone();
+    plan.heals.retain(|heal| heal.replica != replica);
+    plan.heals.push(Heal { remedy: Remedy::Quarantine, disturbs: false, ..first });
+    plan.steps.retain(|step| step.replica.as_ref() != Some(&replica));
+    plan.steps.push(Step { act, ..step });
     renumber(&mut plan);
     plan
 }
