@@ -3,7 +3,12 @@
 //! Every entry is written under a term. Intents stand here before their acts,
 //! so that a new leader knows everything that an old one may still be touching.
 
-use std::collections::BTreeSet;
+mod fit;
+
+pub use self::fit::ENTRY_BYTES_MAX;
+pub(crate) use self::fit::cut;
+
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -165,10 +170,19 @@ pub enum Body {
         /// Why.
         why: String,
     },
-    /// Why nothing is done, when that changed.
+    /// Why nothing is done, when that changed ([`crate::refusal::news`]).
     Refused {
-        /// All that stand now; empty when none does any more.
+        /// What is new since the last such entry; in those of earlier versions, all that stood.
         refusals: Vec<Refusal>,
+        /// How many more are new, by kind, and are only counted here.
+        #[serde(default)]
+        more: BTreeMap<String, u64>,
+        /// How many of those that stood before do not any more, by kind.
+        #[serde(default)]
+        over: BTreeMap<String, u64>,
+        /// How many stand now; 0 in entries of earlier versions too.
+        #[serde(default)]
+        standing: u64,
     },
     /// A replica is left alone until a human releases it.
     Quarantined {

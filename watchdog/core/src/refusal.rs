@@ -1,5 +1,6 @@
 //! Refusal: a typed reason for not acting. "No" is data: it is stored, printed and shown.
 
+pub mod news;
 mod sentence;
 mod word;
 
@@ -57,8 +58,11 @@ pub enum Reason {
     },
     /// Touching it would leave too few serving.
     WouldDisturb {
-        /// Who is disturbed already.
+        /// Who is disturbed already, at most [`NAMES_MAX`] of them.
         disturbed: Vec<ReplicaId>,
+        /// How many more are.
+        #[serde(default, skip_serializing_if = "is_none")]
+        more: usize,
         /// How many may be.
         max: usize,
     },
@@ -68,6 +72,11 @@ pub enum Reason {
         healing: usize,
         /// How many may be.
         max: usize,
+    },
+    /// As many are dealt with in this plan as one may hold; the next one follows at once.
+    PlanFull {
+        /// How many are.
+        healing: usize,
     },
     /// A step of another plan may still touch it.
     PlanOpen {
@@ -142,8 +151,11 @@ pub enum Reason {
     },
     /// No host that may run it is there.
     NoHost {
-        /// Those that may.
+        /// Those that may, at most [`NAMES_MAX`] of them.
         allowed: Vec<HostId>,
+        /// How many more may.
+        #[serde(default, skip_serializing_if = "is_none")]
+        more: usize,
     },
     /// Nothing is stable yet, so there is nothing to return to.
     NoStableVersion,
@@ -261,8 +273,26 @@ impl fmt::Display for Refusal {
     }
 }
 
-fn list<T: fmt::Display>(items: &[T]) -> String {
-    let words: Vec<String> = items.iter().map(ToString::to_string).collect();
+/// A refusal names no more than so many, so that those of a whole cluster do not grow with its square.
+pub const NAMES_MAX: usize = 5;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_none(more: &usize) -> bool {
+    *more == 0
+}
+
+/// Some of these, and how many there are beside them.
+pub fn few<T>(all: impl IntoIterator<Item = T>) -> (Vec<T>, usize) {
+    let mut all = all.into_iter();
+    let named = all.by_ref().take(NAMES_MAX).collect();
+    (named, all.count())
+}
+
+/// These names, and how many more there are.
+fn list<T: fmt::Display>(items: &[T], more: usize) -> String {
+    let words = items.iter().map(ToString::to_string);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    let words: Vec<String> = words.chain(rest).collect();
     if words.is_empty() { "none".to_owned() } else { words.join(", ") }
 }
 
@@ -271,13 +301,13 @@ impl Reason {
     pub fn culprit(&self) -> Option<String> {
         match self {
             Self::Paused { by, .. } | Self::Held { by, .. } => Some(by.clone()),
-            Self::WouldDisturb { disturbed, .. } => Some(list(disturbed)),
+            Self::WouldDisturb { disturbed, more, .. } => Some(list(disturbed, *more)),
             Self::PlanOpen { plan } | Self::Declined { plan, .. } => Some(plan.to_string()),
             Self::Unsealed { agent } => Some(agent.clone()),
             Self::LeaseRunning { host, .. } | Self::NotFenced { host } | Self::Unreachable { host } => {
                 Some(host.to_string())
             }
-            Self::NoHost { allowed } => Some(list(allowed)),
+            Self::NoHost { allowed, more } => Some(list(allowed, *more)),
             Self::RolloutHeld { replica, .. } | Self::RolloutWaits { replica, .. } => {
                 Some(replica.to_string())
             }
@@ -287,6 +317,7 @@ impl Reason {
             Self::Blind { .. }
             | Self::Quarantined { .. }
             | Self::Busy { .. }
+            | Self::PlanFull { .. }
             | Self::BackingOff { .. }
             | Self::Storm { .. }
             | Self::Outdated { .. }

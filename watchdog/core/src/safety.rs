@@ -18,7 +18,7 @@ use crate::observation::{HostSeen, Sight};
 use crate::plan::{Agent, PlanStatus};
 use crate::planner::case::{Case, home, lives, serves};
 use crate::policy::Remedy;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{NAMES_MAX, Reason, Refusal};
 
 /// Why nothing may be done in the whole cluster; empty when something may.
 pub fn cluster_refusals(input: &PlanInput) -> Vec<Refusal> {
@@ -260,12 +260,17 @@ fn is_lost(replica: &ReplicaId, input: &PlanInput) -> bool {
 }
 
 /// What may still be touched, as one plan grows.
+///
+/// It is asked for each replica of a cluster that is all ill, so that nothing here may count them all anew.
 #[derive(Debug, Clone)]
 pub struct Budget {
     disturbed: BTreeSet<ReplicaId>,
-    /// Those of them who can't be helped, so that waiting for them would keep others on a bad version.
+    /// Those of them who can be helped; waiting for the others would keep replicas on a bad version.
+    hopeful: BTreeSet<ReplicaId>,
+    /// Those who can't be helped, disturbed or not.
     lost: BTreeSet<ReplicaId>,
-    serving: BTreeSet<ReplicaId>,
+    /// Those who serve and are not disturbed.
+    at_work: BTreeSet<ReplicaId>,
     disturbed_max: usize,
     healing: usize,
     parallel: usize,
@@ -276,10 +281,15 @@ impl Budget {
     pub fn of(input: &PlanInput) -> Self {
         let heals = running(input).flat_map(|open| &open.plan.heals);
         let healing = heals.filter(|heal| !heal.disturbs && heal.remedy != Remedy::Quarantine).count();
+        let disturbed: BTreeSet<ReplicaId> = disturbed(input).into_keys().collect();
+        let lost: BTreeSet<ReplicaId> =
+            input.replicas.keys().filter(|replica| is_lost(replica, input)).cloned().collect();
+        let serving = input.replicas.keys().filter(|replica| serves(input, replica));
         Self {
-            disturbed: disturbed(input).into_keys().collect(),
-            lost: input.replicas.keys().filter(|replica| is_lost(replica, input)).cloned().collect(),
-            serving: input.replicas.keys().filter(|replica| serves(input, replica)).cloned().collect(),
+            hopeful: disturbed.difference(&lost).cloned().collect(),
+            at_work: serving.filter(|replica| !disturbed.contains(*replica)).cloned().collect(),
+            disturbed,
+            lost,
             disturbed_max: input.policy.max_disturbed.of(input.replicas.len()),
             healing,
             parallel: input.policy.heals_parallel as usize,
@@ -309,18 +319,23 @@ impl Budget {
             self.healing += 1;
             return Ok(());
         }
-        let others = self.disturbed.iter().filter(|other| *other != replica);
-        let another_serves =
-            self.serving.iter().any(|other| other != replica && !self.disturbed.contains(other));
-        let counts = |other: &&ReplicaId| match leaving {
-            Leaving::Nothing => true,
-            Leaving::Bad => !(another_serves && self.lost.contains(*other)),
-            Leaving::BadLive => !self.lost.contains(*other),
+        let another_serves = self.at_work.len() > usize::from(self.at_work.contains(replica));
+        let counted = match leaving {
+            Leaving::Bad if another_serves => &self.hopeful,
+            Leaving::BadLive => &self.hopeful,
+            Leaving::Nothing | Leaving::Bad => &self.disturbed,
         };
-        let disturbed: Vec<ReplicaId> = others.filter(counts).cloned().collect();
-        if disturbed.len() + 1 > self.disturbed_max {
-            return Err(Reason::WouldDisturb { disturbed, max: self.disturbed_max });
+        let others = counted.len() - usize::from(counted.contains(replica));
+        if others + 1 > self.disturbed_max {
+            let named = counted.iter().filter(|other| *other != replica).take(NAMES_MAX).cloned();
+            let disturbed: Vec<ReplicaId> = named.collect();
+            let more = others - disturbed.len();
+            return Err(Reason::WouldDisturb { disturbed, more, max: self.disturbed_max });
         }
+        if !self.lost.contains(replica) {
+            self.hopeful.insert(replica.clone());
+        }
+        self.at_work.remove(replica);
         self.disturbed.insert(replica.clone());
         Ok(())
     }

@@ -11,8 +11,12 @@ use crate::input::Target;
 use crate::observation::{Health, Life, Observation, ReplicaSeen};
 use crate::plan::{Act, Outcome, PlanStatus};
 use crate::policy::Policy;
+use crate::record::cut;
 use crate::replica::ReplicaSpec;
 use crate::rollout::expected;
+
+/// The longest detail of a finding.
+const DETAIL_BYTES_MAX: usize = 1_024;
 
 /// What a check looks at.
 #[derive(Debug, Clone, Copy)]
@@ -86,6 +90,8 @@ impl<'a> Case<'a> {
     /// A finding about this replica as such; one about a life of it names that too.
     pub(crate) fn finding(&self, kind: FaultKind, detail: String, evidence: Evidence) -> Finding {
         let subject = Subject::Replica(self.replica.clone());
+        // What a program says of itself, and how many there are of something, is not ours to bound elsewhere.
+        let detail = cut(&detail, DETAIL_BYTES_MAX);
         Finding { kind, subject, incarnation: None, detail, evidence }
     }
 

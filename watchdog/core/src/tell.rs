@@ -1,9 +1,12 @@
 //! Tell: an entry of the record as an event: a kind, whom it is about, and one sentence.
 
+use std::collections::BTreeMap;
+
 use crate::finding::{Source, Subject};
 use crate::ids::{PlanId, ReplicaId};
 use crate::plan::Outcome;
 use crate::record::{Body, Mark};
+use crate::refusal::Refusal;
 use crate::render;
 
 /// What an entry tells.
@@ -57,13 +60,10 @@ fn words(body: &Body) -> (&'static str, String) {
             };
             ("marked", format!("version {version} is {mark}: {why}"))
         }
-        Body::Refused { refusals } if refusals.is_empty() => {
+        Body::Refused { refusals, standing: 0, .. } if refusals.is_empty() => {
             ("refused", "nothing stands in the way any more".into())
         }
-        Body::Refused { refusals } => {
-            let all: Vec<String> = refusals.iter().map(ToString::to_string).collect();
-            ("refused", all.join("; "))
-        }
+        Body::Refused { refusals, more, over, .. } => ("refused", refused(refusals, more, over)),
         Body::Quarantined { replica, why } => ("quarantined", format!("{replica} is quarantined: {why}")),
         Body::Escalated { message, .. } => ("escalated", format!("a human must look: {message}")),
         Body::Paused { reason, .. } => ("paused", format!("paused: {reason}")),
@@ -87,6 +87,20 @@ fn asked(body: &Body) -> String {
     let Body::Asked { act, from, proof, claimed, before, after } = body else { return String::new() };
     let claimed = claimed.as_ref().map(|name| format!(", calling themselves {name}")).unwrap_or_default();
     format!("{act}, from {from}, known by {proof}{claimed}: {before} became {after}")
+}
+
+/// So many refusals are told in full in one message.
+const REFUSALS_TOLD: usize = 20;
+
+fn refused(refusals: &[Refusal], more: &BTreeMap<String, u64>, over: &BTreeMap<String, u64>) -> String {
+    let mut words: Vec<String> = refusals.iter().take(REFUSALS_TOLD).map(ToString::to_string).collect();
+    let mut untold = more.clone();
+    for refusal in refusals.iter().skip(REFUSALS_TOLD) {
+        *untold.entry(refusal.reason.word().to_owned()).or_default() += 1;
+    }
+    words.extend(untold.iter().map(|(kind, count)| format!("and {count} more: {kind}")));
+    words.extend(over.iter().map(|(kind, count)| format!("no longer, {count}: {kind}")));
+    words.join("; ")
 }
 
 fn of_goals(body: &Body) -> (&'static str, String) {

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use watchdog_core::ids::{ClusterId, Epoch, PlanId, Sequence, Time, WatchdogId};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::Hash;
-use watchdog_ports::healing_log::{HealingLog, PlanInputRecord, Write};
+use watchdog_ports::healing_log::{HealingLog, PAGE_BYTES_MAX, PlanInputRecord, Write};
 use watchdog_ports::journal_error::JournalError;
 
 use crate::failure::Failure;
@@ -94,7 +94,8 @@ impl HealingLog for Journal {
         limit: u32,
     ) -> Result<Vec<Entry>, JournalError> {
         let mut session = self.reader(READ).await?;
-        let binds = vec![Bind::text(cluster), Bind::number(after.0), Bind::Int(limit.into())];
+        let page = [Bind::Int(limit.into()), Bind::number(PAGE_BYTES_MAX)];
+        let binds = [Bind::text(cluster), Bind::number(after.0)].into_iter().chain(page).collect();
         let entries = session.fetch(sql::RECORDS, binds, entry).await;
         let entries = entries.map_err(|failure| failure.during(READ))?;
         let mut expected = after;

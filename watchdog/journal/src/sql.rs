@@ -31,8 +31,16 @@ pub(crate) const HASH_AT: &str = "SELECT t.head, c.hash FROM term t
     LEFT JOIN change c ON c.cluster = t.cluster AND c.version = $2
     WHERE t.cluster = $1";
 
+/// A page, up to the entry before which it holds fewer bytes than `$4`.
 pub(crate) const RECORDS: &str = "SELECT sequence, at_ms, epoch, written_by, body, digest FROM record
-    WHERE cluster = $1 AND sequence > $2 ORDER BY sequence LIMIT $3";
+    WHERE cluster = $1 AND sequence > $2 AND sequence <= (
+        SELECT MAX(sequence) FROM (
+            SELECT sequence, SUM(size) OVER (ORDER BY sequence) - size AS ahead FROM (
+                SELECT sequence, LENGTH(body) AS size FROM record
+                WHERE cluster = $1 AND sequence > $2 ORDER BY sequence LIMIT $3
+            ) AS page
+        ) AS sized WHERE ahead < $4
+    ) ORDER BY sequence";
 
 pub(crate) const RECORDS_OF_REQUEST: &str =
     "SELECT sequence, at_ms, epoch, written_by, body, digest FROM record

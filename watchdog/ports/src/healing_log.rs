@@ -57,6 +57,9 @@ pub struct PlanInputRecord {
     pub input: String,
 }
 
+/// A page of the record ends with the entry that brings it to so many bytes, as JSON: old entries may be large.
+pub const PAGE_BYTES_MAX: u64 = 4 * 1024 * 1024;
+
 /// How many plan inputs a cluster keeps; older ones are dropped as newer ones are written.
 pub const PLAN_INPUTS_MAX: u64 = 500;
 
@@ -80,7 +83,8 @@ pub trait HealingLog: Send + Sync {
     /// Writes entries and plan inputs, all or none; answers the entries with their places.
     async fn write(&self, write: Write) -> Result<Vec<Entry>, JournalError>;
 
-    /// At most `limit` entries after `after`, oldest first.
+    /// At most `limit` entries after `after` and about [`PAGE_BYTES_MAX`], oldest first; at least one if there is one, so
+    /// that only an empty page is the last.
     async fn entries(
         &self,
         cluster: &ClusterId,

@@ -7,7 +7,11 @@ use crate::storm::storm;
 
 /// The first moment after now at which one of the refusals ends by itself.
 pub fn again_at(refusals: &[Refusal], input: &PlanInput) -> Option<Time> {
-    let ends = refusals.iter().filter_map(|refusal| ends_at(&refusal.reason, input));
+    // What one replica of a storm waits for, all do.
+    let is_storm = |refusal: &&Refusal| matches!(refusal.reason, Reason::Storm { .. });
+    let stormy = refusals.iter().find(is_storm);
+    let others = refusals.iter().filter(|refusal| !is_storm(refusal)).chain(stormy);
+    let ends = others.filter_map(|refusal| ends_at(&refusal.reason, input));
     ends.filter(|end| *end > input.now).min()
 }
 
@@ -26,6 +30,7 @@ pub(super) fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         | Reason::Quarantined { .. }
         | Reason::WouldDisturb { .. }
         | Reason::Busy { .. }
+        | Reason::PlanFull { .. }
         | Reason::PlanOpen { .. }
         | Reason::Unsealed { .. }
         | Reason::Outdated { .. }

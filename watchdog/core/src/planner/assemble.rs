@@ -5,6 +5,8 @@ use crate::ids::{PlanId, ReplicaId};
 use crate::input::PlanInput;
 use crate::plan::{Heal, Plan, PlanStatus};
 use crate::policy::{Autonomy, Policy, Remedy};
+use crate::record::ENTRY_BYTES_MAX;
+use crate::refusal::Reason;
 use crate::safety::{self, Leaving};
 
 use super::case::Case;
@@ -45,6 +47,50 @@ impl Treatment<'_> {
 
 /// More treatments than these are only counted in a plan's sentence.
 const SENTENCES_MAX: usize = 5;
+
+/// What the treatments of one plan may take, in bytes of JSON: the entry that records it has room for that and the rest.
+const PLAN_BYTES_MAX: usize = ENTRY_BYTES_MAX - 16 * 1024;
+
+/// The room that is left in a plan.
+#[derive(Debug)]
+pub struct Room {
+    left: usize,
+    taken: usize,
+}
+
+impl Room {
+    /// All of it.
+    pub fn whole() -> Self {
+        Self { left: PLAN_BYTES_MAX, taken: 0 }
+    }
+
+    /// Takes the room that `treatment` needs; the first one always has it.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::PlanFull`].
+    pub fn take(&mut self, treatment: &Treatment) -> Result<(), Reason> {
+        let bytes = bytes_of(treatment);
+        if bytes > self.left && self.taken > 0 {
+            // Nobody after it goes before it.
+            self.left = 0;
+            return Err(Reason::PlanFull { healing: self.taken });
+        }
+        (self.left, self.taken) = (self.left.saturating_sub(bytes), self.taken + 1);
+        Ok(())
+    }
+}
+
+/// What a step and a heal take beside their own texts: ids, the replica's name, time-outs, the names of fields.
+const FRAME_BYTES: usize = 512;
+
+fn bytes_of(treatment: &Treatment) -> usize {
+    let length = |text: serde_json::Result<String>| text.map_or(PLAN_BYTES_MAX, |text| text.len());
+    let convictions: usize =
+        treatment.case.convictions.iter().map(|it| length(serde_json::to_string(it))).sum();
+    let step = |step: &Draft| FRAME_BYTES + step.why.len() + length(serde_json::to_string(&step.act));
+    FRAME_BYTES + convictions + treatment.steps.iter().map(step).sum::<usize>()
+}
 
 /// The plan that carries out `treatments`; `None` when there are none.
 pub fn of_treatments(input: &PlanInput, treatments: Vec<Treatment>) -> Option<Plan> {

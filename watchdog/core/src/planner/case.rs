@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::condition::is_serving;
-use crate::finding::{Conviction, FaultKind, Subject};
+use crate::finding::{Conviction, FaultKind};
 use crate::ids::{HostId, Incarnation, ReplicaId, Time};
 use crate::input::{PlanInput, Target};
 use crate::observation::{HostSeen, Life};
@@ -57,9 +57,10 @@ impl<'a> Case<'a> {
 
     /// When its faults were first seen, by this leader or, as long as they were not cleared, by one before.
     pub fn since(&self) -> Time {
-        let subject = Subject::Replica(self.replica.clone());
-        let recorded = self.input.history.convictions.values();
-        let same = recorded.filter(|past| past.finding.subject == subject);
+        // Conviction keys begin with the replica's name; those of a whole cluster are not to be searched for each of it.
+        let prefix = format!("{}/", self.replica);
+        let recorded = self.input.history.convictions.range(prefix.clone()..);
+        let same = recorded.take_while(|(key, _)| key.starts_with(&prefix)).map(|(_, conviction)| conviction);
         let all = same.chain(self.convictions.iter().copied());
         all.map(|conviction| conviction.since).min().unwrap_or(self.input.now)
     }

@@ -2,7 +2,7 @@
 
 use crate::ids::HostId;
 use crate::input::PlanInput;
-use crate::refusal::Reason;
+use crate::refusal::{Reason, few};
 use crate::safety;
 
 use super::case::Case;
@@ -27,5 +27,8 @@ pub fn usable<'a>(case: &Case<'a>) -> Vec<&'a HostId> {
 pub fn why_none(case: &Case) -> Reason {
     let mut there = case.spec.hosts.iter().filter(|host| case.present(host).is_some());
     let blocked = there.find_map(|host| touchable(case.input, host).err());
-    blocked.unwrap_or_else(|| Reason::NoHost { allowed: case.spec.hosts.clone() })
+    blocked.unwrap_or_else(|| {
+        let (allowed, more) = few(case.spec.hosts.iter().cloned());
+        Reason::NoHost { allowed, more }
+    })
 }

@@ -46,7 +46,7 @@ use crate::rollout::volunteer::is_volunteer;
 use crate::safety::{self, Budget, Leaving};
 use crate::storm::{Storm, storm};
 
-use self::assemble::Treatment;
+use self::assemble::{Room, Treatment};
 use self::case::Case;
 use self::draft::Draft;
 
@@ -82,6 +82,10 @@ pub fn plan(input: &PlanInput) -> Decision {
         };
         plan = next;
         again_at = again_at.into_iter().chain(due).min();
+    }
+    // What had no room is planned as soon as this is written.
+    if refusals.iter().any(|refusal| matches!(refusal.reason, Reason::PlanFull { .. })) {
+        again_at = Some(input.now);
     }
     Decision { plan, refusals, again_at }
 }
@@ -254,12 +258,14 @@ fn admit<'a>(
     refusals: &mut Vec<Refusal>,
 ) -> Vec<Treatment<'a>> {
     let mut admitted = Vec::new();
+    let mut room = Room::whole();
     for treatment in treatments {
         let replica = treatment.case.replica;
         // To leave a replica alone costs nothing.
         let free = treatment.remedy == Remedy::Quarantine;
         let leaves = treatment.leaving();
-        match if free { Ok(()) } else { budget.admit_if(replica, treatment.serving, leaves) } {
+        let may = if free { Ok(()) } else { budget.admit_if(replica, treatment.serving, leaves) };
+        match may.and_then(|()| room.take(&treatment)) {
             Ok(()) => admitted.push(treatment),
             Err(reason) => refusals.push(refusal(replica, reason)),
         }

@@ -11,7 +11,7 @@ use crate::ids::{ReplicaId, Time};
 use crate::input::PlanInput;
 use crate::plan::Plan;
 use crate::policy::Remedy;
-use crate::refusal::{Reason, Refusal};
+use crate::refusal::{Reason, Refusal, few};
 use crate::rollout::survey::{Survey, survey};
 use crate::rollout::verdict::{Verdict, condemned, verdict};
 use crate::rollout::volunteer::is_volunteer;
@@ -197,7 +197,7 @@ fn move_next(
     }
     let mut until: Option<Time> = None;
     let mut fresh = input.fresh.iter().copied();
-    let mut budget = Budget::of(input);
+    let (mut budget, mut room) = (Budget::of(input), assemble::Room::whole());
     let mut chosen = Vec::new();
     let storm = storm(input);
     let mut spread = 0;
@@ -210,6 +210,8 @@ fn move_next(
         let mover = Mover { rollout, input, storm: storm.as_ref(), fresh: fresh.clone().next() };
         match mover.movement(replica) {
             Ok(treatment) => match budget.admit(replica, treatment.serving) {
+                // The rest of the batch follows when these have arrived.
+                Ok(()) if room.take(&treatment).is_err() => break,
                 Ok(()) => {
                     fresh.next();
                     spread += usize::from(!volunteers);
@@ -234,7 +236,8 @@ fn move_next(
             }
         }
     }
-    let names: Vec<&str> = chosen.iter().map(|treatment| treatment.case.replica.as_str()).collect();
+    let (mut names, more) = few(chosen.iter().map(|treatment| treatment.case.replica.to_string()));
+    names.extend((more > 0).then(|| format!("and {more} more")));
     let canary = if survey.canaries_left > 0 { "canary " } else { "" };
     let reason =
         format!("goal {}: bring {canary}{} to version {}", rollout.goal, names.join(", "), rollout.to);

@@ -46,6 +46,7 @@ impl fmt::Display for Reason {
             Self::Vetoed { objection } => write!(f, "the plan was vetoed: {objection}"),
             Self::WouldDisturb { .. }
             | Self::Busy { .. }
+            | Self::PlanFull { .. }
             | Self::PlanOpen { .. }
             | Self::Unsealed { .. }
             | Self::BackingOff { .. }
@@ -96,11 +97,18 @@ impl Reason {
     /// The sentences that say why one replica is not healed now.
     fn of_a_heal(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::WouldDisturb { disturbed, max } => {
-                write!(f, "touching it would disturb more than {max}: already disturbed: {}", list(disturbed))
+            Self::WouldDisturb { disturbed, more, max } => {
+                let disturbed = list(disturbed, *more);
+                write!(f, "touching it would disturb more than {max}: already disturbed: {disturbed}")
             }
             Self::Busy { healing, max } => {
                 write!(f, "{healing} heals are under way, {max} are allowed at once")
+            }
+            Self::PlanFull { healing } => {
+                write!(
+                    f,
+                    "this plan deals with {healing}, which is as many as one may hold; the next one follows"
+                )
             }
             Self::PlanOpen { plan } => write!(f, "plan {plan} is dealing with it"),
             Self::Unsealed { agent } => {
@@ -139,8 +147,8 @@ impl Reason {
                 f,
                 "it is exclusive and {host} is silent; the lease is over, but without a fence only a human can confirm that it is dead"
             ),
-            Self::NoHost { allowed } => {
-                write!(f, "none of the hosts that may run it is there: {}", list(allowed))
+            Self::NoHost { allowed, more } => {
+                write!(f, "none of the hosts that may run it is there: {}", list(allowed, *more))
             }
             Self::NoStableVersion => {
                 f.write_str("nothing is stable yet, so there is nothing to return to; a human must decide")

@@ -4,13 +4,14 @@ use super::Reason;
 
 impl Reason {
     /// The words for all of them.
-    pub const WORDS: [&'static str; 32] = [
+    pub const WORDS: [&'static str; 33] = [
         "blind",
         "paused",
         "held",
         "quarantined",
         "would_disturb",
         "busy",
+        "plan_full",
         "plan_open",
         "unsealed",
         "backing_off",
@@ -48,6 +49,7 @@ impl Reason {
             Self::Quarantined { .. } => "quarantined",
             Self::WouldDisturb { .. } => "would_disturb",
             Self::Busy { .. } => "busy",
+            Self::PlanFull { .. } => "plan_full",
             Self::PlanOpen { .. } => "plan_open",
             Self::Unsealed { .. } => "unsealed",
             Self::BackingOff { .. } => "backing_off",

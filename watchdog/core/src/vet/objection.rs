@@ -233,6 +233,7 @@ pub enum Objection {
 }
 
 fn list(replicas: &[ReplicaId]) -> String {
-    let names: Vec<&str> = replicas.iter().map(ReplicaId::as_str).collect();
-    names.join(", ")
+    let (named, more) = crate::refusal::few(replicas.iter().map(ToString::to_string));
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    named.into_iter().chain(rest).collect::<Vec<_>>().join(", ")
 }

@@ -3,6 +3,7 @@
 
 mod forgotten;
 mod goal_words;
+mod large;
 mod next;
 mod outdated;
 mod properties;

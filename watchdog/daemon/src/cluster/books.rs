@@ -119,18 +119,19 @@ impl Books {
         Ok(Refusal { subject: None, reason: Reason::JournalBehind { journal, expected } })
     }
 
+    /// Takes in a page of the record and all that follow; a page may end early, so only one without news is the last.
     async fn take_record(&self, mut entries: Vec<Entry>) -> Result<(), JournalError> {
         loop {
-            let full = entries.len() >= BATCH as usize;
-            let through = {
+            let (before, through) = {
                 let mut world = self.world.lock();
+                let before = world.history.through;
                 world.apply(&entries);
-                world.history.through
+                (before, world.history.through)
             };
-            self.world.announce(through);
-            if !full {
+            if before == through {
                 return Ok(());
             }
+            self.world.announce(through);
             entries = self.journal.entries_after(&self.cluster, through).await?;
         }
     }
@@ -229,6 +230,7 @@ impl Books {
 
     fn draw_up(&self, epoch: Epoch, by: &str, Batch { bodies, inputs }: Batch) -> Write {
         let (cluster, request) = (self.cluster.clone(), Uuid::now_v7());
+        let bodies = bodies.into_iter().map(Body::fit).collect();
         Write { cluster, epoch, request, at: self.now(), by: by.to_owned(), bodies, inputs }
     }
 

@@ -1,7 +1,6 @@
 //! Judge: assess → strikes → plan → vet, as one step without IO on what is known now.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem::discriminant;
+use std::collections::BTreeMap;
 
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
 use watchdog_core::finding::{Conviction, Finding, Subject};
@@ -15,6 +14,7 @@ use watchdog_core::planner::outdated::{outdated, undeclared};
 use watchdog_core::planner::{is_called_for, plan};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
+use watchdog_core::refusal::news::news;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::vet::vet;
 use watchdog_ports::healing_log::PlanInputRecord;
@@ -73,8 +73,8 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
         }
     }
     decided.refusals.extend(world.errand_fault.clone());
-    if differ(&world.refusals, &decided.refusals) {
-        tell(&mut draft, &decided.refusals);
+    if let Some(body) = news(&world.refusals, &decided.refusals) {
+        tell(&mut draft, body);
     }
     let bodies = std::mem::take(&mut draft.bodies);
     // What was decided may call for more: a version that is rejected is left, one that arrived is followed.
@@ -193,30 +193,12 @@ fn decide(input: &PlanInput) -> Decision {
     decision
 }
 
-/// Whether two sets of refusals say different things; times and counts within them may move.
-fn differ(old: &[Refusal], new: &[Refusal]) -> bool {
-    let gist = |refusals: &[Refusal]| -> BTreeSet<_> {
-        let worth = refusals.iter().filter(|refusal| is_news(refusal));
-        worth
-            .map(|refusal| (refusal.subject.clone(), format!("{:?}", discriminant(&refusal.reason))))
-            .collect()
-    };
-    gist(old) != gist(new)
-}
-
-/// That a plan deals with a replica stands in the record already, as the plan.
-fn is_news(refusal: &Refusal) -> bool {
-    !matches!(refusal.reason, Reason::PlanOpen { .. })
-}
-
-/// Writes refusals down; a veto also wakes a human.
-fn tell(draft: &mut Draft<'_>, refusals: &[Refusal]) {
-    for refusal in refusals {
-        if let Reason::Vetoed { .. } = &refusal.reason {
+/// Writes down what is new of refusals; a veto also wakes a human.
+fn tell(draft: &mut Draft<'_>, body: Body) {
+    if let Body::Refused { refusals, .. } = &body {
+        for refusal in refusals.iter().filter(|it| matches!(it.reason, Reason::Vetoed { .. })) {
             draft.push(Body::Escalated { subject: refusal.subject.clone(), message: refusal.to_string() });
         }
     }
-    draft.push(Body::Refused {
-        refusals: refusals.iter().filter(|refusal| is_news(refusal)).cloned().collect(),
-    });
+    draft.push(body);
 }

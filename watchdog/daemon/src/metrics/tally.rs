@@ -220,7 +220,10 @@ impl Tally {
             }
             Body::Died { .. } => self.add(&all.deaths, &[]),
             Body::Sealed { .. } => self.add(&all.seals, &[]),
-            Body::Refused { refusals } => {
+            Body::Refused { refusals, more, .. } => {
+                for (kind, count) in more {
+                    all.refusals.get_or_create(&self.labels(&[("kind", kind)])).inc_by(*count);
+                }
                 for refusal in refusals {
                     self.add(&all.refusals, &[("kind", refusal.reason.word())]);
                     if matches!(refusal.reason, Reason::Vetoed { .. }) {

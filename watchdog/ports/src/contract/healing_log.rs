@@ -8,7 +8,7 @@ use watchdog_core::ids::{
 use watchdog_core::record::{Body, Entry, Mark};
 
 use super::{fresh_cluster, good, lead, led_cluster, named, watchdog};
-use crate::healing_log::{HealingLog, Write};
+use crate::healing_log::{HealingLog, PAGE_BYTES_MAX, Write};
 use crate::journal_error::{JournalError, Remedy};
 
 pub(super) fn write(cluster: &ClusterId, epoch: u64, bodies: Vec<Body>) -> Write {
@@ -148,6 +148,23 @@ pub async fn entries_are_paged(journal: &impl HealingLog) {
     assert_eq!(read[1..], written[..]);
     assert_eq!(good(journal.entries(&cluster, Sequence(151), 10).await), []);
     assert_eq!(good(journal.entries(&cluster, Sequence(3), 0).await), []);
+}
+
+/// A page ends with the entry that fills it, and only an empty one is the last.
+pub async fn a_page_has_a_byte_budget(journal: &impl HealingLog) {
+    let cluster = led_cluster(journal).await;
+    let large = "x".repeat(usize::try_from(PAGE_BYTES_MAX).unwrap_or(usize::MAX) / 2 + 1);
+    for _ in 0..5 {
+        good(journal.write(write(&cluster, 1, vec![escalated(&large)])).await);
+    }
+    let (mut pages, mut after) = (Vec::new(), Sequence(1));
+    loop {
+        let page = good(journal.entries(&cluster, after, 100).await);
+        let Some(last) = page.last() else { break };
+        after = last.sequence;
+        pages.push(page.len());
+    }
+    assert_eq!(pages, [2, 2, 1]);
 }
 
 /// Writers at once each get places of their own, and none is left out.

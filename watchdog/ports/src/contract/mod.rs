@@ -62,6 +62,7 @@ macro_rules! journal_contract {
             an_older_term_writes_nothing
             a_request_asked_twice_is_written_once
             entries_are_paged
+            a_page_has_a_byte_budget
             writers_at_once_leave_no_gap
             clusters_are_apart
             a_text_that_not_every_database_holds_is_refused

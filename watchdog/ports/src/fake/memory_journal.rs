@@ -13,7 +13,7 @@ use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::{Hash, State};
 
 use crate::BoxError;
-use crate::healing_log::{HealingLog, PLAN_INPUTS_MAX, PlanInputRecord, Write};
+use crate::healing_log::{HealingLog, PAGE_BYTES_MAX, PLAN_INPUTS_MAX, PlanInputRecord, Write};
 use crate::journal_error::JournalError;
 use crate::metadata_log::{Append, MetadataLog, Verification};
 
@@ -215,7 +215,13 @@ impl HealingLog for MemoryJournal {
     ) -> Result<Vec<Entry>, JournalError> {
         self.read(cluster, |book| {
             let newer = book.record.iter().filter(|entry| entry.sequence > after);
-            Ok(newer.take(limit as usize).cloned().collect())
+            let mut ahead = 0;
+            let within = newer.take(limit as usize).take_while(|entry| {
+                let fits = ahead < PAGE_BYTES_MAX;
+                ahead += serde_json::to_string(&entry.body).map_or(0, |text| text.len() as u64);
+                fits
+            });
+            Ok(within.cloned().collect())
         })
     }
 

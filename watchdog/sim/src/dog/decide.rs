@@ -1,7 +1,6 @@
 //! Decide: the second half of a check: operators, errands, strikes, a plan, and what is written of it.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::mem::discriminant;
+use std::collections::BTreeMap;
 
 use watchdog_core::assess::{Check, Looked as Seen, Scene, Scope, check};
 use watchdog_core::finding::Conviction;
@@ -16,7 +15,8 @@ use watchdog_core::planner::is_called_for;
 use watchdog_core::planner::outdated::{outdated, undeclared};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
-use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_core::refusal::Reason;
+use watchdog_core::refusal::news::news;
 use watchdog_core::replica::ReplicaSpec;
 
 use super::draft::Draft;
@@ -161,8 +161,8 @@ impl World {
             }
         }
         decided.refusals.extend(self.dogs[dog].lead.as_ref().and_then(|lead| lead.errand_fault.clone()));
-        if differ(&mind.refusals, &decided.refusals) {
-            tell(&mut draft, &decided.refusals);
+        if let Some(body) = news(&mind.refusals, &decided.refusals) {
+            tell(&mut draft, body);
         }
         let bodies = std::mem::take(&mut draft.bodies);
         let decided_something = bodies.iter().any(is_decision).then_some(now);
@@ -323,30 +323,12 @@ fn first_sights(looked: &Looked, draft: &mut Draft) {
     }
 }
 
-/// Whether two sets of refusals say different things; times and counts within them may move.
-fn differ(old: &[Refusal], new: &[Refusal]) -> bool {
-    let gist = |refusals: &[Refusal]| -> BTreeSet<_> {
-        let worth = refusals.iter().filter(|refusal| is_news(refusal));
-        worth
-            .map(|refusal| (refusal.subject.clone(), format!("{:?}", discriminant(&refusal.reason))))
-            .collect()
-    };
-    !(old.is_empty() && new.is_empty()) && gist(old) != gist(new)
-}
-
-/// That a plan deals with a replica stands in the record already, as the plan.
-fn is_news(refusal: &Refusal) -> bool {
-    !matches!(refusal.reason, Reason::PlanOpen { .. })
-}
-
-/// Writes refusals down; a veto also wakes a human.
-fn tell(draft: &mut Draft, refusals: &[Refusal]) {
-    for refusal in refusals {
-        if let Reason::Vetoed { .. } = &refusal.reason {
+/// Writes down what is new of refusals; a veto also wakes a human.
+fn tell(draft: &mut Draft, body: Body) {
+    if let Body::Refused { refusals, .. } = &body {
+        for refusal in refusals.iter().filter(|it| matches!(it.reason, Reason::Vetoed { .. })) {
             draft.push(Body::Escalated { subject: refusal.subject.clone(), message: refusal.to_string() });
         }
     }
-    draft.push(Body::Refused {
-        refusals: refusals.iter().filter(|refusal| is_news(refusal)).cloned().collect(),
-    });
+    draft.push(body);
 }
