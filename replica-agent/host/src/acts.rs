@@ -120,7 +120,7 @@ pub(crate) async fn run(
             }
             let taken = snapshot::take(supervisor, &order.cluster, (replica, incarnation), budget).await;
             watchdog_crash_points::crash_point!("host.snapshot.taken");
-            snapshot::file(supervisor, &order.cluster, &order.step, &taken);
+            snapshot::file(supervisor, (&order.cluster, &order.step), &taken).await;
             watchdog_crash_points::crash_point!("host.snapshot.filed");
             Outcome { snapshot: Some(taken), ..Outcome::default() }
         }

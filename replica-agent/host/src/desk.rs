@@ -94,7 +94,8 @@ impl Desk {
             return Err(Refusal::GivenUp { step: key.1 });
         }
         if let Some(first) = self.first_result(&key)? {
-            return Ok(watch::channel(Some(first)).1);
+            drop(floor);
+            return Ok(self.answer_again(&key, first));
         }
         let (replica, _) = act.whom();
         let busy = |(_, other): &(_, &Running)| other.replica == *replica && other.touches();
@@ -142,15 +143,21 @@ impl Desk {
         let fate = self.supervisor.ledger.read(|book| book.steps.get(key).map(|step| step.fate.clone()));
         match fate {
             None => Ok(None),
-            Some(Fate::Done(outcome)) => Ok(Some(self.with_snapshot(key, *outcome))),
+            Some(Fate::Done(outcome)) => Ok(Some(*outcome)),
             Some(Fate::Never) => Err(Refusal::GivenUp { step: key.1.clone() }),
             Some(Fate::Open | Fate::Lost) => Err(Refusal::Lost { step: key.1.clone() }),
         }
     }
 
-    fn with_snapshot(&self, (cluster, step): &(ClusterId, StepId), mut outcome: Outcome) -> Outcome {
-        outcome.snapshot = std::fs::read_to_string(self.supervisor.dirs.snapshot(cluster, step)).ok();
-        outcome
+    /// The first result once more, with the picture that stands in a file of its own.
+    fn answer_again(&self, (cluster, step): &Key, mut outcome: Outcome) -> Answer {
+        let (result, answer) = watch::channel(None);
+        let path = self.supervisor.dirs.snapshot(cluster, step);
+        drop(tokio::task::spawn_blocking(move || {
+            outcome.snapshot = std::fs::read_to_string(path).ok();
+            result.send_replace(Some(outcome));
+        }));
+        answer
     }
 
     async fn carry_out(&self, order: &Order, act: Act, new_epoch: bool) -> Outcome {

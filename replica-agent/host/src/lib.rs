@@ -7,6 +7,7 @@ mod config;
 mod desk;
 mod dirs;
 mod fence;
+mod guest_files;
 mod guardian;
 mod ledger;
 mod load;
@@ -17,14 +18,16 @@ pub mod outside;
 mod presence;
 mod probes;
 mod refusal;
+mod render;
 mod run;
+mod run_as;
 mod server;
 mod snapshot;
 mod supervisor;
 
 use std::process::ExitCode;
 
-use supervisor::launch;
+use run_as::{launch, runner};
 
 /// The program: does what the command line says, and answers how it went.
 pub fn main() -> ExitCode {
@@ -44,8 +47,9 @@ pub fn main_unfenced() -> ExitCode {
 fn obey() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     // Before anything else: this is on the way between a death and the replacement's first answer.
-    if words.next().is_some_and(|word| word == launch::WORD) {
-        return launch::launch(words.next().map(Into::into));
+    match words.next() {
+        Some(word) if word == launch::WORD => launch::launch(words.next().map(Into::into)),
+        Some(word) if word == runner::WORD => runner::run(),
+        _ => cli::main(),
     }
-    cli::main()
 }

@@ -1,7 +1,6 @@
 //! Load: brings a version to a program that does not embed the library: files, then a command or a signal.
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +13,8 @@ use watchdog_membership::records::LoadedRecord;
 use crate::config::{LoadAct, Program, ReloadSignal};
 use crate::ledger::{Entry, Life};
 use crate::refusal::Refusal;
+use crate::render::{self, Written};
+use crate::run_as::{self, JobError};
 use crate::server::order::Load;
 use crate::supervisor::{Kept, Supervisor};
 
@@ -63,11 +64,14 @@ pub(crate) enum LoadError {
         source: crate::supervisor::SpawnError,
     },
     /// The command could not be run, or did not exit 0.
-    #[error("the load command failed: {how}")]
+    #[error("the load command failed")]
     Command {
         /// How.
-        how: String,
+        source: JobError,
     },
+    /// The thread that writes has failed.
+    #[error("the thread that writes files failed")]
+    Thread,
 }
 
 fn act_of<'a>(supervisor: &'a Supervisor, life: &Life) -> Option<(&'a Program, &'a LoadAct)> {
@@ -97,7 +101,7 @@ pub(crate) fn check(supervisor: &Supervisor, kept: Option<&Kept>) -> Result<(), 
 ///
 /// A [`LoadError`] about a file.
 pub(crate) fn render_first(program: &Program, state: &StateFile) -> Result<(), LoadError> {
-    program.load.as_ref().map_or(Ok(()), |act| render(act, &state.state))
+    program.load.as_ref().map_or(Ok(()), |act| render(act, &state.state).map(settle))
 }
 
 /// Remembers and shows what a replica has loaded.
@@ -123,7 +127,36 @@ pub(crate) fn note_loaded(
 pub(crate) async fn run(supervisor: &Arc<Supervisor>, load: Load) -> Result<LoadedRecord, LoadError> {
     let kept = supervisor.find(load.incarnation).ok_or(LoadError::Gone)?;
     let (program, act) = act_of(supervisor, &kept.life).ok_or(LoadError::Gone)?;
-    let cached = StateFile::read(&supervisor.dirs.state(&kept.life.cluster, &kept.life.replica)).ok();
+    let (program, act) = (program.clone(), act.clone());
+    let loading = supervisor.clone();
+    let life = kept.life.clone();
+    let rendered = tokio::task::spawn_blocking(move || {
+        let new = new_state(&loading, &life, load)?;
+        let written = render(&act, &new.state)?;
+        Ok::<_, LoadError>((new, written, act))
+    });
+    let (new, written, act) = rendered.await.map_err(|_| LoadError::Thread)??;
+    let told = tell(supervisor, (&program, &act), &kept).await;
+    let (version, state_hash) = (new.version, new.state_hash);
+    let caching = supervisor.clone();
+    let life = kept.life.clone();
+    let settled = tokio::task::spawn_blocking(move || match told {
+        Ok(()) => {
+            settle(written);
+            caching.cache_state(&life, &new).map_err(|source| LoadError::Cache { source })
+        }
+        Err(error) => {
+            put_back(written);
+            Err(error)
+        }
+    });
+    settled.await.map_err(|_| LoadError::Thread)??;
+    Ok(note_loaded(supervisor, &kept, version, state_hash))
+}
+
+/// What the replica is to hold, and to find at its next start.
+fn new_state(supervisor: &Supervisor, life: &Life, load: Load) -> Result<StateFile, LoadError> {
+    let cached = supervisor.cached_state(life);
     let found = cached.as_ref().map(|cached| cached.state.hash());
     let state = match (cached, load.state) {
         (Some(cached), _) if found == load.from_hash => {
@@ -135,41 +168,61 @@ pub(crate) async fn run(supervisor: &Arc<Supervisor>, load: Load) -> Result<Load
         _ => return Err(LoadError::UnknownStart { found }),
     };
     let new = StateFile { version: load.to_version, state_hash: state.hash(), state };
-    if new.state_hash != load.to_hash {
-        return Err(LoadError::WrongResult { found: new.state_hash, expected: load.to_hash });
+    if new.state_hash == load.to_hash {
+        Ok(new)
+    } else {
+        Err(LoadError::WrongResult { found: new.state_hash, expected: load.to_hash })
     }
-    render(act, &new.state)?;
-    tell(program, act, &kept).await?;
-    let (version, state_hash) = (new.version, new.state_hash);
-    supervisor.cache_state(&kept.life, &new).map_err(|source| LoadError::Cache { source })?;
-    Ok(note_loaded(supervisor, &kept, version, state_hash))
 }
 
-fn render(act: &LoadAct, state: &State) -> Result<(), LoadError> {
+/// Writes all files or, as far as the disk lets us, none.
+fn render(act: &LoadAct, state: &State) -> Result<Vec<Written>, LoadError> {
+    let mut written = Vec::new();
     for (path, key) in &act.render {
-        let value = match key.as_str() {
-            "*" => serde_json::to_value(state).ok(),
-            key => key.parse::<Key>().ok().and_then(|key| state.get(&key).cloned()),
-        };
-        let value = value.ok_or_else(|| LoadError::NoKey { path: path.clone(), key: key.clone() })?;
-        let text = match value {
-            // A text is the file's content; anything else is JSON.
-            serde_json::Value::String(text) => text,
-            other => format!("{other:#}\n"),
-        };
-        write_whole(path, &text).map_err(|source| LoadError::Write { path: path.clone(), source })?;
+        let one = content(path, key, state).and_then(|text| {
+            render::write(path, &text).map_err(|source| LoadError::Write { path: path.clone(), source })
+        });
+        match one {
+            Ok(one) => written.push(one),
+            Err(error) => {
+                put_back(written);
+                return Err(error);
+            }
+        }
     }
-    Ok(())
+    Ok(written)
 }
 
-fn write_whole(path: &Path, text: &str) -> std::io::Result<()> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(".new");
-    std::fs::write(&temporary, text)?;
-    std::fs::rename(&temporary, path)
+fn content(path: &Path, key: &str, state: &State) -> Result<String, LoadError> {
+    let value = match key {
+        "*" => serde_json::to_value(state).ok(),
+        key => key.parse::<Key>().ok().and_then(|key| state.get(&key).cloned()),
+    };
+    let value = value.ok_or_else(|| LoadError::NoKey { path: path.to_owned(), key: key.to_owned() })?;
+    Ok(match value {
+        // A text is the file's content; anything else is JSON.
+        serde_json::Value::String(text) => text,
+        other => format!("{other:#}\n"),
+    })
 }
 
-async fn tell(program: &Program, act: &LoadAct, kept: &Kept) -> Result<(), LoadError> {
+fn settle(written: Vec<Written>) {
+    written.into_iter().for_each(Written::settle);
+}
+
+fn put_back(written: Vec<Written>) {
+    for one in written {
+        if let Err(error) = one.put_back() {
+            tracing::error!(%error, "a file of a load that failed can't be put back");
+        }
+    }
+}
+
+async fn tell(
+    supervisor: &Supervisor,
+    (program, act): (&Program, &LoadAct),
+    kept: &Kept,
+) -> Result<(), LoadError> {
     if let Some(signal) = act.signal {
         let signal = match signal {
             ReloadSignal::Hup => Signal::HUP,
@@ -178,19 +231,7 @@ async fn tell(program: &Program, act: &LoadAct, kept: &Kept) -> Result<(), LoadE
         };
         return if kept.signal(signal) { Ok(()) } else { Err(LoadError::Gone) };
     }
-    let argv = Program::render(act.command.as_deref().unwrap_or_default(), &kept.life.parameters);
-    let Some((path, arguments)) = argv.split_first() else { return Ok(()) };
-    let mut command = tokio::process::Command::new(path);
-    command.args(arguments).envs(&program.environment).stdin(Stdio::null()).stdout(Stdio::null());
-    let running = command.stderr(Stdio::piped()).kill_on_drop(true).output();
-    let failed = |how: String| LoadError::Command { how };
-    match tokio::time::timeout(PATIENCE, running).await {
-        Err(_) => Err(failed(format!("no end within {PATIENCE:?}"))),
-        Ok(Err(error)) => Err(failed(error.to_string())),
-        Ok(Ok(output)) if output.status.success() => Ok(()),
-        Ok(Ok(output)) => {
-            let said = String::from_utf8_lossy(&output.stderr);
-            Err(failed(format!("{}: {}", output.status, said.lines().last().unwrap_or_default())))
-        }
-    }
+    let Some(command) = &act.command else { return Ok(()) };
+    let job = supervisor.job(&kept.life, program, Program::render(command, &kept.life.parameters));
+    run_as::run(job, PATIENCE).await.map_err(|source| LoadError::Command { source })
 }

@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId, StepId};
 
 use crate::clock;
+use crate::guest_files;
 use crate::supervisor::{Kept, Supervisor};
 
 /// The largest picture, in bytes.
@@ -20,6 +21,8 @@ const PICTURE_BYTES_MAX: usize = 256 * 1024;
 const LOG_BYTES: u64 = 8 * 1024;
 /// How many threads, files and sockets it holds.
 const LIST_MAX: usize = 128;
+/// How much longer than its budget a picture may take, and how long the disk to keep it.
+const LATE: Duration = Duration::from_millis(500);
 /// How many pictures are kept on disk.
 const KEPT_MAX: usize = 64;
 
@@ -46,13 +49,25 @@ pub(crate) async fn take(
         }
         bounded(picture)
     });
-    picture.await.unwrap_or_else(|_| "{\"error\":\"the picture could not be taken\"}".into())
+    match tokio::time::timeout(budget + LATE, picture).await {
+        Ok(Ok(picture)) => picture,
+        Ok(Err(_)) => json!({"error": "the picture could not be taken"}).to_string(),
+        // A process can make its own entries in /proc hang.
+        Err(_) => json!({"error": "the picture was not ready in time"}).to_string(),
+    }
 }
 
 /// Keeps a picture on disk, and the latest ones only. It is a help for people: what fails here is only logged.
-pub(crate) fn file(supervisor: &Supervisor, cluster: &ClusterId, step: &StepId, picture: &str) {
-    let path = supervisor.dirs.snapshot(cluster, step);
-    if let Err(error) = std::fs::write(&path, picture) {
+pub(crate) async fn file(supervisor: &Arc<Supervisor>, order: (&ClusterId, &StepId), picture: &str) {
+    let (path, supervisor) = (supervisor.dirs.snapshot(order.0, order.1), supervisor.clone());
+    let picture = picture.to_owned();
+    let filing = tokio::task::spawn_blocking(move || keep(&supervisor, &path, &picture));
+    // One that takes longer goes on behind our back.
+    let _ = tokio::time::timeout(LATE, filing).await;
+}
+
+fn keep(supervisor: &Supervisor, path: &Path, picture: &str) {
+    if let Err(error) = std::fs::write(path, picture) {
         tracing::warn!(path = %path.display(), %error, "a snapshot is not kept on disk");
     }
     let Ok(entries) = std::fs::read_dir(supervisor.dirs.snapshots()) else { return };
@@ -149,7 +164,7 @@ fn sockets(process: &str, deadline: Instant) -> Option<Value> {
 }
 
 fn tail(path: &Path) -> Option<String> {
-    let mut file = std::fs::File::open(path).ok()?;
+    let mut file = guest_files::open(path.parent()?, Path::new(path.file_name()?)).ok()?;
     let length = file.metadata().ok()?.len();
     file.seek(SeekFrom::Start(length.saturating_sub(LOG_BYTES))).ok()?;
     let mut bytes = Vec::new();

@@ -1,7 +1,8 @@
 //! Ask: one question to a replica, in the way that its probe says.
 
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tonic::transport::Channel;
@@ -16,17 +17,22 @@ use watchdog_trust::{Dialer, Servers};
 
 use super::http::Http;
 use crate::config::Program;
+use crate::guest_files::{ReadFault, Reader};
 use crate::ledger::Life;
+use crate::run_as;
 use crate::supervisor::{Kept, Supervisor};
 
 /// Asks one replica in one way.
 pub(super) struct Prober {
     how: How,
     life: Life,
-    address_file: PathBuf,
+    address_file: Reader,
     announced: Option<Addresses>,
-    programs: Arc<crate::config::Config>,
-    dialer: Dialer,
+    /// What is wrong with its address file; no wait can mend that.
+    fault: Option<String>,
+    supervisor: Arc<Supervisor>,
+    /// How long a program may take.
+    patience: Duration,
 }
 
 enum How {
@@ -53,7 +59,8 @@ enum How {
 
 impl Prober {
     /// A prober that has not asked yet.
-    pub(super) fn new(probe: Option<Probe>, supervisor: &Supervisor, kept: &Kept) -> Self {
+    pub(super) fn new(probe: Option<Probe>, supervisor: &Arc<Supervisor>, kept: &Kept) -> Self {
+        let patience = probe.as_ref().map_or(supervisor.config.probes.timing(), super::timing).timeout_ms;
         let how = match probe {
             Some(Probe::Http { path, address, .. }) => How::Http { path, address, http: Http::default() },
             Some(Probe::Tcp { address, .. }) => How::Tcp { address },
@@ -64,23 +71,26 @@ impl Prober {
         Self {
             how,
             life: kept.life.clone(),
-            address_file: supervisor.dirs.address(kept.life.incarnation),
+            address_file: reader(supervisor, kept),
             announced: None,
-            programs: supervisor.config.clone(),
-            dialer: supervisor.dialer.clone(),
+            fault: None,
+            supervisor: supervisor.clone(),
+            patience: Duration::from_millis(patience.max(1)),
         }
     }
 
     /// Asks; `None` when there is nothing to ask yet.
     pub(super) async fn ask(&mut self) -> Option<Result<(), String>> {
-        if self.announced.is_none() {
-            // Not written yet: it is still coming up, or has no embedded agent.
-            self.announced = Addresses::read(&self.address_file).ok();
+        if self.announced.is_none() && self.needs_addresses() {
+            self.read_addresses().await;
         }
         let announced = self.announced.as_ref();
         let service = announced.and_then(|addresses| addresses.service.as_deref());
         let agent = announced.map(|addresses| addresses.agent.as_str());
-        let unannounced = || Err("it has not announced where it listens".to_owned());
+        let fault = self.fault.clone();
+        let unannounced =
+            || Err(fault.clone().unwrap_or_else(|| "it has not announced where it listens".to_owned()));
+        let dialer = &self.supervisor.dialer;
         Some(match &mut self.how {
             How::Http { path, address, http } => match address.as_deref().or(service) {
                 Some(address) => http.get(bare(address), path).await,
@@ -90,19 +100,52 @@ impl Prober {
                 Some(address) => connect(bare(address)).await,
                 None => unannounced(),
             },
-            How::Command { program } => run(&self.programs.programs, program, &self.life).await,
+            How::Command { program } => run(&self.supervisor, program, (&self.life, self.patience)).await,
             How::Grpc { address, channel } => match address.as_deref().or(agent) {
-                Some(address) => match open(channel, address, &self.dialer) {
+                Some(address) => match open(channel, address, dialer) {
                     Ok(channel) => health(channel, address).await,
                     Err(why) => Err(why),
                 },
                 None => unannounced(),
             },
-            How::Embedded { channel } => match open(channel, agent?, &self.dialer) {
-                Ok(channel) => look(channel, agent?, &self.life).await,
-                Err(why) => Err(why),
+            How::Embedded { channel } => match (agent, fault) {
+                (Some(agent), _) => match open(channel, agent, dialer) {
+                    Ok(channel) => look(channel, agent, &self.life).await,
+                    Err(why) => Err(why),
+                },
+                (None, Some(fault)) => Err(fault),
+                (None, None) => return None,
             },
         })
+    }
+
+    /// What is wrong with its address file, if anything is.
+    pub(super) fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
+    fn needs_addresses(&self) -> bool {
+        match &self.how {
+            How::Http { address, .. } | How::Tcp { address } | How::Grpc { address, .. } => address.is_none(),
+            How::Command { .. } => false,
+            How::Embedded { .. } => true,
+        }
+    }
+
+    async fn read_addresses(&mut self) {
+        let read = self.address_file.read().await;
+        let read = read.map(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
+        let fault = match read {
+            Ok(Ok(addresses)) => {
+                self.announced = Some(addresses);
+                None
+            }
+            // Not written yet: it is still coming up, or has no embedded agent.
+            Err(ReadFault::Absent) => None,
+            Err(fault) => Some(fault.to_string()),
+            Ok(Err(error)) => Some(format!("is not readable as addresses: {error}")),
+        };
+        self.fault = fault.map(|fault| format!("its address file {fault}"));
     }
 
     /// A question was not answered in time.
@@ -162,26 +205,21 @@ async fn look(channel: Channel, address: &str, life: &Life) -> Result<(), String
     }
 }
 
-async fn run(
-    programs: &std::collections::BTreeMap<String, Program>,
-    name: &str,
-    life: &Life,
-) -> Result<(), String> {
-    let program =
-        programs.get(name).ok_or_else(|| format!("the host agent's configuration has no program {name}"))?;
+async fn run(supervisor: &Supervisor, name: &str, (life, patience): (&Life, Duration)) -> Result<(), String> {
+    let program = supervisor.config.programs.get(name);
+    let program = program.ok_or_else(|| format!("the host agent's configuration has no program {name}"))?;
     let parameters =
         program.fill(&[].into()).map_err(|error| format!("program {name}: {}: {error}", error.name()))?;
-    let argv = Program::render(&program.argv, &parameters);
-    let (path, arguments) = argv.split_first().ok_or_else(|| format!("program {name} is empty"))?;
-    let mut command = tokio::process::Command::new(path);
-    command.args(arguments).envs(&program.environment).kill_on_drop(true);
-    command.env("WATCHDOG_REPLICA", life.replica.as_str());
-    command.env("WATCHDOG_PROBED_INCARNATION", life.incarnation.to_string());
-    command.stdin(std::process::Stdio::null()).stdout(std::process::Stdio::null());
-    let status = command.stderr(std::process::Stdio::null()).status().await;
-    match status {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("{name}: {status}")),
-        Err(error) => Err(format!("{name}: {error}")),
-    }
+    let job = supervisor.job(life, program, Program::render(&program.argv, &parameters));
+    run_as::run(job, patience).await.map_err(|error| format!("{name}: {error}"))
+}
+
+/// What it says of itself fits into this many bytes.
+const ADDRESSES_BYTES_MAX: u64 = 64 * 1024;
+
+fn reader(supervisor: &Supervisor, kept: &Kept) -> Reader {
+    let path = supervisor.dirs.address(kept.life.incarnation);
+    let root = supervisor.dirs.root();
+    let beneath = path.strip_prefix(root).unwrap_or(Path::new("")).to_owned();
+    Reader::new(root.to_owned(), beneath, ADDRESSES_BYTES_MAX)
 }

@@ -153,8 +153,12 @@ impl Probing {
         let startup = if self.kept.adopted { startup.min(ADOPTED_STARTUP) } else { startup };
         let is_up = clock::age(self.kept.key.start_ticks) > startup;
         let failures = self.timing.failures.max(1);
-        let (probe, detail) =
+        let (probe, mut detail) =
             self.counts.revise(self.index, |count: &mut Count| count.take(answer, failures, is_up));
+        // Told at once: it is none of what a start takes time for.
+        if let (true, Some(fault)) = (detail.is_empty(), self.prober.fault()) {
+            fault.clone_into(&mut detail);
+        }
         let changed = self.kept.revise(|standing| {
             standing.round += 1;
             (standing.probe, standing.detail) = (probe, detail);

@@ -13,12 +13,10 @@ mod clear;
 mod handle;
 mod kept;
 mod kill;
-pub(crate) mod launch;
 pub(crate) mod proc;
 mod spares;
 mod spawn;
 mod tree;
-mod user;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

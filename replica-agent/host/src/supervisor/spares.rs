@@ -21,9 +21,9 @@ use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::handle::Handle;
-use super::launch::{self, Launch};
 use super::proc;
 use super::tree::{Groups, Tree};
+use crate::run_as::launch::{self, Launch};
 
 /// How many wait.
 const SPARES: usize = 4;

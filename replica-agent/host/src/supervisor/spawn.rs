@@ -10,28 +10,28 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::process::Signal;
-use watchdog_membership::environment::{Environment, StateFile};
+use watchdog_membership::environment::{self, Environment, StateFile};
 
 use super::kept::Kept;
-use super::launch::Launch;
 use super::spares::Waiting;
-use super::user::User;
 use super::{Supervisor, tree::Tree};
 use crate::config::Program;
+use crate::guest_files;
 use crate::ledger::{Entry, Life, ProcessKey};
+use crate::run_as::{Job, Launch};
 
 /// The variable by which a process carries what was ordered, for a host agent that has lost its ledger.
 pub(crate) const LIFE: &str = "WATCHDOG_LIFE";
 
+/// More than any order brings.
+const STATE_BYTES_MAX: u64 = 256 * 1024 * 1024;
+
+/// The variable that tells a probe's program or a load's command for which life of the replica it runs.
+const PROBED: &str = "WATCHDOG_PROBED_INCARNATION";
+
 /// Why a process was not started.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SpawnError {
-    /// The machine has no such user.
-    #[error("the program's user {user:?} does not exist on this host")]
-    NoUser {
-        /// Its name.
-        user: String,
-    },
     /// Something that it needs can't be made.
     #[error("cannot {operation}")]
     Prepare {
@@ -82,6 +82,14 @@ impl Launcher {
 }
 
 impl Supervisor {
+    /// The state that was made available to a replica; `None` if what is there can't be used.
+    pub(crate) fn cached_state(&self, life: &Life) -> Option<StateFile> {
+        let path = self.dirs.state(&life.cluster, &life.replica);
+        let beneath = path.strip_prefix(self.dirs.root()).ok()?;
+        let bytes = guest_files::read(self.dirs.root(), beneath, STATE_BYTES_MAX).ok()?;
+        serde_json::from_slice(&bytes).ok()
+    }
+
     /// Makes the state that a replica starts from available to it.
     ///
     /// # Errors
@@ -90,7 +98,7 @@ impl Supervisor {
     pub(crate) fn cache_state(&self, life: &Life, state: &StateFile) -> Result<(), SpawnError> {
         let path = self.dirs.state(&life.cluster, &life.replica);
         // The usual restart finds the same state there, and then costs no sync.
-        if StateFile::read(&path).is_ok_and(|cached| cached == *state) {
+        if self.cached_state(life).is_some_and(|cached| cached == *state) {
             return Ok(());
         }
         let directory = path.parent().unwrap_or(self.dirs.root());
@@ -113,50 +121,51 @@ impl Supervisor {
         program: &Program,
         state: &StateFile,
     ) -> Result<Launch, SpawnError> {
-        let user = program
-            .user
-            .as_ref()
-            .map(|name| User::find(name).ok_or_else(|| SpawnError::NoUser { user: name.clone() }));
-        let user = user.transpose()?;
         self.cache_state(life, state)?;
-        self.prepare_files(life, user.as_ref())
+        self.prepare_files(life)
             .map_err(SpawnError::prepare("prepare the replica's files"))?;
         Ok(Launch {
             parent: std::process::id(),
-            logs: self.dirs.logs(&life.cluster, &life.replica),
-            owner: user.as_ref().map(|user| user.ids),
+            logs: Some(self.dirs.logs(&life.cluster, &life.replica)),
+            user: program.user.clone(),
+            owned: vec![self.dirs.run(life.incarnation)],
+            readable: vec![self.dirs.state(&life.cluster, &life.replica)],
             directory: program.directory.clone(),
-            variables: self.variables(life, program, user.as_ref()),
+            variables: self.variables(life, program),
             argv: Program::render(&program.argv, &life.parameters),
         })
     }
 
-    fn prepare_files(&self, life: &Life, user: Option<&User>) -> io::Result<()> {
-        let run = self.dirs.run(life.incarnation);
-        std::fs::create_dir_all(&run)?;
+    fn prepare_files(&self, life: &Life) -> io::Result<()> {
+        std::fs::create_dir_all(self.dirs.run(life.incarnation))?;
         for log in self.dirs.logs(&life.cluster, &life.replica) {
             std::fs::create_dir_all(log.parent().unwrap_or(Path::new("/")))?;
-        }
-        if let Some(User { ids: (user, group), .. }) = user {
-            std::os::unix::fs::chown(&run, Some(*user), Some(*group))?;
-            std::os::unix::fs::chown(
-                self.dirs.state(&life.cluster, &life.replica),
-                Some(*user),
-                Some(*group),
-            )?;
         }
         Ok(())
     }
 
-    fn variables(&self, life: &Life, program: &Program, user: Option<&User>) -> BTreeMap<String, String> {
-        let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
-        let mut variables: BTreeMap<String, String> = [("PATH".to_owned(), path)].into();
-        if let (Some(user), Some(name)) = (user, &program.user) {
-            variables.insert("USER".to_owned(), name.clone());
-            variables.insert("HOME".to_owned(), user.home.to_string_lossy().into_owned());
+    /// What runs for a replica beside it: a probe's program or a load's command, as the replica's own program runs,
+    /// where `program` says nothing else.
+    pub(crate) fn job(&self, life: &Life, program: &Program, argv: Vec<String>) -> Job {
+        let guarded = self.config.programs.get(&life.program);
+        let mut variables = own_variables(program);
+        let told = [
+            (environment::CLUSTER, life.cluster.to_string()),
+            (environment::REPLICA, life.replica.to_string()),
+            (environment::HOST, self.config.host.to_string()),
+            (PROBED, life.incarnation.to_string()),
+        ];
+        variables.extend(told.map(|(name, value)| (name.to_owned(), value)));
+        Job {
+            user: program.user.clone().or_else(|| guarded?.user.clone()),
+            directory: program.directory.clone().or_else(|| guarded?.directory.clone()),
+            variables,
+            argv,
         }
-        variables.extend(watchdog_crash_points::passed_on());
-        variables.extend(program.environment.clone());
+    }
+
+    fn variables(&self, life: &Life, program: &Program) -> BTreeMap<String, String> {
+        let mut variables = own_variables(program);
         let environment = Environment {
             cluster: life.cluster.clone(),
             replica: life.replica.clone(),
@@ -232,6 +241,15 @@ impl Supervisor {
         self.leases.release(life.incarnation);
         self.dirs.forget(life.incarnation);
     }
+}
+
+/// What a program has in its environment beside the names of the contract.
+fn own_variables(program: &Program) -> BTreeMap<String, String> {
+    let path = std::env::var("PATH").unwrap_or_else(|_| "/usr/local/bin:/usr/bin:/bin".into());
+    let mut variables: BTreeMap<String, String> = [("PATH".to_owned(), path)].into();
+    variables.extend(watchdog_crash_points::passed_on());
+    variables.extend(program.environment.clone());
+    variables
 }
 
 /// An error with everything beneath it, in one line.

@@ -1,9 +1,9 @@
 //! Launch: the process between fork and the program: a session and a control group of its own, then exec.
 //!
 //! ```text
-//! host agent ─spawn─► replica-agent --launch GROUP ─setsid, join the group─► waits
-//!            ─order─► (standard input)             ─open logs─exec─► program
-//!            ◄──── end of file: it runs ──── or a sentence: why it does not ─────┘
+//! host agent ─spawn─► replica-agent --launch GROUP ─clean, setsid, join the group─► waits
+//!            ─order─► (standard input)             ─open logs─become the user─exec─► program
+//!            ◄──── end of file: it runs ──── or a sentence: why it does not ─────────┘
 //! ```
 //!
 //! A program of our own does this because code between fork and exec would have
@@ -14,12 +14,16 @@
 use std::collections::BTreeMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, ExitCode, Stdio};
 
 use rustix::process::{Pid, getppid, setsid};
 use serde::{Deserialize, Serialize};
+
+use super::clean;
+use super::identity::User;
 
 /// The hidden first argument.
 pub(crate) const WORD: &str = "--launch";
@@ -29,13 +33,17 @@ pub(crate) const WORD: &str = "--launch";
 pub(crate) struct Launch {
     /// Who tells it.
     pub(crate) parent: u32,
-    /// Where standard output and standard error go.
-    pub(crate) logs: [PathBuf; 2],
-    /// Whom to run as.
-    pub(crate) owner: Option<(u32, u32)>,
+    /// Where standard output and standard error are appended; without it both go to the launcher's standard error.
+    pub(crate) logs: Option<[PathBuf; 2]>,
+    /// Whom to run as; as the host agent itself without it.
+    pub(crate) user: Option<String>,
+    /// What is given to that user before.
+    pub(crate) owned: Vec<PathBuf>,
+    /// What that user may read, and nobody else but us.
+    pub(crate) readable: Vec<PathBuf>,
     /// Where to run.
     pub(crate) directory: Option<PathBuf>,
-    /// All of its environment.
+    /// All of its environment, but what names the user.
     pub(crate) variables: BTreeMap<String, String>,
     /// What to run.
     pub(crate) argv: Vec<String>,
@@ -43,10 +51,11 @@ pub(crate) struct Launch {
 
 /// Becomes the program that it is told; returns only when that fails. `entrance` is the file to join the group by.
 pub(crate) fn launch(entrance: Option<PathBuf>) -> ExitCode {
+    let cleaned = clean::begin();
     // The copy is closed by exec, which is how the host agent learns that the program runs.
     let Ok(pipe) = rustix::io::fcntl_dupfd_cloexec(std::io::stdout(), 3) else { return ExitCode::from(127) };
     let mut pipe = File::from(pipe);
-    let reason = match prepare(entrance) {
+    let reason = match cleaned.and_then(|()| prepare(entrance)) {
         Ok(()) => match pipe.write_all(b"+").map(|()| become_program()) {
             Ok(Some(reason)) => reason,
             // Nobody is there to give an order, or to hear why not.
@@ -81,28 +90,46 @@ fn become_program() -> Option<String> {
     if getppid().map(Pid::as_raw_nonzero).map(|pid| pid.get().unsigned_abs()) != Some(launch.parent) {
         return Some("the host agent is gone".into());
     }
-    Some(exec(&launch))
+    Some(exec(launch).unwrap_or_else(|reason| reason))
 }
 
-fn exec(launch: &Launch) -> String {
-    let mut files = Vec::new();
-    for log in &launch.logs {
-        match OpenOptions::new().create(true).append(true).open(log) {
-            Ok(file) => files.push(file),
-            Err(error) => return format!("cannot open {}: {error}", log.display()),
+/// Why it is not the program, also when all went well until exec.
+fn exec(mut launch: Launch) -> Result<String, String> {
+    let [output, errors] = outputs(launch.logs.as_ref())?;
+    if let Some(name) = &launch.user {
+        let user = User::find(name)?;
+        let shown = |path: &PathBuf| path.display().to_string();
+        for path in &launch.owned {
+            user.own(path).map_err(|error| format!("cannot give {} to {name}: {error}", shown(path)))?;
         }
+        for path in &launch.readable {
+            user.may_read(path).map_err(|error| format!("cannot let {name} read {}: {error}", shown(path)))?;
+        }
+        user.assume()?;
+        for variable in ["USER", "LOGNAME"] {
+            launch.variables.entry(variable.to_owned()).or_insert_with(|| name.clone());
+        }
+        let home = || user.home().to_string_lossy().into_owned();
+        launch.variables.entry("HOME".to_owned()).or_insert_with(home);
     }
-    let Some((program, arguments)) = launch.argv.split_first() else { return "no program".into() };
+    let Some((program, arguments)) = launch.argv.split_first() else { return Err("no program".into()) };
     let mut command = Command::new(program);
     command.args(arguments).env_clear().envs(&launch.variables).stdin(Stdio::null());
-    if let (Some(errors), Some(output)) = (files.pop(), files.pop()) {
-        command.stdout(output).stderr(errors);
-    }
-    if let Some((user, group)) = launch.owner {
-        command.uid(user).gid(group);
-    }
+    command.stdout(output).stderr(errors);
     if let Some(directory) = &launch.directory {
         command.current_dir(directory);
     }
-    format!("cannot run {program}: {}", command.exec())
+    Ok(format!("cannot run {program}: {}", command.exec()))
+}
+
+fn outputs(logs: Option<&[PathBuf; 2]>) -> Result<[Stdio; 2], String> {
+    let Some([output, errors]) = logs else {
+        let copy = std::io::stderr().as_fd().try_clone_to_owned();
+        return Ok([copy.map_err(|error| format!("no output: {error}"))?.into(), Stdio::inherit()]);
+    };
+    let open = |log: &PathBuf| {
+        let opened = OpenOptions::new().create(true).append(true).open(log);
+        opened.map(Stdio::from).map_err(|error| format!("cannot open {}: {error}", log.display()))
+    };
+    Ok([open(output)?, open(errors)?])
 }
