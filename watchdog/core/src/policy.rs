@@ -2,12 +2,16 @@
 //!
 //! The value of the key `policy/healing`; what is left out keeps its default.
 
+mod loosens;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::finding::FaultKind;
 use crate::goal::Canary;
+
+pub use self::loosens::{Loosening, loosened, loosens};
 
 /// The key of the log under which the policy stands.
 pub const POLICY_KEY: &str = "policy/healing";

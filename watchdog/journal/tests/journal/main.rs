@@ -8,8 +8,10 @@ mod fencing;
 mod kill;
 mod model;
 mod opening;
+mod migrating;
 mod postgres_faults;
 mod refused;
+mod standby;
 mod support;
 
 mod sqlite {
