@@ -242,7 +242,7 @@ pub struct IncarnationError {
 
 impl Incarnation {
     /// The incarnation whose UUID has these 128 bits.
-    pub fn from_u128(bits: u128) -> Self {
+    pub const fn from_u128(bits: u128) -> Self {
         Self(bits)
     }
 

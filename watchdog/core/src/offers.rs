@@ -177,6 +177,7 @@ fn of_refusal(refusal: &Refusal, history: &History) -> Option<Offer> {
         | Reason::NotBegun { .. }
         | Reason::PlaceTaken { .. }
         | Reason::LeftToGoal { .. }
+        | Reason::PlanFull { .. }
         | Reason::NotWell
         | Reason::Vetoed { .. } => return None,
     };

@@ -2,6 +2,8 @@
 //!
 //! The value of the key `policy/healing`; what is left out keeps its default.
 
+mod loosens;
+
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -9,6 +11,8 @@ use serde::{Deserialize, Serialize};
 use crate::finding::FaultKind;
 use crate::goal::Canary;
 use crate::state::{Key, State};
+
+pub use self::loosens::{Loosening, loosened, loosens};
 
 /// The key of the log under which the policy stands.
 pub const POLICY_KEY: &str = "policy/healing";

@@ -236,6 +236,9 @@ pub enum Body {
         spec: Goal,
         /// Whether it takes over from one that rolls.
         supersede: bool,
+        /// Whether who declared it may loosen what guards the cluster; what guards it then may be more than now.
+        #[serde(default)]
+        may_loosen: bool,
     },
     /// A goal's changes stand in the log, and its rollout begins.
     GoalBegun {

@@ -24,6 +24,7 @@ use watchdog_proto::agent::{
 };
 use watchdog_trust::Dialer;
 
+use crate::channels::Channels;
 use crate::cluster::world::Milestone;
 
 /// How long a connection may take; an agent answers on the same network in far less.
@@ -83,7 +84,7 @@ impl Report {
 #[derive(Debug)]
 pub(crate) struct Agents {
     dialer: Dialer,
-    channels: Mutex<HashMap<String, Channel>>,
+    channels: Mutex<Channels<Channel>>,
     /// Since when each agent that was asked has not answered.
     silent: Mutex<HashMap<String, Instant>>,
     /// When we last left the lead because of an agent.
@@ -247,14 +248,7 @@ impl Agents {
 
     fn client(&self, address: &str) -> Result<AgentClient<Channel>, Status> {
         let mut channels = self.channels.lock().unwrap_or_else(PoisonError::into_inner);
-        if !channels.contains_key(address) {
-            // Replicas come and go with their ports; the few hundred newest are enough.
-            if channels.len() >= 512 {
-                channels.clear();
-            }
-            channels.insert(address.to_owned(), self.connect(address)?);
-        }
-        let channel = channels.get(address).cloned().ok_or_else(|| Status::internal("no channel"))?;
+        let channel = channels.get(address, Instant::now(), || self.connect(address))?;
         Ok(AgentClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX))
     }
 

@@ -3,6 +3,7 @@
 mod access;
 mod admin;
 mod agents;
+mod channels;
 mod clock;
 mod cluster;
 mod config;

@@ -115,6 +115,8 @@ async fn postgres(url: &str, options: Options) -> Result<Database, JournalError>
             ("statement_timeout", timeout_ms.as_str()),
             // A leader that is frozen or cut off in a transaction must not keep the term row.
             ("idle_in_transaction_session_timeout", timeout_ms.as_str()),
+            // A commit that is not what it seems says so in a warning only; see `notices.rs`.
+            ("client_min_messages", "warning"),
         ])
         .disable_statement_logging();
     let pool = PgPoolOptions::new()

@@ -42,7 +42,9 @@ impl HealingLog for Journal {
         }
         match self.term(cluster).await? {
             // Our own opening, whose answer was lost.
-            Some(term) if term.epoch == epoch && term.watchdog == watchdog.as_str() => Ok(()),
+            Some(term) if term.epoch == epoch && term.watchdog == watchdog.as_str() => {
+                self.vouch(cluster, epoch, OPEN).await
+            }
             term => {
                 let theirs = term.map_or(Epoch(0), |term| term.epoch);
                 Err(JournalError::Fenced { ours: epoch, theirs })
@@ -93,6 +95,10 @@ impl HealingLog for Journal {
         after: Sequence,
         limit: u32,
     ) -> Result<Vec<Entry>, JournalError> {
+        // No signed column holds more, and the number would wrap.
+        if after.0 > i64::MAX.cast_unsigned() {
+            return Ok(Vec::new());
+        }
         let mut session = self.reader(READ).await?;
         let page = [Bind::Int(limit.into()), Bind::number(PAGE_BYTES_MAX)];
         let binds = [Bind::text(cluster), Bind::number(after.0)].into_iter().chain(page).collect();
@@ -164,6 +170,8 @@ impl Journal {
             let what = "it stands beyond the end of the record".to_owned();
             return Err(JournalError::CorruptRecord { sequence: claimed, what });
         }
+        drop(session);
+        self.vouch(&write.cluster, write.epoch, WRITE).await?;
         Ok(entries)
     }
 }

@@ -11,7 +11,7 @@ use crate::failure::Failure;
 use crate::migrate;
 use crate::rows::Term;
 use crate::session::{Bind, Session};
-use crate::sql::{self, ROWS_MAX, Table};
+use crate::sql::{self, Dialect, ROWS_MAX, Table};
 use crate::states::States;
 
 /// Both logs in one database; see the crate.
@@ -54,7 +54,7 @@ impl Journal {
     async fn try_open(url: &str, options: Options) -> Result<Self, JournalError> {
         let database = Database::connect(url, options).await?;
         let journal = Self { database, options, states: States::default() };
-        migrate::run(&journal.database).await?;
+        migrate::run(&journal.database, options.query_timeout).await?;
         let mut session = journal.reader("read the format").await?;
         let format = session.fetch(sql::FORMAT, Vec::new(), |row| {
             let both = || Ok((row.int(0)?, row.int(1)?));
@@ -89,6 +89,31 @@ impl Journal {
         let mut session = self.reader(operation).await?;
         let rows = session.fetch(sql::TERM, vec![Bind::text(cluster)], Term::read).await;
         Ok(rows.map_err(|failure| failure.during(operation))?.into_iter().next())
+    }
+
+    /// Makes sure that what was found committed is as durable as what is acknowledged.
+    ///
+    /// PostgreSQL shows a commit whose wait for a standby was cancelled, and the standby may not have it. A commit of
+    /// our own that waited covers all that came before it.
+    pub(crate) async fn vouch(
+        &self,
+        cluster: &ClusterId,
+        ours: Epoch,
+        operation: &'static str,
+    ) -> Result<(), JournalError> {
+        let during = |failure: Failure| failure.during(operation);
+        let mut session = self.writer(operation).await?;
+        if session.dialect() == Dialect::Sqlite {
+            return Ok(());
+        }
+        session.begin().await.map_err(during)?;
+        let claim = vec![Bind::text(cluster), Bind::number(ours.0), Bind::number(0)];
+        if session.execute(sql::CLAIM, claim).await.map_err(during)? == 0 {
+            session.rollback().await;
+            drop(session);
+            return Err(self.fenced(cluster, ours).await);
+        }
+        session.commit().await.map_err(during)
     }
 
     /// The refusal of a write under `ours`, which does not stand.

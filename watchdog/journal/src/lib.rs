@@ -11,6 +11,9 @@
 //! conditional UPDATE of the cluster's term row: it locks the row, so that the opening of a newer term
 //! either waits for the commit or is seen. Under READ COMMITTED a SELECT would do neither.
 //!
+//! A commit during which PostgreSQL warns (its wait for a standby was cancelled) is of unknown fate, and so is
+//! what is found when it is asked again, until a commit that waited covers it.
+//!
 //! *Cancellation safety.* A dropped call may or may not have been committed, as after a lost answer: ask
 //! again with the same request id. Its connection is thrown away, and with it an open transaction.
 //!
@@ -26,6 +29,7 @@ mod journal;
 mod lender;
 mod metadata;
 mod migrate;
+mod notices;
 #[doc(hidden)]
 pub mod outside;
 mod reading;

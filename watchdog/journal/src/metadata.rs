@@ -133,8 +133,9 @@ impl Journal {
         let Some(Term { head, .. }) = term.filter(|term| term.epoch == append.epoch) else {
             return Err(JournalError::Fenced { ours: append.epoch, theirs });
         };
-        let asked = self.appended(append).await?;
-        Ok(asked.map_or(Standing::At(head), Standing::Asked))
+        let Some(asked) = self.appended(append).await? else { return Ok(Standing::At(head)) };
+        self.vouch(&append.cluster, append.epoch, APPEND).await?;
+        Ok(Standing::Asked(asked))
     }
 
     /// Where this request ended when it was asked before.

@@ -47,10 +47,13 @@ impl Journal {
         from: Version,
         limit: u32,
     ) -> Result<Vec<LogEntry>, JournalError> {
+        // Not above what a signed column can hold: there is nothing, and the number would wrap.
+        let to = Version(i64::MAX.cast_unsigned());
+        if from > to {
+            return Ok(Vec::new());
+        }
         let mut session = self.reader(READ).await?;
         let mut chain = Chain::from(from);
-        // Not above what a signed column can hold.
-        let to = Version(i64::MAX.cast_unsigned());
         let rows = changes(&mut session, cluster, (chain.next(), to), u64::from(limit)).await?;
         drop(session);
         let mut entries = Vec::with_capacity(rows.len());

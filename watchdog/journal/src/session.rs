@@ -12,6 +12,7 @@ use watchdog_ports::journal_error::JournalError;
 
 use crate::failure::Failure;
 use crate::lender::Lent;
+use crate::notices;
 use crate::rows::Cells;
 use crate::sql::Dialect;
 
@@ -103,11 +104,22 @@ impl Session {
         self.control(sql).await
     }
 
-    /// Commits; after an error nobody knows whether it did.
+    /// Commits; after an error nobody knows whether it did, or whether a standby has it.
     pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
-        self.control("COMMIT").await?;
+        let (done, warning) = notices::listening(self.control("COMMIT")).await;
+        done?;
         self.in_transaction = false;
-        Ok(())
+        self.unwarned(warning)
+    }
+
+    /// A commit during which the server warned is not what was asked for.
+    fn unwarned(&mut self, warning: Option<String>) -> Result<(), Failure> {
+        let Some(warning) = warning else { return Ok(()) };
+        // Nothing is wrong with the connection, but what else it may have to say is not worth the doubt.
+        self.settled = false;
+        let what =
+            format!("the database warned while it committed, so it may be lost with this server: {warning}");
+        Err(Failure::Unavailable(what.into()))
     }
 
     /// Gives an open transaction up; if that fails, the connection goes with it.
@@ -138,8 +150,10 @@ impl Session {
     ) -> Result<usize, Failure> {
         // PostgreSQL runs a single statement, which leaves nothing open.
         self.in_transaction = self.dialect() == Dialect::Sqlite;
-        let returned = self.fetch(sql, binds, |_| Ok(())).await?.len();
+        let (returned, warning) = notices::listening(self.fetch(sql, binds, |_| Ok(()))).await;
+        let returned = returned?.len();
         self.in_transaction = false;
+        self.unwarned(warning)?;
         Ok(returned)
     }
 

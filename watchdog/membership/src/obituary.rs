@@ -10,14 +10,15 @@
 
 use watchdog_core::ids::Incarnation;
 
-use crate::records::{ObituaryRecord, Paths, encode};
+use crate::records::{ObituaryRecord, Paths, decode, encode};
 use crate::term::{Term, TermError, is_missing};
 use crate::tree::{Mode, Operation, Refused, Tree, TreeError};
 
 /// How many obituaries one commit removes.
 const PRUNE_MAX: usize = 200;
 
-/// Declares an incarnation dead. May be repeated; the first obituary stands.
+/// Declares an incarnation dead. May be repeated; the first obituary of its host stands, and one that another host
+/// wrote, which nobody believes, gives way.
 ///
 /// # Errors
 ///
@@ -29,7 +30,10 @@ pub async fn declare_dead(tree: &dyn Tree, paths: &Paths, record: &ObituaryRecor
         mode: Mode::Persistent,
     };
     match tree.commit(vec![create]).await {
-        Ok(_) | Err(TreeError::Refused { reason: Refused::Exists, .. }) => {}
+        Ok(_) => {}
+        Err(TreeError::Refused { reason: Refused::Exists, .. }) => {
+            overrule(tree, paths.obituary(record.incarnation), record).await?;
+        }
         Err(error) => return Err(error),
     }
     watchdog_crash_points::crash_point!("host.obituary.created");
@@ -39,6 +43,21 @@ pub async fn declare_dead(tree: &dyn Tree, paths: &Paths, record: &ObituaryRecor
     );
     watchdog_crash_points::crash_point!("host.obituary.registered");
     member.and(process)
+}
+
+/// Puts the word of the host that knows in the place of another's.
+async fn overrule(tree: &dyn Tree, path: String, record: &ObituaryRecord) -> Result<(), TreeError> {
+    let Some(node) = tree.read(std::slice::from_ref(&path)).await?.pop().flatten() else { return Ok(()) };
+    let stands: Option<ObituaryRecord> = decode(&path, &node.data).ok();
+    if stands.is_some_and(|stands| stands.host == record.host) {
+        return Ok(());
+    }
+    let set = Operation::Set { path, data: encode(record), version: Some(node.version) };
+    match tree.commit(vec![set]).await {
+        // Pruned meanwhile: whoever asks again creates it.
+        Err(error) if is_missing(&error) => Ok(()),
+        done => done.map(drop),
+    }
 }
 
 /// Removes obituaries that the leader has in its record. Those that are gone already are fine.

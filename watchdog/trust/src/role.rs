@@ -13,9 +13,9 @@ pub enum Role {
     Watchdog,
     /// A person who may read everything that is no secret.
     Viewer,
-    /// May declare and withdraw goals, pause, hold, release, and cancel plans.
+    /// May declare and withdraw goals that loosen nothing that guards the cluster, pause, hold, release, and cancel plans.
     Operator,
-    /// May also decide on plans that await approval, and overrule the storm guard.
+    /// May also loosen what guards the cluster, decide on plans that await approval, and overrule the storm guard.
     Approver,
     /// May also append to the log directly and move the leadership.
     Admin,

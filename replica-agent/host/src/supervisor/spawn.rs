@@ -122,8 +122,7 @@ impl Supervisor {
         state: &StateFile,
     ) -> Result<Launch, SpawnError> {
         self.cache_state(life, state)?;
-        self.prepare_files(life)
-            .map_err(SpawnError::prepare("prepare the replica's files"))?;
+        self.prepare_files(life).map_err(SpawnError::prepare("prepare the replica's files"))?;
         Ok(Launch {
             parent: std::process::id(),
             logs: Some(self.dirs.logs(&life.cluster, &life.replica)),

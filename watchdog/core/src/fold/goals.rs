@@ -16,13 +16,14 @@ use crate::state::Hash;
 
 impl History {
     pub(super) fn declare_goal(&mut self, entry: &Entry) {
-        let Body::GoalDeclared { goal, spec, supersede, .. } = &entry.body else { return };
+        let Body::GoalDeclared { goal, spec, supersede, may_loosen, .. } = &entry.body else { return };
         self.pending.push_back(PendingGoal {
             goal: goal.clone(),
             spec: spec.clone(),
             by: entry.by.clone(),
             at: entry.at,
             supersede: *supersede,
+            may_loosen: *may_loosen,
         });
     }
 

@@ -39,6 +39,9 @@ pub struct PendingGoal {
     pub at: Time,
     /// Whether it takes over from one that rolls.
     pub supersede: bool,
+    /// Whether who declared it may loosen what guards the cluster.
+    #[serde(default)]
+    pub may_loosen: bool,
 }
 
 /// Changes in the log that must be taken back.

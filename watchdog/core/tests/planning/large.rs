@@ -166,7 +166,7 @@ fn long_texts_are_cut_and_what_acts_depend_on_is_not() {
     let long = "é".repeat(100_000);
     let (plan, step) = ("5-1".parse().unwrap(), "5-1-1".parse().unwrap());
     let told = [
-        Body::Closed { plan, step, outcome: Outcome::Failed, error: Some(long.clone()) },
+        Body::Closed { plan, step, outcome: Outcome::Failed, error: Some(long.clone()), blame: None },
         Body::Escalated { subject: None, message: long.clone() },
         Body::Quarantined { replica: replica("a"), why: long.clone() },
     ];

@@ -21,7 +21,7 @@ fn goal(name: &str) -> GoalId {
 
 pub(crate) fn declared(name: &str, supersede: bool) -> Body {
     let spec = Goal { restart: true, ..Goal::default() };
-    Body::GoalDeclared { goal: goal(name), request: name.to_owned(), spec, supersede }
+    Body::GoalDeclared { goal: goal(name), request: name.to_owned(), spec, supersede, may_loosen: true }
 }
 
 pub(crate) fn begun(name: &str, base: u64, to: u64) -> Body {

@@ -27,13 +27,13 @@ fn named(peer: Option<&Peer>, claimed: &str) -> Result<Asker, Status> {
         let what = format!("is {} bytes long; at most {NAME_BYTES_MAX} are allowed", claimed.len());
         return Err(invalid("by", &what));
     }
-    let (from, proof) = (peer.from, peer.proof);
+    let (from, proof, role) = (peer.from, peer.proof, peer.role);
     Ok(match proof {
         // Nobody proves anything, so that the name they give is the best there is.
-        Proof::Loopback => Asker { name: claimed, from, proof, claimed: None },
+        Proof::Loopback => Asker { name: claimed, from, proof, role, claimed: None },
         Proof::Certificate | Proof::Token => {
             let other = (claimed != peer.name).then_some(claimed);
-            Asker { name: peer.name.clone(), from, proof, claimed: other }
+            Asker { name: peer.name.clone(), from, proof, role, claimed: other }
         }
     })
 }
@@ -57,9 +57,10 @@ mod tests {
         ];
         for (known, proof, called, recorded, other) in table {
             let mut request = Request::new(());
-            request.extensions_mut().insert(Peer { name: known.into(), role: Role::Admin, proof, from });
-            let expected =
-                Asker { name: recorded.into(), from, proof, claimed: other.map(ToOwned::to_owned) };
+            let role = Role::Operator;
+            request.extensions_mut().insert(Peer { name: known.into(), role, proof, from });
+            let claimed = other.map(ToOwned::to_owned);
+            let expected = Asker { name: recorded.into(), from, proof, role, claimed };
             assert_eq!(asker(&request, called).unwrap(), expected, "{called}");
             for wrong in ["", " ", "a\u{1b}b", &"x".repeat(NAME_BYTES_MAX + 1)] {
                 let said = asker(&request, wrong).unwrap_err();

@@ -24,14 +24,23 @@ pub(crate) fn stream(handle: Handle, request: &wire::EventsRequest) -> Result<Ev
     let since = request.since.as_deref().map(clock::parse).transpose();
     let since = since.map_err(|error| invalid("since", &error))?.unwrap_or_default();
     let cluster = handle.world.lock().cluster.clone();
+    let after = place("since_sequence", request.since_sequence)?;
     let (events, stream) = tap(BUFFERED, PATIENCE);
-    let tail = Tail { handle, cluster, after: Sequence(request.since_sequence), since, events };
+    let tail = Tail { handle, cluster, after, since, events };
     let follow = request.follow;
     tokio::spawn(async move {
         // An error means that the reader has gone, or has been told.
         let _ = tail.run(follow).await;
     });
     Ok(stream)
+}
+
+/// A place in the record, of which none is as far as no database can count.
+pub(crate) fn place(field: &str, number: u64) -> Result<Sequence, Status> {
+    if number > i64::MAX.cast_unsigned() {
+        return Err(invalid(field, &format!("{number} is beyond the last place that the record can have")));
+    }
+    Ok(Sequence(number))
 }
 
 /// The longest detail of an event.

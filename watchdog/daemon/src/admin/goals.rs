@@ -9,13 +9,14 @@ use watchdog_core::goal::compose::{applied, compose};
 use watchdog_core::goal::wire as wire_goal;
 use watchdog_core::goal::{Goal, GoalStatus, Restore, fault};
 use watchdog_core::ids::{GoalId, Version};
+use watchdog_core::policy::loosened;
 use watchdog_core::state::{State, canonical};
 use watchdog_proto::admin as wire;
 
 use super::tap::{PATIENCE, tap};
 use super::{goal_view, invalid, log, parse, writes};
 use crate::cluster::Handle;
-use crate::cluster::operator::{Asker, Declaration, Wish};
+use crate::cluster::operator::{Asker, Declaration, MAY_LOOSEN, Wish, told};
 
 /// Goals in a list when the asker says no number.
 const GOALS_DEFAULT: u32 = 20;
@@ -80,6 +81,13 @@ fn notes(handle: &Handle, goal: &Goal, head: &State, changes: &[Change]) -> Vec<
     if world.history.abandoned.contains(&applied(head, changes).hash()) {
         notes.push("this very state was given up before: it was rejected or withdrawn".to_owned());
     }
+    let loosened = loosened(changes);
+    if !loosened.is_empty() {
+        let what = told(&loosened);
+        notes.push(format!(
+            "it loosens what guards the cluster, so it takes {MAY_LOOSEN} to apply it: {what}"
+        ));
+    }
     if changes.is_empty() && goal.restart {
         notes.push("every replica would be started anew, one after the other".to_owned());
     }
@@ -132,11 +140,11 @@ pub(crate) async fn apply(
     Ok(Response::new(wire::GoalApplyReply { id, status, message, head: world.log.head.version.0 }))
 }
 
-/// The newest goals, newest first.
+/// The newest goals, newest first, and all that are not over.
 pub(crate) fn list(handle: &Handle, limit: u32) -> wire::GoalListReply {
     let limit = if limit == 0 { GOALS_DEFAULT } else { limit };
     let world = handle.world.lock();
-    let goals = world.goals.newest().take(limit as usize).map(|story| goal_view::brief(&world, story));
+    let goals = world.goals.newest(limit as usize).map(|story| goal_view::brief(&world, story));
     wire::GoalListReply { goals: goals.collect() }
 }
 

@@ -44,8 +44,16 @@ pub(crate) async fn list(
 ) -> Result<wire::LogListReply, Status> {
     let (cluster, head, stable) = known(handle);
     let limit = if request.limit == 0 { ENTRIES_DEFAULT } else { request.limit.min(ENTRIES_MAX) };
-    let newest_page = (head.0 + 1).saturating_sub(u64::from(limit)).max(1);
+    let newest_page = head.0.saturating_add(1).saturating_sub(u64::from(limit)).max(1);
     let from = if request.from == 0 { newest_page } else { request.from };
+    // This watchdog may not have read the newest entries yet, so the journal is asked before anything is refused. One
+    // behind the end is where the next page begins.
+    if from > head.0.saturating_add(1) {
+        let head = handle.journal.head(&cluster).await.map_err(|error| journal(&error))?.version;
+        if from > head.0.saturating_add(1) {
+            return Err(journal(&JournalError::NoSuchVersion { version: Version(from), head }));
+        }
+    }
     let entries = MetadataLog::entries(&*handle.journal, &cluster, Version(from), limit)
         .await
         .map_err(|error| journal(&error))?;

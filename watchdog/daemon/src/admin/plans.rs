@@ -17,10 +17,10 @@ use crate::cluster::world::World;
 /// Plans in a list when the asker says no number.
 const PLANS_DEFAULT: u32 = 20;
 
-/// The newest plans, newest first.
+/// The newest plans, newest first, and all that are open.
 pub(crate) fn list(world: &World, limit: u32) -> wire::PlanListReply {
     let limit = if limit == 0 { PLANS_DEFAULT } else { limit };
-    let plans = world.plans.newest().take(limit as usize).map(views::plan_view).collect();
+    let plans = world.plans.newest(limit as usize).map(views::plan_view).collect();
     wire::PlanListReply { plans }
 }
 

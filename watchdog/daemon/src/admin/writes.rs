@@ -18,6 +18,8 @@ use crate::cluster::world::Role;
 
 /// The longest reason of an operator, in bytes.
 const TEXT_BYTES_MAX: usize = 1_000;
+/// The longest pause or hold that has an end: ten years.
+const FOR_MS_MAX: u64 = 10 * 366 * 86_400_000;
 /// Where a follower names the leader.
 pub(crate) const LEADER_METADATA: &str = "watchdog-leader";
 
@@ -26,7 +28,7 @@ type Answer<T> = Result<Response<T>, Status>;
 /// Pauses the cluster.
 pub(crate) async fn pause(handle: &Handle, asker: Asker, request: wire::PauseRequest) -> Answer<wire::Done> {
     let reason = text("reason", &request.reason)?;
-    let body = Body::Paused { reason, until: until(handle, request.for_ms) };
+    let body = Body::Paused { reason, until: until(handle, request.for_ms)? };
     write(handle, asker, body, "paused: nothing is healed until `resume`").await
 }
 
@@ -42,7 +44,7 @@ pub(crate) async fn resume(handle: &Handle, asker: Asker) -> Answer<wire::Done> 
 pub(crate) async fn hold(handle: &Handle, asker: Asker, request: wire::HoldRequest) -> Answer<wire::Done> {
     let reason = text("reason", &request.reason)?;
     known(handle, &request.target)?;
-    let body = Body::Held { target: request.target, reason, until: until(handle, request.for_ms) };
+    let body = Body::Held { target: request.target, reason, until: until(handle, request.for_ms)? };
     write(handle, asker, body, "held: seen, not touched, until `release`").await
 }
 
@@ -145,8 +147,9 @@ pub(crate) async fn log_append(
         edits.push((key, value));
     }
     let wish = Wish::Append { expected: Version(request.expected_head), edits };
-    ask(handle, asker, wish).await?;
-    let head = handle.world.lock().log.head.version.0;
+    let head = ask(handle, asker, wish).await?;
+    // The leader answers where this append ends; the head that stands by now may be another's.
+    let head = head.parse().map_err(|_| Status::internal("the leader did not say where the append ends"))?;
     Ok(Response::new(wire::LogAppendReply { head }))
 }
 
@@ -182,6 +185,7 @@ fn denied(handle: &Handle, denial: &Denial) -> Status {
         Denial::HeadMoved { .. } => Status::aborted(denial.to_string()),
         Denial::Refused(_) => Status::failed_precondition(denial.to_string()),
         Denial::Invalid { .. } => Status::invalid_argument(denial.to_string()),
+        Denial::Forbidden { .. } => Status::permission_denied(denial.to_string()),
         Denial::Unconfirmed(_) => Status::unavailable(denial.to_string()),
     };
     if *denial == Denial::NotLeader {
@@ -228,6 +232,10 @@ pub(super) fn text(field: &str, text: &str) -> Result<String, Status> {
     Ok(trimmed.to_owned())
 }
 
-fn until(handle: &Handle, for_ms: u64) -> Option<Time> {
-    (for_ms > 0).then(|| handle.world.lock().now().plus_ms(for_ms))
+fn until(handle: &Handle, for_ms: u64) -> Result<Option<Time>, Status> {
+    if for_ms > FOR_MS_MAX {
+        let what = format!("{for_ms} ms is longer than ten years; leave it out for until further notice");
+        return Err(invalid("for_ms", &what));
+    }
+    Ok((for_ms > 0).then(|| handle.world.lock().now().plus_ms(for_ms)))
 }

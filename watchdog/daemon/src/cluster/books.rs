@@ -17,7 +17,7 @@ use watchdog_ports::journal_error::JournalError;
 use watchdog_ports::metadata_log::MetadataLog;
 
 use crate::cluster::log_view::LogView;
-use crate::cluster::world::SharedWorld;
+use crate::cluster::world::{SharedWorld, World};
 
 /// How many entries are read at once.
 pub(crate) const BATCH: u32 = 1_000;
@@ -46,6 +46,7 @@ pub(crate) struct Books {
     cluster: ClusterId,
     journal: Arc<dyn Journal>,
     world: SharedWorld,
+    /// Whether everything was read once.
     log_begun: bool,
     pending: Option<Write>,
 }
@@ -65,7 +66,7 @@ impl Books {
     ///
     /// Answers why everything must be held when what was read before is not there any more.
     pub(crate) async fn catch_up(&mut self) -> Result<Option<Refusal>, JournalError> {
-        let outcome = self.read_all().await;
+        let outcome = if self.log_begun { self.read_all().await } else { self.read_anew().await };
         let mut world = self.world.lock();
         match &outcome {
             Ok(_) => world.journal_fault = None,
@@ -73,6 +74,24 @@ impl Books {
                 let since = world.journal_fault.as_ref().map_or_else(|| world.now(), |(since, _)| *since);
                 world.journal_fault = Some((since, error.to_string()));
             }
+        }
+        outcome
+    }
+
+    /// Reads everything for the first time, beside what is shown: what was read through an earlier session stays in
+    /// view until the new reading is whole, because an old view is better than none.
+    async fn read_anew(&mut self) -> Result<Option<Refusal>, JournalError> {
+        let (shown, aside) = (self.world.clone(), SharedWorld::new(World::new(self.cluster.clone())));
+        self.world = aside.clone();
+        let outcome = self.read_all().await;
+        self.world = shown;
+        if outcome.is_ok() {
+            let through = {
+                let mut world = self.world.lock();
+                world.adopt_journal(&mut aside.lock());
+                world.history.through
+            };
+            self.world.announce(through);
         }
         outcome
     }
@@ -290,3 +309,54 @@ pub(crate) trait Batches: Journal {
     }
 }
 impl<T: Journal + ?Sized> Batches for T {}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use watchdog_core::ids::{Time, WatchdogId};
+    use watchdog_ports::fake::{MemoryJournal, Outage};
+
+    use super::*;
+
+    fn paused(reason: &str) -> Body {
+        Body::Paused { reason: reason.to_owned(), until: None }
+    }
+
+    fn books(journal: &Arc<MemoryJournal>, world: &SharedWorld) -> Books {
+        let journal: Arc<dyn Journal> = Arc::clone(journal) as Arc<dyn Journal>;
+        Books::new("demo".parse().unwrap(), journal, world.clone())
+    }
+
+    fn reason(world: &SharedWorld) -> Option<String> {
+        world.lock().history.pause.as_ref().map(|pause| pause.reason.clone())
+    }
+
+    #[tokio::test]
+    async fn what_was_read_is_shown_until_it_is_read_anew() {
+        let cluster: ClusterId = "demo".parse().unwrap();
+        let world = SharedWorld::new(World::new(cluster.clone()));
+        let journal = Arc::new(MemoryJournal::default());
+        let one = WatchdogId::new("one").unwrap();
+        journal.open_term(&cluster, Epoch(1), &one, Time(1)).await.unwrap();
+        let mut first = books(&journal, &world);
+        first.catch_up().await.unwrap();
+        first.write(Epoch(1), "ann", vec![paused("racks")]).await.unwrap();
+        // Another session, and the journal is away.
+        world.lock().doubt_journal();
+        let mut second = books(&journal, &world);
+        journal.set_outage(Outage::Gone);
+        assert!(second.catch_up().await.is_err());
+        assert_eq!(reason(&world).as_deref(), Some("racks"));
+        assert!(world.lock().journal_fault.is_some(), "it is told to be old");
+        journal.set_outage(Outage::None);
+        second.catch_up().await.unwrap();
+        assert_eq!(reason(&world).as_deref(), Some("racks"));
+        assert!(world.lock().journal_fault.is_none());
+        // A journal that is another one by then is shown as that one is.
+        world.lock().doubt_journal();
+        let other = Arc::new(MemoryJournal::default());
+        books(&other, &world).catch_up().await.unwrap();
+        assert_eq!(reason(&world), None);
+        assert_eq!(world.lock().history.through, Sequence(0));
+    }
+}

@@ -9,7 +9,8 @@ use watchdog_core::vet::vet;
 
 use crate::cluster::audit::Order;
 use crate::cluster::lead::Lead;
-use crate::cluster::operator::{Declaration, Denial};
+use crate::cluster::obey::denied;
+use crate::cluster::operator::{Declaration, Denial, MAY_LOOSEN, guarded};
 use crate::cluster::world::World;
 
 /// So many goals may wait for their turn.
@@ -19,7 +20,7 @@ impl Lead {
     /// Declares a goal; its changes are composed when its turn has come.
     pub(super) async fn declare_for(&mut self, order: &Order, wish: Declaration) -> Result<String, Denial> {
         let Declaration { spec, request, at, supersede } = wish;
-        let (goal, said) = {
+        {
             let world = self.world.lock();
             // Asked again, because the answer was lost.
             if let Some(story) = world.goals.requested(&request) {
@@ -35,9 +36,14 @@ impl Lead {
                 return Err(Denial::Refused(what));
             }
             fault::find(&spec, &world.log.state, head, world.history.stable)?;
-            let goal = world.goals.fresh_id(spec.name.clone());
-            (goal.clone(), Body::GoalDeclared { goal, request, spec, supersede })
-        };
+        }
+        let may_loosen = order.asker.role.may(MAY_LOOSEN);
+        if !may_loosen {
+            // What guards the cluster when its turn has come is looked at again then.
+            guarded(&order.asker, &self.compose(&spec).await.map_err(denied)?)?;
+        }
+        let goal = self.world.lock().goals.fresh_id(spec.name.clone());
+        let said = Body::GoalDeclared { goal: goal.clone(), request, spec, supersede, may_loosen };
         self.write_for(order, vec![said]).await?;
         watchdog_crash_points::crash_point!("daemon.goal.declared");
         Ok(goal.to_string())
@@ -72,6 +78,9 @@ impl Lead {
             };
             (bodies, rolls)
         };
+        if undoes && !order.asker.role.may(MAY_LOOSEN) {
+            guarded(&order.asker, &self.undo_of_rolling().await.map_err(denied)?)?;
+        }
         self.write_for(order, bodies).await?;
         watchdog_crash_points::crash_point!("daemon.goal.withdrawn");
         Ok(if undoes {

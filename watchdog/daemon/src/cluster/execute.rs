@@ -6,6 +6,7 @@ use tokio::sync::mpsc;
 use tracing::{Instrument as _, Span};
 use watchdog_core::blame::Blame;
 use watchdog_core::change::Change;
+use watchdog_core::history::History;
 use watchdog_core::ids::{ClusterId, PlanId, StepId, Version};
 use watchdog_core::plan::{Agent, Outcome, Plan, Step};
 use watchdog_core::record::{Body, Entry};
@@ -44,10 +45,12 @@ impl Finished {
     }
 
     /// What is written about it.
-    pub(crate) fn into_bodies(self) -> Vec<Body> {
+    pub(crate) fn into_bodies(self, history: &History) -> Vec<Body> {
         let Self { plan, step, report } = self;
         let mut bodies = Vec::new();
-        if let Some(obituary) = report.obituary.as_ref().and_then(sighting::brought) {
+        let agent = step.agent();
+        let obituary = report.obituary.as_ref();
+        if let Some(obituary) = obituary.and_then(|told| sighting::brought(told, &agent, history)) {
             bodies.push(Body::Died { obituary });
         }
         if let (Some(snapshot), Some(replica), Some(incarnation)) =

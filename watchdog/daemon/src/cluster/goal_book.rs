@@ -6,7 +6,7 @@ use watchdog_core::goal::GoalStatus;
 use watchdog_core::ids::{GoalId, NAME_MAX, Time, Version};
 use watchdog_core::record::{Body, Entry};
 
-/// How many goals are remembered with all that they say; of older ones only the names.
+/// How many goals are remembered with all that they say, and all that are not over; of older ones only the names.
 const GOALS_KEPT: usize = 200;
 
 /// A goal with all that became of it.
@@ -85,9 +85,10 @@ impl GoalBook {
         self.stories.get(id)
     }
 
-    /// The newest goals, newest first.
-    pub(crate) fn newest(&self) -> impl Iterator<Item = &GoalStory> {
-        self.order.iter().rev().filter_map(|id| self.stories.get(id))
+    /// The newest goals, newest first; whatever is older and not over comes with them.
+    pub(crate) fn newest(&self, count: usize) -> impl Iterator<Item = &GoalStory> {
+        let all = self.order.iter().rev().filter_map(|id| self.stories.get(id)).enumerate();
+        all.filter(move |(index, story)| *index < count || !story.status.is_over()).map(|(_, story)| story)
     }
 
     /// The goal that a request declared before.
@@ -119,7 +120,9 @@ impl GoalBook {
         self.order.push_back(story.id.clone());
         self.stories.insert(story.id.clone(), story);
         while self.order.len() > GOALS_KEPT {
-            if let Some(oldest) = self.order.pop_front() {
+            let over = |id: &GoalId| self.stories.get(id).is_none_or(|story| story.status.is_over());
+            let Some(at) = self.order.iter().position(over) else { return };
+            if let Some(oldest) = self.order.remove(at) {
                 self.stories.remove(&oldest);
             }
         }
@@ -134,6 +137,56 @@ mod tests {
 
     use super::*;
 
+    fn tell(book: &mut GoalBook, body: Body) {
+        book.apply(&Entry { sequence: Sequence(1), at: Time(1), epoch: Epoch(1), by: "ann".into(), body });
+    }
+
+    #[test]
+    fn what_is_not_over_is_never_forgotten() {
+        let mut book = GoalBook::default();
+        let goals: Vec<GoalId> = (0..1_000).map(|number| format!("g-{number}").parse().unwrap()).collect();
+        for (number, goal) in goals.iter().enumerate() {
+            let (goal, request) = (goal.clone(), format!("r-{number}"));
+            let spec = Goal::default();
+            tell(
+                &mut book,
+                Body::GoalDeclared { goal: goal.clone(), request, spec, supersede: false, may_loosen: false },
+            );
+            // The first rolls, the second waits; the others end at once.
+            if number == 0 {
+                let (base, to, state_hash) = (Version(0), Version(1), watchdog_core::state::Hash::default());
+                let pace = watchdog_core::goal::Pace::resolve(
+                    &watchdog_core::goal::PaceWish::default(),
+                    &watchdog_core::policy::Policy::default(),
+                );
+                tell(
+                    &mut book,
+                    Body::GoalBegun {
+                        goal,
+                        base,
+                        to,
+                        state_hash,
+                        pace,
+                        restart: false,
+                        guard: None,
+                        adds: [].into(),
+                        edits: [].into(),
+                    },
+                );
+            } else if number > 1 {
+                tell(&mut book, Body::GoalEnded { goal, status: GoalStatus::Withdrawn, why: String::new() });
+            }
+        }
+        assert_eq!(book.get(&goals[0]).unwrap().status, GoalStatus::Rolling);
+        assert_eq!(book.get(&goals[1]).unwrap().status, GoalStatus::Pending);
+        assert!(book.get(&goals[2]).is_none());
+        // Asked again, it is the same goal.
+        assert_eq!(book.requested("r-1").unwrap().id, goals[1]);
+        assert_eq!(book.stories.len(), GOALS_KEPT);
+        let told: Vec<&GoalId> = book.newest(1).map(|story| &story.id).collect();
+        assert_eq!(told, [&goals[999], &goals[1], &goals[0]]);
+    }
+
     #[test]
     fn an_id_is_given_once() {
         let mut book = GoalBook::default();
@@ -142,8 +195,8 @@ mod tests {
         for wished in [None, Some("fraud"), Some("fraud"), None, Some("fraud"), Some(&long), Some(&long)] {
             let goal = book.fresh_id(wished.map(|name| name.parse().unwrap()));
             given.push(goal.to_string());
-            let body =
-                Body::GoalDeclared { goal, request: String::new(), spec: Goal::default(), supersede: false };
+            let (request, spec) = (String::new(), Goal::default());
+            let body = Body::GoalDeclared { goal, request, spec, supersede: false, may_loosen: false };
             let entry = Entry { sequence: Sequence(1), at: Time(1), epoch: Epoch(1), by: "ann".into(), body };
             book.apply(&entry);
         }

@@ -19,7 +19,7 @@ use watchdog_core::goal::redeclared::{Declarations, Redeclared, declarations, re
 use watchdog_core::goal::undo::{touch, undo};
 use watchdog_core::goal::{Goal, GoalStatus, Pace, Restore};
 use watchdog_core::ids::{ClusterId, GoalId, Version};
-use watchdog_core::policy::{POLICY_KEY, Policy};
+use watchdog_core::policy::{POLICY_KEY, Policy, loosened};
 use watchdog_core::record::Body;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::rollout::{PendingGoal, Undoing};
@@ -29,6 +29,7 @@ use watchdog_ports::metadata_log::Append;
 
 use crate::cluster::books::Batches as _;
 use crate::cluster::lead::{Lead, Stop};
+use crate::cluster::operator::{MAY_LOOSEN, told};
 
 /// More errands at once than these are left to the next check.
 const ERRANDS_MAX: usize = 8;
@@ -85,22 +86,35 @@ impl Lead {
         Ok(self.record(vec![body]).await?.is_some())
     }
 
+    /// What returns the head to the stable state, over all that goals did after `base`.
+    async fn undoing(&self, base: Version) -> Result<Vec<Change>, JournalError> {
+        let (cluster, state, stable) = {
+            let world = self.world.lock();
+            (world.cluster.clone(), world.log.state.clone(), world.history.stable)
+        };
+        // Without anything stable there is nothing to return to: a founding that is taken back is for a human.
+        let Some(stable) = stable else { return Ok(Vec::new()) };
+        let journal = self.books.journal().clone();
+        let stable = journal.state(&cluster, stable).await?;
+        let touched = self.touched_since(base).await?;
+        Ok(undo(&state, &stable, &journal.state(&cluster, base).await?, &touched))
+    }
+
+    /// What taking back the goal that rolls would change.
+    pub(super) async fn undo_of_rolling(&self) -> Result<Vec<Change>, JournalError> {
+        let base = self.world.lock().history.rollout.as_ref().map(|rollout| rollout.base);
+        match base {
+            None => Ok(Vec::new()),
+            Some(base) => self.undoing(base).await,
+        }
+    }
+
     /// Returns the head to the stable state.
     async fn undo(&mut self, undoing: &Undoing) -> Result<(), JournalError> {
-        let (cluster, head, state, stable) = {
+        let changes = self.undoing(undoing.base).await?;
+        let (cluster, head) = {
             let world = self.world.lock();
-            (world.cluster.clone(), world.log.head.version, world.log.state.clone(), world.history.stable)
-        };
-        let journal = self.books.journal().clone();
-        // Without anything stable there is nothing to return to: a founding that is taken back is for a human.
-        let changes = match stable {
-            None => Vec::new(),
-            Some(stable) => {
-                let stable = journal.state(&cluster, stable).await?;
-                let base = journal.state(&cluster, undoing.base).await?;
-                let touched = self.touched_since(undoing.base).await?;
-                undo(&state, &stable, &base, &touched)
-            }
+            (world.cluster.clone(), world.log.head.version)
         };
         let count = changes.len() as u64;
         if count > 0 {
@@ -140,6 +154,15 @@ impl Lead {
         };
         if appended.is_none() {
             let changes = self.compose(spec).await?;
+            let loosened = if pending.may_loosen { Vec::new() } else { loosened(&changes) };
+            if !loosened.is_empty() {
+                // It did not when it was declared.
+                let what = told(&loosened);
+                let why =
+                    format!("it would loosen by now what {by} may not, which takes {MAY_LOOSEN}: {what}");
+                let (goal, status) = (goal.clone(), GoalStatus::Withdrawn);
+                return self.note(vec![Body::GoalEnded { goal, status, why }]).await;
+            }
             if changes.is_empty() && !spec.restart {
                 // What another goal brings is not proven yet, and goes on under that one's name.
                 let (status, why) = match over {
@@ -206,7 +229,7 @@ impl Lead {
         Ok(Before { base, policy, declared: declarations(&state) })
     }
 
-    async fn compose(&self, spec: &Goal) -> Result<Vec<Change>, JournalError> {
+    pub(super) async fn compose(&self, spec: &Goal) -> Result<Vec<Change>, JournalError> {
         let (cluster, head, stable) = {
             let world = self.world.lock();
             (world.cluster.clone(), world.log.state.clone(), world.history.stable)

@@ -222,7 +222,8 @@ impl Lead {
             old.retain(|obituary| world.history.knows_death(obituary));
             (Paths::new(&world.cluster), old)
         };
-        let known: Vec<Incarnation> = known.into_iter().map(|obituary| obituary.incarnation).collect();
+        let mut known: Vec<Incarnation> = known.into_iter().map(|obituary| obituary.incarnation).collect();
+        known.extend(self.observer.forged_obituaries(&self.world.lock().history));
         if let Err(error) = obituary::prune(&self.term, &paths, &known).await {
             tracing::warn!(%error, "old obituaries stay for now");
         }
@@ -240,7 +241,11 @@ impl Lead {
             }
             match finished.doubt() {
                 Some(why) => self.sealing.doubt(finished.step().clone(), why),
-                None => self.unread.ended.push((finished.step().clone(), finished.into_bodies())),
+                None => {
+                    let step = finished.step().clone();
+                    let bodies = finished.into_bodies(&self.world.lock().history);
+                    self.unread.ended.push((step, bodies));
+                }
             }
         }
         {

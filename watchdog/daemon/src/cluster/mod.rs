@@ -176,7 +176,7 @@ impl ClusterTask {
         shutdown: &mut crate::shutdown::Shutdown,
     ) -> anyhow::Result<Stop> {
         let paths = Paths::new(&self.cluster);
-        self.world.lock().forget_journal();
+        self.world.lock().doubt_journal();
         let mut books = Books::new(self.cluster.clone(), Arc::clone(&self.journal), self.world.clone());
         let mut observer = Observer::new(View::open(Arc::clone(tree), paths.clone()).await?);
         let reaches_journal = books.catch_up().await.is_ok();

@@ -78,6 +78,7 @@ impl Lead {
         written.map(drop).map_err(denied)
     }
 
+    /// Appends what an operator gives; answers where that ends, whoever has appended behind it by now.
     async fn append_for(
         &mut self,
         order: &Order,
@@ -94,7 +95,7 @@ impl Lead {
             (found, changes(&world.log.state, edits)?)
         };
         if changes.is_empty() {
-            return Ok("nothing to change".to_owned());
+            return Ok(head.to_string());
         }
         let draft = Draft { expected, author: order.asker.name.clone(), goal: None, changes };
         let appended = self.append(Uuid::now_v7(), draft).await.map_err(denied)?;
@@ -102,7 +103,7 @@ impl Lead {
         let (from, to) = (head.next(), appended.version);
         self.write_for(order, vec![Body::Appended { from, to, why: "asked for by an operator".to_owned() }])
             .await?;
-        Ok(format!("appended versions {from} to {to}"))
+        Ok(to.to_string())
     }
 }
 
@@ -119,7 +120,7 @@ fn application_by_goals(world: &World, edits: &[(Key, Option<Value>)]) -> Result
 }
 
 /// What a failure of the journal means to who asked for the write.
-fn denied(error: JournalError) -> Denial {
+pub(super) fn denied(error: JournalError) -> Denial {
     match error {
         JournalError::HeadMoved { expected, found } => Denial::HeadMoved { expected, found },
         JournalError::Fenced { .. } => Denial::NotLeader,

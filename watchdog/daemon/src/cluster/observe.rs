@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use watchdog_core::history::History;
 use watchdog_core::hosts::of_concern;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
 use watchdog_core::observation::{HostSeen, Obituary, Presence, Sight};
@@ -143,6 +144,22 @@ impl Observer {
         old
     }
 
+    /// Obituaries that are not of the host that their life was on: no proof of anything, and in the way of the true one.
+    pub(crate) fn forged_obituaries(&self, past: &History) -> Vec<Incarnation> {
+        let picture = self.view.picture();
+        let all = picture.obituaries.values().map(|stamped| &stamped.record);
+        let forged = all.filter(|record| sighting::is_forged(picture, past, record));
+        forged
+            .map(|record| {
+                tracing::warn!(
+                    replica = %record.replica, incarnation = %record.incarnation, host = %record.host,
+                    "an obituary is not by the host that the life was on; it is not believed, and removed"
+                );
+                record.incarnation
+            })
+            .collect()
+    }
+
     async fn look(&mut self, suspects: &BTreeSet<ReplicaId>) -> Result<Delta, TreeError> {
         if suspects.is_empty() { self.view.refresh().await } else { self.view.look(suspects).await }
     }
@@ -205,7 +222,8 @@ impl Observer {
             before.unwatched();
         }
         let before = world.observation.replicas.get(replica);
-        let seen = sighting::replica(self.view.picture(), replica, (before, &self.rounds), now);
+        let seen =
+            sighting::replica(self.view.picture(), replica, (before, &self.rounds, &world.history), now);
         let declared = world.log.replicas.contains_key(replica);
         if declared || !seen.lives.is_empty() {
             world.observation.replicas.insert(replica.clone(), seen);

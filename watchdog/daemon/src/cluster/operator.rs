@@ -9,9 +9,10 @@ use watchdog_core::change::Change;
 use watchdog_core::goal::Goal;
 use watchdog_core::goal::fault::{self, Fault};
 use watchdog_core::ids::{GoalId, PlanId, Version};
+use watchdog_core::policy::{Loosening, loosened};
 use watchdog_core::record::Body;
 use watchdog_core::state::{Key, State};
-use watchdog_trust::Proof;
+use watchdog_trust::{Proof, Role};
 
 /// Who asks for something, and how we know.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +23,8 @@ pub(crate) struct Asker {
     pub(crate) from: SocketAddr,
     /// How we know.
     pub(crate) proof: Proof,
+    /// What they may do.
+    pub(crate) role: Role,
     /// What they called themselves, where that is another name.
     pub(crate) claimed: Option<String>,
 }
@@ -33,7 +36,7 @@ pub(crate) struct Act {
     pub(crate) asker: Asker,
     /// For what.
     pub(crate) wish: Wish,
-    /// Where the answer goes: a sentence, or why not.
+    /// Where the answer goes: a sentence, the id of a goal or the version of an append; or why not.
     pub(crate) answer: oneshot::Sender<Result<String, Denial>>,
 }
 
@@ -105,6 +108,18 @@ pub(crate) enum Denial {
         /// What is wrong with it.
         what: String,
     },
+    /// It is more than who asks may do.
+    #[error("this takes the role {needed}, and {name} is {role}: {what}")]
+    Forbidden {
+        /// Who asks.
+        name: String,
+        /// What they may do.
+        role: Role,
+        /// What it takes.
+        needed: Role,
+        /// What they would do.
+        what: String,
+    },
     /// It can't be done as things are.
     #[error("{0}")]
     Refused(String),
@@ -117,6 +132,38 @@ impl From<Fault> for Denial {
     fn from(fault: Fault) -> Self {
         Self::Invalid { field: fault.field, what: fault.what }
     }
+}
+
+/// Who may loosen what guards the cluster: those who also decide about what is guarded.
+pub(crate) const MAY_LOOSEN: Role = Role::Approver;
+
+/// Refuses changes that take a guard away, unless `asker` may do that.
+///
+/// # Errors
+///
+/// What would be loosened, from what to what.
+pub(crate) fn guarded(asker: &Asker, changes: &[Change]) -> Result<(), Denial> {
+    if asker.role.may(MAY_LOOSEN) {
+        return Ok(());
+    }
+    let loosened = loosened(changes);
+    if loosened.is_empty() {
+        return Ok(());
+    }
+    let (name, role, needed) = (asker.name.clone(), asker.role, MAY_LOOSEN);
+    Err(Denial::Forbidden { name, role, needed, what: told(&loosened) })
+}
+
+/// So many loosened guards are told one by one.
+const LOOSENED_TOLD: usize = 8;
+
+/// What is loosened, as people read it.
+pub(crate) fn told(loosened: &[Loosening]) -> String {
+    let mut all: Vec<String> = loosened.iter().take(LOOSENED_TOLD).map(ToString::to_string).collect();
+    if loosened.len() > LOOSENED_TOLD {
+        all.push(format!("and {} more", loosened.len() - LOOSENED_TOLD));
+    }
+    all.join("; ")
 }
 
 /// Where acts are sent.

@@ -161,7 +161,8 @@ impl Sealing {
                         (Some(doubt), Some(error)) => Some(format!("{doubt}; {error}")),
                         (_, error) => error,
                     };
-                    let obituary = obituary.as_ref().and_then(sighting::brought);
+                    let obituary = obituary.as_ref();
+                    let obituary = obituary.and_then(|one| sighting::brought(one, &told.agent, history));
                     bodies.extend(obituary.map(|obituary| Body::Died { obituary }));
                     bodies.push(Body::Closed { plan, step, outcome, error, blame });
                 }

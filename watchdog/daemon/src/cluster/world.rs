@@ -127,13 +127,21 @@ impl World {
         self.refusals.clear();
     }
 
-    /// Everything that was read from the journal is read anew, because it may be another one by now.
-    pub(crate) fn forget_journal(&mut self) {
+    /// Everything that was read from the journal is to be read anew, because it may be another one by now. Until then
+    /// it is shown as it was, and told to be old.
+    pub(crate) fn doubt_journal(&mut self) {
         self.tally.end_term();
-        self.log = LogView::empty();
-        self.history = History::default();
-        self.plans = PlanBook::default();
-        self.goals = GoalBook::default();
+        let why = "it was not read again since the session was lost; what is shown is what was read before";
+        let now = self.now();
+        self.journal_fault.get_or_insert_with(|| (now, why.to_owned()));
+    }
+
+    /// Takes what was read anew in the place of what was read before.
+    pub(crate) fn adopt_journal(&mut self, read: &mut World) {
+        self.log = std::mem::replace(&mut read.log, LogView::empty());
+        self.history = std::mem::take(&mut read.history);
+        self.plans = std::mem::take(&mut read.plans);
+        self.goals = std::mem::take(&mut read.goals);
     }
 
     /// What assessing looks at.

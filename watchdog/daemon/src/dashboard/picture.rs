@@ -163,7 +163,7 @@ fn row_of(world: &World, replica: &ReplicaId, old: Option<&Row>) -> Row {
 
 fn plans_of(world: &World) -> Vec<wire::PlanView> {
     let mut others = 0;
-    let shown = world.plans.newest().filter(|story| {
+    let shown = world.plans.newest(usize::MAX).filter(|story| {
         others += usize::from(!story.status.is_open());
         story.status.is_open() || others <= PLANS_SHOWN
     });
@@ -177,7 +177,7 @@ fn plans_of(world: &World) -> Vec<wire::PlanView> {
 
 fn goals_of(world: &World, now: Time) -> Vec<wire::GoalView> {
     let rolls = |id: &GoalId| world.history.rollout.as_ref().is_some_and(|rollout| rollout.goal == *id);
-    let views = world.goals.newest().take(GOALS_SHOWN).map(|story| {
+    let views = world.goals.newest(GOALS_SHOWN).map(|story| {
         if !rolls(&story.id) {
             return goal_view::brief(world, story);
         }

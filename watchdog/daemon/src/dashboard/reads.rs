@@ -92,8 +92,11 @@ async fn read_events(handle: &Handle, page: &EventPage) -> Result<Vec<wire::Even
         let world = handle.world.lock();
         (world.cluster.clone(), world.history.through)
     };
+    for (field, number) in [("after", page.after), ("before", page.before)] {
+        events::place(field, number.unwrap_or_default())?;
+    }
     let limit = page.limit.unwrap_or(EVENTS_DEFAULT).clamp(1, EVENTS_MAX);
-    let end = page.before.unwrap_or(u64::MAX).min(through.0 + 1);
+    let end = page.before.unwrap_or(u64::MAX).min(through.0.saturating_add(1));
     // Places have no gaps, so that a page can be counted back from its end.
     let after = page.after.unwrap_or_else(|| end.saturating_sub(u64::from(limit) + 1));
     let entries = HealingLog::entries(&*handle.journal, &cluster, Sequence(after), limit).await;

@@ -169,7 +169,12 @@ fn each_entry_is_counted_by_the_watchdog_whose_term_it_is_of() {
     told.term(false);
     told.write(20, Body::Convicted { conviction: conviction(2) });
     // And we again, after all was read anew.
-    told.handle.world.lock().forget_journal();
+    {
+        let mut world = told.handle.world.lock();
+        world.doubt_journal();
+        let mut unread = World::new(world.cluster.clone());
+        world.adopt_journal(&mut unread);
+    }
     let entries = told.entries.clone();
     told.handle.world.lock().apply(&entries);
     told.term(true);

@@ -6,10 +6,12 @@ mod cancelled;
 mod disk_full;
 mod fencing;
 mod kill;
+mod migrating;
 mod model;
 mod opening;
 mod postgres_faults;
 mod refused;
+mod standby;
 mod support;
 
 mod sqlite {

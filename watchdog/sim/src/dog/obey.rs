@@ -126,7 +126,7 @@ impl World {
         }
         let number = self.ticket();
         let Ok(goal) = GoalId::new(format!("goal-{number}")) else { return Vec::new() };
-        vec![Body::GoalDeclared { goal, request: number.to_string(), spec, supersede }]
+        vec![Body::GoalDeclared { goal, request: number.to_string(), spec, supersede, may_loosen: true }]
     }
 
     fn withdraw(&self, dog: usize, by: &str) -> Vec<Body> {
