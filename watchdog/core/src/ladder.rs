@@ -70,7 +70,7 @@ pub fn rung(case: &Case, fault: FaultKind) -> Result<Rung, Reason> {
     channel_is_due(case)?;
     let tried = Tried::count(case);
     if tried.within_hour >= case.input.policy.heals_per_hour {
-        if !tried.surely {
+        if tried.within_hour > 0 && !tried.surely {
             return Err(in_doubt(case, tried.within_hour));
         }
         let why = format!("{} heals within an hour did not keep it healthy", tried.within_hour);

@@ -30,5 +30,7 @@ mod replay;
 mod steady;
 #[path = "seeing/strikes.rs"]
 mod strikes;
+#[path = "seeing/tried.rs"]
+mod tried;
 #[path = "seeing/world.rs"]
 mod world;

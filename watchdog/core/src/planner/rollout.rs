@@ -121,7 +121,8 @@ fn lost_canary<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<&'a Replic
 pub fn bring_up(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>, Option<Time>) {
     let Some(rollout) = &input.history.rollout else { return (None, None) };
     let survey = survey(rollout, input);
-    if !survey.volunteers_left || condemned(rollout, input).is_some() {
+    // What a trial says may be that nobody should be moved any more.
+    if !survey.volunteers_left || !survey.on_trial.is_empty() || condemned(rollout, input).is_some() {
         return (None, None);
     }
     move_next((rollout, &survey, 0), input, refusals)

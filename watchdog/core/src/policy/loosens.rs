@@ -131,6 +131,13 @@ fn rollouts(found: &mut Found, old: &Policy, new: &Policy) {
     found.less("probation_ms", (old.probation_ms, new.probation_ms), proven);
     let failures = "more failures are tolerated";
     found.more("max_failures", (old.max_failures, new.max_failures), failures);
+    let unstarted = "a version becomes stable that nothing was started on";
+    found.note_if(
+        old.prove_start && !new.prove_start,
+        "prove_start",
+        (&old.prove_start, &new.prove_start),
+        unstarted,
+    );
     let doubted = "a broken stable version is doubted later";
     found.more("broken_stable", (old.broken_stable, new.broken_stable), doubted);
     // Nobody tries it first is the least care; of more than one, the more the less.
@@ -255,6 +262,7 @@ mod tests {
             (json!({}), json!({"soak_ms": 0}), "soak_ms"),
             (json!({}), json!({"probation_ms": 0}), "probation_ms"),
             (json!({}), json!({"max_failures": 1}), "max_failures"),
+            (json!({}), json!({"prove_start": false}), "prove_start"),
             (json!({}), json!({"broken_stable": 3}), "broken_stable"),
             (json!({}), json!({"canary": 2}), "canary"),
             (json!({"canary": 2}), json!({"canary": 0}), "canary"),

@@ -3,12 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watchdog_core::assess::{Scene, Scope, assess};
-use watchdog_core::blame::Blame;
 use watchdog_core::condition::{Condition, condition};
 use watchdog_core::finding::{Finding, Proof};
-use watchdog_core::history::{
-    Begun, History, Intent, Miss, OpenPlan, PastHeal, PastHost, PastLife, Progress, StepProgress,
-};
+use watchdog_core::history::{History, Intent, OpenPlan, PastHost, PastLife, Progress, StepProgress};
 use watchdog_core::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Time, Version};
 use watchdog_core::input::Target;
 use watchdog_core::observation::{
@@ -341,27 +338,6 @@ impl World {
     pub(crate) fn start_failed(&mut self) {
         let open = self.history.open_plans.first_entry().unwrap().into_mut();
         open.progress.steps.values_mut().for_each(|step| step.outcome = Some(Outcome::Failed));
-    }
-
-    /// A load of it was tried `ms` ago.
-    pub(crate) fn loaded_in_vain(&mut self, name: &str, ms: u64, status: PlanStatus) {
-        let heal = PastHeal {
-            plan: PlanId::numbered(Epoch(1), 1),
-            remedy: Remedy::Load,
-            since: ago(ms),
-            host: None,
-            life: None,
-            at: ago(ms),
-            ended_at: Some(ago(ms)),
-            status,
-            missed: (status == PlanStatus::Failed).then(|| Miss {
-                outcome: Outcome::Failed,
-                blame: Blame::Replica,
-                why: "no luck".to_owned(),
-            }),
-            begun: Begun::Surely,
-        };
-        self.history.heals.entry(replica(name)).or_default().push_back(heal);
     }
 
     /// It died so often, a second apart, the last time `ms` ago; older lives than the present one.

@@ -25,6 +25,7 @@ it proves bad:
   soak = \"10s\"
   probation = \"5s\"
   max_failures = 0
+  prove_start = true              # a replica is started on it once before it is stable
 
 Instead or besides: restore = \"stable\" (or a version's number), restart = true.
 

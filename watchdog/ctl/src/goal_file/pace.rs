@@ -9,8 +9,8 @@ use super::node::{Entry, Node, Shape, inside};
 use super::reader::Reader;
 
 /// What may stand under `[rollout]`.
-pub(super) const FIELDS: [&str; 7] =
-    ["canary", "batch", "soak", "soak_ms", "probation", "probation_ms", "max_failures"];
+pub(super) const FIELDS: [&str; 8] =
+    ["canary", "batch", "soak", "soak_ms", "probation", "probation_ms", "max_failures", "prove_start"];
 
 /// Reads it.
 pub(super) fn pace(reader: &mut Reader, node: &Node) -> PaceWish {
@@ -40,6 +40,7 @@ fn field(reader: &mut Reader, pace: &mut PaceWish, entry: &Entry) {
         "probation" => pace.probation_ms = reader.duration_ms(node, &field),
         "probation_ms" => pace.probation_ms = reader.whole(node, &field),
         "max_failures" => pace.max_failures = reader.count(node, &field),
+        "prove_start" => pace.prove_start = reader.flag(node, &field),
         _ => reader.wrong(entry.at, &field, format!("unknown field; rollout has {}", FIELDS.join(", "))),
     }
 }
