@@ -52,6 +52,9 @@ pub(crate) fn find_way_out(world: &mut World) {
             }
             Some(still) => what = still,
         }
+        if world.violation.is_some() {
+            return;
+        }
         let offers = world.offers();
         let times = |offer: &Offer| followed.get(&gist(&offer.command)).copied().unwrap_or_default();
         // What gives much up comes when all else was tried, and tried again.

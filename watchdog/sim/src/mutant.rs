@@ -88,8 +88,6 @@ impl Safeguard {
         match self {
             // Somebody must die between a decision and its order.
             Self::SentAtOnce => &[0, 0, 0, 4, 20, 20],
-            // What was sent before must arrive after who leads has changed.
-            Self::EpochAtAgents => &[0, 0, 9, 10, 14, 14, 23, 23],
             // Whom nobody tells who leads must be reached by one who does not know it.
             Self::Confirmed => &[0, 0, 11, 11, 12, 14, 23, 23],
             Self::PlansAnew => &[0, 0, 9, 9, 10],
