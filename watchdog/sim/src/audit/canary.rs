@@ -40,8 +40,10 @@ impl Audit for Canary {
         let rolled = |replica: &ReplicaId| {
             plan.heals.iter().any(|heal| heal.remedy == Remedy::Roll && heal.replica == *replica)
         };
-        // One that failed on it is none until it is moved again.
-        let before: Vec<&ReplicaId> = rollout.sent().filter(|it| !rolled(it)).collect();
+        // One that failed on it is none until it is moved again, and neither is one that is declared no more.
+        let declared = truth.declared();
+        let before: Vec<&ReplicaId> =
+            rollout.sent().filter(|it| !rolled(it) && declared.contains(it)).collect();
         let now = rollout.moved.keys().filter(|it| rolled(it)).count();
         if now == 0 || before.len() > few as usize || before.len() + now <= few as usize {
             return None;
