@@ -34,7 +34,9 @@ pub(crate) const LOCKED: &str = "a version that nobody can be started on is stab
 
 /// Follows offers until all is well; a violation when that never comes.
 pub(crate) fn find_way_out(world: &mut World) {
-    if world.violation.is_some() || is_broken(world) {
+    // A mutant that is not about the way out may have none.
+    let other = world.mutant.is_some_and(|mutant| mutant != Safeguard::Offers);
+    if world.violation.is_some() || is_broken(world) || other {
         return;
     }
     let Some(mut what) = unwell(world) else { return };
@@ -49,6 +51,9 @@ pub(crate) fn find_way_out(world: &mut World) {
                 return;
             }
             Some(still) => what = still,
+        }
+        if world.violation.is_some() {
+            return;
         }
         let offers = world.offers();
         let times = |offer: &Offer| followed.get(&gist(&offer.command)).copied().unwrap_or_default();

@@ -86,8 +86,8 @@ impl Safeguard {
     /// The kinds of harm that show its absence soonest, by their place among [`crate::nemesis::KINDS`]; none: all do.
     pub fn kinds(self) -> &'static [usize] {
         match self {
-            // What was sent before must arrive after who leads has changed.
-            Self::EpochAtAgents => &[0, 0, 9, 10, 14, 14, 23, 23],
+            // Somebody must die between a decision and its order.
+            Self::SentAtOnce => &[0, 0, 0, 4, 20, 20],
             // Whom nobody tells who leads must be reached by one who does not know it.
             Self::Confirmed => &[0, 0, 11, 11, 12, 14, 23, 23],
             Self::PlansAnew => &[0, 0, 9, 9, 10],

@@ -42,9 +42,12 @@ impl Audit for Canary {
             let spreads = |heal: &&watchdog_core::plan::Heal| heal.remedy == Remedy::Roll && heal.disturbs;
             plan.heals.iter().filter(spreads).any(|heal| heal.replica == *replica)
         };
-        // One that failed on it is none until it is moved again.
-        let counts = |it: &&ReplicaId| !rollout.moved.get(*it).is_some_and(|moved| moved.volunteer);
-        let before: Vec<&ReplicaId> = rollout.sent().filter(counts).filter(|it| !rolled(it)).collect();
+        // One that failed on it is none until it is moved again, and neither is one that is declared no more, or that did
+        // not serve when it was moved.
+        let declared = truth.declared();
+        let serves = |it: &ReplicaId| !rollout.moved.get(it).is_some_and(|moved| moved.volunteer);
+        let counts = |it: &&ReplicaId| !rolled(it) && declared.contains(*it) && serves(it);
+        let before: Vec<&ReplicaId> = rollout.sent().filter(counts).collect();
         let now = rollout.moved.keys().filter(|it| rolled(it)).count();
         if now == 0 || before.len() > few as usize || before.len() + now <= few as usize {
             return None;

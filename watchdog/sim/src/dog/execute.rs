@@ -97,7 +97,7 @@ impl World {
         if let Some(lead) = self.dogs[dog].lead.as_mut() {
             lead.calls.entry(step.id.clone()).or_insert(call);
         }
-        let held_back = if self.lacks(Safeguard::SentAtOnce) { 30_000 } else { 0 };
+        let held_back = if self.lacks(Safeguard::SentAtOnce) { 9_000 } else { 0 };
         self.plan_dog(dog, held_back, DogWork::Send(step.id.clone()));
     }
 

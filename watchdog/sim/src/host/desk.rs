@@ -25,6 +25,8 @@ impl World {
             return self.answer_step(node, &order.step, (*reply, asker));
         }
         let repeats = self.lacks(Safeguard::StepsOnce);
+        // Where the layer below is taken away, this one may not hide it.
+        let bars = !self.lacks(Safeguard::EpochAtAgents);
         let host = &mut self.hosts[index];
         host.epoch = host.epoch.max(order.epoch);
         if !repeats {
@@ -33,7 +35,7 @@ impl World {
             }
             match host.disk.steps.get(&order.step).map(|begun| begun.end.clone()) {
                 Some(End::Done(reply)) => return self.answer_step(node, &order.step, (reply, asker)),
-                Some(End::Never) => {
+                Some(End::Never) if bars => {
                     let why = "its leader gave it up before it arrived";
                     return self.answer_step(node, &order.step, (Reply::refused(why), asker));
                 }
@@ -41,7 +43,7 @@ impl World {
                     let why = "it was begun before this agent's last crash";
                     return self.answer_step(node, &order.step, (Reply::refused(why), asker));
                 }
-                None => {}
+                Some(End::Never) | None => {}
             }
         }
         if let Err(reply) = self.makes_sense(index, &order) {

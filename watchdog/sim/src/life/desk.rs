@@ -45,7 +45,7 @@ impl World {
             }
             None => {}
         }
-        if life.given_up.contains(&order.step) && !repeats {
+        if life.given_up.contains(&order.step) && !repeats && !forgets {
             let why = Reply::refused("its leader gave it up before it arrived");
             return self.answer_step(Node::Host(host), &order.step, (why, asker));
         }
