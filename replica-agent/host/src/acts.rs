@@ -41,10 +41,13 @@ pub(crate) fn check(supervisor: &Supervisor, order: &Order, act: &Act) -> Result
     }
     let dead = supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
     match act {
+        Act::Start(start) if start.0.lease_ms.is_some() && !supervisor.takes_exclusive() => {
+            Err(Refusal::NoCgroup { replica: replica.clone() })
+        }
         Act::Start(_) => {
             let others = supervisor.of_cluster(&order.cluster);
             if let Some(alive) = others.into_iter().find(|other| other.life.replica == *replica) {
-                let (incarnation, pid) = (alive.life.incarnation, alive.key.pid);
+                let (incarnation, pid) = (alive.life.incarnation, alive.body.process.pid);
                 return Err(Refusal::Alive { replica: replica.clone(), incarnation, pid });
             }
             match dead {
@@ -102,13 +105,20 @@ pub(crate) async fn run(
             let known =
                 supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
             watchdog_crash_points::crash_point!("host.kill.recorded");
-            let ended = match (supervisor.find(incarnation), known) {
+            let kept = supervisor.find(incarnation);
+            let is_exclusive = kept.as_ref().is_some_and(|kept| kept.life.lease_ms.is_some());
+            let ended = match (kept, known) {
                 (Some(kept), _) => supervisor.end(&kept, grace).await,
                 (None, Some(obituary)) => Ok(obituary),
                 (None, None) => supervisor.end_unknown(&order.cluster, replica, incarnation).await,
             };
             watchdog_crash_points::crash_point!("host.kill.proven");
             match ended {
+                // An order that goes on from here would start another beside what is left.
+                Ok(obituary) if is_exclusive && !obituary.tree_gone => {
+                    let error = "its main process is dead, and without a control group nothing proves that all of it is";
+                    Outcome { obituary: Some(obituary), ..Outcome::failed(error) }
+                }
                 Ok(obituary) => Outcome { obituary: Some(obituary), ..Outcome::default() },
                 Err(error) => Outcome::failed(with_causes(&error)),
             }

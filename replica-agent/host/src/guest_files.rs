@@ -183,7 +183,8 @@ mod tests {
         ];
         for (path, expected) in table {
             let found = read(&root, Path::new(path), 9);
-            let found = found.map(|bytes| String::from_utf8(bytes).unwrap()).map_err(|fault| fault.to_string());
+            let found =
+                found.map(|bytes| String::from_utf8(bytes).unwrap()).map_err(|fault| fault.to_string());
             assert_eq!(found, expected.map(str::to_owned).map_err(str::to_owned), "{path}");
         }
         let device = read(Path::new("/dev"), Path::new("zero"), 9).unwrap_err();

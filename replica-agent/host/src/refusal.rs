@@ -102,6 +102,14 @@ pub(crate) enum Refusal {
         /// Who does.
         reason: String,
     },
+    /// Two of it may never run, and nothing here could prove that one is gone.
+    #[error(
+        "no_cgroup: {replica} is exclusive, and without a control group nothing proves that all of one life is gone before the next is started; give the host agent cgroups = true and a cgroup v2 hierarchy that it may write to (systemd: Delegate=yes), or write exclusive_without_cgroups = true in its configuration, and a human must see to each death"
+    )]
+    NoCgroup {
+        /// Which replica.
+        replica: ReplicaId,
+    },
     /// What must be remembered can't be.
     #[error("cannot record the order: {0}")]
     Ledger(#[from] LedgerError),
@@ -123,7 +131,7 @@ impl Refusal {
     }
 
     /// The words for all of them.
-    pub(crate) const WORDS: [&'static str; 13] = [
+    pub(crate) const WORDS: [&'static str; 14] = [
         "field",
         "older_epoch",
         "wrong_instance",
@@ -136,6 +144,7 @@ impl Refusal {
         "given_up",
         "not_found",
         "not_ours",
+        "no_cgroup",
         "ledger",
     ];
 
@@ -154,6 +163,7 @@ impl Refusal {
             Self::GivenUp { .. } => "given_up",
             Self::NotFound { .. } => "not_found",
             Self::NotOurs { .. } => "not_ours",
+            Self::NoCgroup { .. } => "no_cgroup",
             Self::Ledger(_) => "ledger",
         }
     }
@@ -168,6 +178,7 @@ impl Refusal {
             | Self::Alive { .. }
             | Self::Dead { .. }
             | Self::Busy { .. }
+            | Self::NoCgroup { .. }
             | Self::Lost { .. } => Code::FailedPrecondition,
             // It passes as soon as the session is confirmed, so the leader asks again.
             Self::Unconfirmed { .. } => Code::Unavailable,

@@ -104,7 +104,11 @@ fn beside(name: &OsStr) -> OsString {
     beside
 }
 
-fn make(directory: &OwnedFd, (beside, text): (&OsStr, &str), before: Option<(u32, u32, u32)>) -> io::Result<()> {
+fn make(
+    directory: &OwnedFd,
+    (beside, text): (&OsStr, &str),
+    before: Option<(u32, u32, u32)>,
+) -> io::Result<()> {
     let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut file = File::from(openat(directory, beside, flags, Mode::from_raw_mode(0o600))?);
     file.write_all(text.as_bytes())?;

@@ -24,8 +24,8 @@ pub(crate) enum Entry {
     Begun { cluster: ClusterId, step: StepId, replica: ReplicaId, incarnation: Incarnation, act: ActKind },
     /// A process is about to be started.
     Intended { life: Life },
-    /// By this process, in this control group.
-    Spawned { incarnation: Incarnation, process: ProcessKey, group: Option<PathBuf> },
+    /// By this body.
+    Spawned(Body),
     /// A step ended.
     Done { cluster: ClusterId, step: StepId, outcome: Outcome },
     /// A step was begun before a crash, and how it ended can't be known.
@@ -88,6 +88,17 @@ pub(crate) struct ProcessKey {
     pub(crate) start_ticks: u64,
     /// In which boot.
     pub(crate) boot_id: String,
+}
+
+/// What belongs to one life, recorded once: by this everything of it is found, whoever looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Body {
+    /// Which life.
+    pub(crate) incarnation: Incarnation,
+    /// The main process, which leads a session of its own.
+    pub(crate) process: ProcessKey,
+    /// The control group that holds all of it; without one, nothing proves that all of it is gone.
+    pub(crate) group: Option<PathBuf>,
 }
 
 /// How a step ended.

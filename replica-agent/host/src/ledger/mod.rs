@@ -24,7 +24,7 @@ use watchdog_core::ids::HostId;
 
 use crate::metrics::Counters;
 pub(crate) use book::{Book, Fate};
-pub(crate) use entry::{ActKind, Entry, Life, Outcome, ProcessKey};
+pub(crate) use entry::{ActKind, Body, Entry, Life, Outcome, ProcessKey};
 use file::LedgerFile;
 pub(crate) use file::{Found, lines, parse};
 

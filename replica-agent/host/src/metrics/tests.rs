@@ -7,7 +7,7 @@ use watchdog_core::state::Hash;
 use watchdog_membership::records::{FORMAT, ObituaryRecord};
 
 use super::counters::Counters;
-use crate::ledger::{ActKind, Book, Entry, Life, Outcome, ProcessKey};
+use crate::ledger::{ActKind, Body, Book, Entry, Life, Outcome, ProcessKey};
 
 struct Fold {
     counters: Counters,
@@ -43,7 +43,7 @@ fn spawned(fold: &mut Fold, number: u128) {
     };
     let process = ProcessKey { pid: 1, start_ticks: 1, boot_id: "boot".into() };
     fold.take(Entry::Intended { life });
-    fold.take(Entry::Spawned { incarnation, process, group: None });
+    fold.take(Entry::Spawned(Body { incarnation, process, group: None }));
 }
 
 fn dead(number: u128, status: &str) -> Entry {

@@ -63,7 +63,11 @@ impl User {
         if !geteuid().is_root() {
             let is_already = geteuid() == self.uid;
             let name = self.name.to_string_lossy();
-            return if is_already { Ok(()) } else { Err(format!("only a host agent of root can run as {name}")) };
+            return if is_already {
+                Ok(())
+            } else {
+                Err(format!("only a host agent of root can run as {name}"))
+            };
         }
         let set = initgroups(&self.name, self.gid).and_then(|()| setgid(self.gid));
         set.and_then(|()| setuid(self.uid))

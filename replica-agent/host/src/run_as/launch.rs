@@ -103,7 +103,8 @@ fn exec(mut launch: Launch) -> Result<String, String> {
             user.own(path).map_err(|error| format!("cannot give {} to {name}: {error}", shown(path)))?;
         }
         for path in &launch.readable {
-            user.may_read(path).map_err(|error| format!("cannot let {name} read {}: {error}", shown(path)))?;
+            user.may_read(path)
+                .map_err(|error| format!("cannot let {name} read {}: {error}", shown(path)))?;
         }
         user.assume()?;
         for variable in ["USER", "LOGNAME"] {

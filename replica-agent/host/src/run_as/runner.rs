@@ -157,7 +157,10 @@ fn wait_for(on: [BorrowedFd<'_>; 3], left: Duration, words: &Words) -> Result<[b
     let mut polled = on.map(|one| PollFd::from_borrowed_fd(one, PollFlags::IN));
     // One that is closed would wake us for ever.
     let count = if words.over { 2 } else { 3 };
-    let left = Timespec { tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX), tv_nsec: i64::from(left.subsec_nanos()) };
+    let left = Timespec {
+        tv_sec: i64::try_from(left.as_secs()).unwrap_or(i64::MAX),
+        tv_nsec: i64::from(left.subsec_nanos()),
+    };
     match poll(&mut polled[..count], Some(&left)) {
         Ok(_) | Err(rustix::io::Errno::INTR) => {}
         Err(error) => return Err(error.to_string()),
@@ -223,6 +226,7 @@ fn end_all() -> usize {
 
 fn children() -> Vec<Pid> {
     let me = std::process::id();
-    let ours = proc::pids().into_iter().filter(|pid| proc::Stat::of(*pid).is_some_and(|stat| stat.parent == me));
+    let ours =
+        proc::pids().into_iter().filter(|pid| proc::Stat::of(*pid).is_some_and(|stat| stat.parent == me));
     ours.filter_map(|pid| Pid::from_raw(i32::try_from(pid).ok()?)).collect()
 }

@@ -12,12 +12,12 @@ use std::sync::Arc;
 use rustix::process::Signal;
 use watchdog_membership::environment::{self, Environment, StateFile};
 
+use super::Supervisor;
 use super::kept::Kept;
 use super::spares::Waiting;
-use super::{Supervisor, tree::Tree};
 use crate::config::Program;
 use crate::guest_files;
-use crate::ledger::{Entry, Life, ProcessKey};
+use crate::ledger::{Body, Entry, Life, ProcessKey};
 use crate::run_as::{Job, Launch};
 
 /// The variable by which a process carries what was ordered, for a host agent that has lost its ledger.
@@ -68,11 +68,11 @@ impl Launcher {
 
     /// What must be on disk before it becomes the replica.
     pub(crate) fn entry(&self, life: &Life) -> Entry {
-        let group = match &self.waiting.tree {
-            Tree::Group(path) => Some(path.clone()),
-            Tree::Session => None,
-        };
-        Entry::Spawned { incarnation: life.incarnation, process: self.key.clone(), group }
+        Entry::Spawned(self.body(life))
+    }
+
+    fn body(&self, life: &Life) -> Body {
+        Body { incarnation: life.incarnation, process: self.key.clone(), group: self.waiting.tree.group() }
     }
 
     /// Ends it unused.
@@ -122,8 +122,7 @@ impl Supervisor {
         state: &StateFile,
     ) -> Result<Launch, SpawnError> {
         self.cache_state(life, state)?;
-        self.prepare_files(life)
-            .map_err(SpawnError::prepare("prepare the replica's files"))?;
+        self.prepare_files(life).map_err(SpawnError::prepare("prepare the replica's files"))?;
         Ok(Launch {
             parent: std::process::id(),
             logs: Some(self.dirs.logs(&life.cluster, &life.replica)),
@@ -198,15 +197,16 @@ impl Supervisor {
         let waiting = waiting.map_err(SpawnError::prepare("make a launcher"))?;
         let key =
             ProcessKey { pid: waiting.pid, start_ticks: waiting.start_ticks, boot_id: self.boot_id.clone() };
+        let launcher = Launcher { waiting, key };
         if let Some(lease_ms) = life.lease_ms
-            && let Err(source) = self.leases.grant(life, lease_ms, &waiting.tree).await
+            && let Err(source) = self.leases.grant(life, lease_ms, &launcher.body(life)).await
         {
-            waiting.discard().await;
+            launcher.discard().await;
             self.leases.release(life.incarnation);
             let operation = "set a guardian over the exclusive replica";
             return Err(SpawnError::Prepare { operation, source });
         }
-        Ok(Launcher { waiting, key })
+        Ok(launcher)
     }
 
     /// Has a launcher become a replica; what it is stands on disk already.
@@ -220,17 +220,17 @@ impl Supervisor {
         launcher: Launcher,
         launch: &Launch,
     ) -> Result<Arc<Kept>, SpawnError> {
-        let (handle, tree, running) = launcher.waiting.become_program(launch).await;
+        let body = launcher.body(&life);
+        let (handle, running) = launcher.waiting.become_program(launch).await;
         watchdog_crash_points::crash_point!("host.start.running");
-        let kept = Kept::new(life, launcher.key, handle, tree);
+        let kept = Kept::new(life, body, handle);
         match running {
             Ok(()) => Ok(self.keep(kept)),
             Err(reason) => {
                 // It may become the program late; nobody would know of it.
                 kept.signal(Signal::KILL);
-                kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));
                 kept.end().await;
-                self.clear(&kept.tree, kept.life.incarnation, Some(kept.key.pid)).await;
+                self.clear(&kept.body, kept.had()).await;
                 Err(SpawnError::NotRunning { reason })
             }
         }
