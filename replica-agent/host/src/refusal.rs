@@ -5,6 +5,7 @@ use std::fmt;
 use tonic::{Code, Status};
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId};
 
+use crate::fault::{self, Blame, Fault};
 use crate::ledger::LedgerError;
 
 /// Why not.
@@ -111,7 +112,7 @@ pub(crate) enum Refusal {
         replica: ReplicaId,
     },
     /// What must be remembered can't be.
-    #[error("cannot record the order: {0}")]
+    #[error("{}", unrecorded(.0))]
     Ledger(#[from] LedgerError),
 }
 
@@ -131,7 +132,7 @@ impl Refusal {
     }
 
     /// The words for all of them.
-    pub(crate) const WORDS: [&'static str; 14] = [
+    pub(crate) const WORDS: [&'static str; 15] = [
         "field",
         "older_epoch",
         "wrong_instance",
@@ -145,6 +146,7 @@ impl Refusal {
         "not_found",
         "not_ours",
         "no_cgroup",
+        "no_space",
         "ledger",
     ];
 
@@ -164,8 +166,29 @@ impl Refusal {
             Self::NotFound { .. } => "not_found",
             Self::NotOurs { .. } => "not_ours",
             Self::NoCgroup { .. } => "no_cgroup",
+            Self::Ledger(error) if error.is_full() => fault::NO_SPACE,
             Self::Ledger(_) => "ledger",
         }
+    }
+
+    /// What it is and whose, for the leader.
+    pub(crate) fn fault(&self) -> Fault {
+        let blame = match self {
+            Self::Field { field, .. } if field.starts_with("start.parameters") => Blame::Declaration,
+            Self::NotFound { field: "start.program", .. } | Self::NoCgroup { .. } => Blame::Declaration,
+            Self::Field { .. } | Self::NotOurs { .. } => Blame::Leader,
+            // The order was right when it was given, or will be soon; nothing was begun.
+            Self::OlderEpoch { .. }
+            | Self::WrongInstance { .. }
+            | Self::Unconfirmed { .. }
+            | Self::EarlierSession { .. }
+            | Self::Busy { .. }
+            | Self::GivenUp { .. } => Blame::Channel,
+            Self::Alive { .. } | Self::Dead { .. } | Self::NotFound { .. } => Blame::Leader,
+            Self::Lost { .. } => Blame::Agent,
+            Self::Ledger(_) => Blame::Host,
+        };
+        Fault::new(self.word(), blame)
     }
 
     fn code(&self) -> Code {
@@ -192,8 +215,25 @@ impl Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Status {
-        Status::new(refusal.code(), brief(refusal.to_string()))
+        let Fault { code, blame } = refusal.fault();
+        let mut status = Status::new(refusal.code(), brief(refusal.to_string()));
+        for (name, word) in [(CODE, code), (BLAME, blame.to_string())] {
+            // Our words are plain letters, which a header always takes.
+            if let Ok(word) = word.parse() {
+                status.metadata_mut().insert(name, word);
+            }
+        }
+        status
     }
+}
+
+/// The metadata that carries the word for a refusal.
+const CODE: &str = "watchdog-code";
+/// The metadata that carries whose it is.
+const BLAME: &str = "watchdog-blame";
+
+fn unrecorded(error: &LedgerError) -> String {
+    if error.is_full() { error.to_string() } else { format!("cannot record the order: {error}") }
 }
 
 /// A longer message does not fit into the header that carries it, and then the asker learns nothing at all.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use rig::{HostAgent, Sweep, World, eventually, start};
+use rig::{HostAgent, Sweep, World, eventually, sleepers, start};
 use rustix::process::Signal;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use watchdog_core::state::State;
@@ -42,17 +42,6 @@ fn shell(script: &str) -> String {
 
 fn toml_text(text: &str) -> String {
     format!("{:?}", text)
-}
-
-/// How many processes run with this word on their command line, and are no shell that will start one.
-fn running(word: &str) -> usize {
-    let names_it = |pid: &u32| {
-        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        line.starts_with(b"sleep") && line.split(|byte| *byte == 0).any(|part| part == word.as_bytes())
-    };
-    let entries = std::fs::read_dir("/proc").unwrap().flatten();
-    let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(names_it).count()
 }
 
 fn command_probe(program: &str, interval_ms: u64, timeout_ms: u64) -> String {
@@ -144,14 +133,14 @@ async fn nothing_of_a_probe_outlives_its_round() {
     agent.start_replica("1-1-2", leaves.clone()).await;
     let (began, mut most) = (Instant::now(), 0);
     while began.elapsed() < Duration::from_secs(6) {
-        most = most.max(running("7077"));
-        assert!(running("7077") <= 6 && running("7078") <= 2, "they pile up");
+        most = most.max(sleepers("7077").len());
+        assert!(sleepers("7077").len() <= 6 && sleepers("7078").len() <= 2, "they pile up");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     assert!(most > 0, "the probe never ran");
     agent.kill_replica("1-1-3", &slow, 0).await;
     agent.kill_replica("1-1-4", &leaves, 0).await;
-    eventually("all to be gone", || running("7077") + running("7078") == 0).await;
+    eventually("all to be gone", || sleepers("7077").len() + sleepers("7078").len() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -203,7 +192,7 @@ async fn a_load_that_fails_leaves_the_file_as_it_was_and_says_why() {
     let began = Instant::now();
     assert_eq!(load(&mut agent, "1-1-2", &order, "good").await.error, "");
     assert!(began.elapsed() < Duration::from_secs(10), "what it left in the background is not waited for");
-    assert_eq!(running("7079"), 0);
+    assert_eq!(sleepers("7079").len(), 0);
     assert_eq!(standing(), as_nobodys("good"));
     let failed = load(&mut agent, "1-1-3", &order, "bad").await;
     assert_eq!(failed.error, "the load command failed: exit 3: out of luck");

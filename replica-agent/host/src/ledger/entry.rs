@@ -9,6 +9,8 @@ use watchdog_core::replica::Probe;
 use watchdog_core::state::Hash;
 use watchdog_membership::records::{LoadedRecord, ObituaryRecord};
 
+use crate::fault::Fault;
+
 /// The format of the ledger that this build writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 2;
 
@@ -77,6 +79,9 @@ pub(crate) struct Life {
     pub(crate) lease_ms: Option<u64>,
     /// How to find out that it answers.
     pub(crate) probes: Vec<Probe>,
+    /// The hash of program, parameters and probes as they were ordered; `None` when an older agent started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) started_with: Option<Hash>,
 }
 
 /// What makes a process that process, also after its number was given to another.
@@ -106,6 +111,9 @@ pub(crate) struct Body {
 pub(crate) struct Outcome {
     /// Empty when it worked.
     pub(crate) error: String,
+    /// What that is and whose; unknown of steps that an older agent has recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<Fault>,
     /// Of a start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<(ReplicaId, Incarnation, ProcessKey)>,
@@ -122,7 +130,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// It did not work.
-    pub(crate) fn failed(error: impl Into<String>) -> Self {
-        Self { error: error.into(), ..Self::default() }
+    pub(crate) fn failed(error: impl Into<String>, fault: Fault) -> Self {
+        Self { error: error.into(), fault: Some(fault), ..Self::default() }
     }
 }

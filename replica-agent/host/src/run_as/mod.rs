@@ -25,6 +25,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+pub(crate) use identity::User;
 pub(crate) use launch::Launch;
 use runner::{Ended, How, KILL_PATIENCE, Order};
 

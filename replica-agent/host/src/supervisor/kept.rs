@@ -147,6 +147,7 @@ impl Kept {
             detail: standing.detail,
             since_ms: standing.since_ms,
             loaded: standing.loaded,
+            started_with: self.life.started_with,
         }
     }
 
@@ -173,6 +174,7 @@ impl Kept {
             probe_detail: standing.detail,
             probe_round: standing.round,
             since_ms: standing.since_ms,
+            started_with: self.life.started_with.map_or_else(String::new, |hash| hash.to_string()),
         }
     }
 }

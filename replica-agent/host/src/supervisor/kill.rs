@@ -8,7 +8,9 @@ use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId};
 use watchdog_membership::records::{ObituaryRecord, Phase};
 
 use super::{Kept, Supervisor, Tree, family, proc};
+use crate::fault::{Blame, Blamed, Fault};
 use crate::ledger::LedgerError;
+use crate::refusal::Refusal;
 
 /// How long a process may take to go after SIGKILL; longer means that it is stuck in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
@@ -29,6 +31,15 @@ pub(crate) enum KillError {
     /// The disk did not take the record.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+}
+
+impl Blamed for KillError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Stuck { .. } => Fault::new("stuck", Blame::Host),
+            Self::Ledger(error) => Refusal::from(error.clone()).fault(),
+        }
+    }
 }
 
 impl Supervisor {

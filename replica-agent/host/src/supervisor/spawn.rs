@@ -16,9 +16,10 @@ use super::Supervisor;
 use super::kept::Kept;
 use super::spares::Waiting;
 use crate::config::Program;
+use crate::fault::{Blame, Blamed, Fault};
 use crate::guest_files;
 use crate::ledger::{Body, Entry, Life, ProcessKey};
-use crate::run_as::{Job, Launch};
+use crate::run_as::{Job, Launch, launch};
 
 /// The variable by which a process carries what was ordered, for a host agent that has lost its ledger.
 pub(crate) const LIFE: &str = "WATCHDOG_LIFE";
@@ -43,9 +44,20 @@ pub(crate) enum SpawnError {
     /// It was forked, and could not become the program.
     #[error("{reason}")]
     NotRunning {
+        /// A word for it.
+        code: String,
         /// What the launcher said.
         reason: String,
     },
+}
+
+impl Blamed for SpawnError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Prepare { source, .. } => Fault::of_io(source, "not_prepared"),
+            Self::NotRunning { code, .. } => Fault::new(code, Blame::Host),
+        }
+    }
 }
 
 impl SpawnError {
@@ -106,7 +118,7 @@ impl Supervisor {
             .map_err(SpawnError::prepare("make the directory for the state"))?;
         state.write(&path).map_err(|error| SpawnError::Prepare {
             operation: "write the state file",
-            source: io::Error::other(with_causes(&error)),
+            source: io::Error::new(kind_of(&error), with_causes(&error)),
         })
     }
 
@@ -231,7 +243,8 @@ impl Supervisor {
                 kept.signal(Signal::KILL);
                 kept.end().await;
                 self.clear(&kept.body, kept.had()).await;
-                Err(SpawnError::NotRunning { reason })
+                let (code, reason) = launch::reason(&reason);
+                Err(SpawnError::NotRunning { code: code.to_owned(), reason: reason.to_owned() })
             }
         }
     }
@@ -250,6 +263,13 @@ fn own_variables(program: &Program) -> BTreeMap<String, String> {
     variables.extend(watchdog_crash_points::passed_on());
     variables.extend(program.environment.clone());
     variables
+}
+
+/// What kind of error of the kernel is beneath.
+fn kind_of(error: &(dyn std::error::Error + 'static)) -> io::ErrorKind {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut kernels = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+    kernels.next().map_or(io::ErrorKind::Other, io::Error::kind)
 }
 
 /// An error with everything beneath it, in one line.
