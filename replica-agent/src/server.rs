@@ -10,7 +10,7 @@ use tracing::Instrument as _;
 use watchdog_core::ids::{Epoch, Incarnation, StepId};
 use watchdog_proto::agent::agent_server::Agent;
 use watchdog_proto::agent::{
-    ActEvent, ActRequest, LoadedReport, LookReply, LookRequest, SealReply, SealRequest, SealedStep,
+    ActEvent, ActRequest, ExamineReply, ExamineRequest, LoadedReport, LookReply, LookRequest, SealReply, SealRequest, SealedStep,
     StepResult,
 };
 
@@ -219,5 +219,9 @@ impl Agent for Service {
             || request.replicas.iter().any(|replica| replica == server.us.replica.as_str());
         let loaded = if asked { Some(server.loaded().await) } else { None };
         Ok(Response::new(LookReply { instance, loaded, ..LookReply::default() }))
+    }
+
+    async fn examine(&self, _: Request<ExamineRequest>) -> Result<Response<ExamineReply>, RpcStatus> {
+        Err(RpcStatus::unimplemented("an embedded agent starts nothing; its host agent is the one to ask"))
     }
 }

@@ -8,7 +8,8 @@ use watchdog_core::ids::Incarnation;
 use watchdog_membership::environment::StateFile;
 
 use crate::config::Program;
-use crate::ledger::{Entry, Life, Outcome};
+use crate::fault::{self, Blame, Blamed, Fault};
+use crate::ledger::{Entry, LedgerError, Life, Outcome};
 use crate::load;
 use crate::refusal::Refusal;
 use crate::server::order::{Act, Order};
@@ -41,10 +42,13 @@ pub(crate) fn check(supervisor: &Supervisor, order: &Order, act: &Act) -> Result
     }
     let dead = supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
     match act {
+        Act::Start(start) if start.0.lease_ms.is_some() && !supervisor.takes_exclusive() => {
+            Err(Refusal::NoCgroup { replica: replica.clone() })
+        }
         Act::Start(_) => {
             let others = supervisor.of_cluster(&order.cluster);
             if let Some(alive) = others.into_iter().find(|other| other.life.replica == *replica) {
-                let (incarnation, pid) = (alive.life.incarnation, alive.key.pid);
+                let (incarnation, pid) = (alive.life.incarnation, alive.body.process.pid);
                 return Err(Refusal::Alive { replica: replica.clone(), incarnation, pid });
             }
             match dead {
@@ -97,26 +101,36 @@ pub(crate) async fn run(
             let mut entries = begun;
             entries.push(beginning);
             if let Err(error) = supervisor.ledger.record_order(entries).await {
-                return Outcome::failed(Refusal::from(error).to_string());
+                return unrecorded(error);
             }
             let known =
                 supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
             watchdog_crash_points::crash_point!("host.kill.recorded");
-            let ended = match (supervisor.find(incarnation), known) {
+            let kept = supervisor.find(incarnation);
+            let is_exclusive = kept.as_ref().is_some_and(|kept| kept.life.lease_ms.is_some());
+            let ended = match (kept, known) {
                 (Some(kept), _) => supervisor.end(&kept, grace).await,
                 (None, Some(obituary)) => Ok(obituary),
                 (None, None) => supervisor.end_unknown(&order.cluster, replica, incarnation).await,
             };
             watchdog_crash_points::crash_point!("host.kill.proven");
             match ended {
+                // An order that goes on from here would start another beside what is left.
+                Ok(obituary) if is_exclusive && !obituary.tree_gone => {
+                    let error = "its main process is dead, and without a control group nothing proves that all of it is";
+                    Outcome {
+                        obituary: Some(obituary),
+                        ..Outcome::failed(error, Fault::new("tree_not_gone", Blame::Host))
+                    }
+                }
                 Ok(obituary) => Outcome { obituary: Some(obituary), ..Outcome::default() },
-                Err(error) => Outcome::failed(with_causes(&error)),
+                Err(error) => failed(supervisor, &error),
             }
         }
         Act::Snapshot(replica, incarnation, budget) => {
             // It has no effect, so only a new epoch must be on disk first.
             if let (false, Err(error)) = (begun.is_empty(), supervisor.ledger.record_order(begun).await) {
-                return Outcome::failed(Refusal::from(error).to_string());
+                return unrecorded(error);
             }
             let taken = snapshot::take(supervisor, &order.cluster, (replica, incarnation), budget).await;
             watchdog_crash_points::crash_point!("host.snapshot.taken");
@@ -128,11 +142,11 @@ pub(crate) async fn run(
             let mut entries = begun;
             entries.push(beginning);
             if let Err(error) = supervisor.ledger.record_order(entries).await {
-                return Outcome::failed(Refusal::from(error).to_string());
+                return unrecorded(error);
             }
             match load::run(supervisor, *order).await {
                 Ok(loaded) => Outcome { loaded: Some(loaded), ..Outcome::default() },
-                Err(error) => Outcome::failed(with_causes(&error)),
+                Err(error) => failed(supervisor, &error),
             }
         }
     }
@@ -148,21 +162,24 @@ async fn run_start(
 ) -> Outcome {
     let launcher = match supervisor.launcher(&life).await {
         Ok(launcher) => launcher,
-        Err(error) => return fail_start(supervisor, &life, with_causes(&error)).await,
+        Err(error) => return fail_start(supervisor, &life, failed(supervisor, &error)).await,
     };
     entries.push(launcher.entry(&life));
     let preparing = supervisor.clone();
     let (ordered, loads) = (life.clone(), program.load.is_some());
     let prepare = tokio::task::spawn_blocking(move || {
-        let launch = preparing.prepare(&ordered, &program, &state).map_err(|error| with_causes(&error))?;
-        load::render_first(&program, &state).map_err(|error| with_causes(&error))?;
+        let prepared = preparing.prepare(&ordered, &program, &state);
+        let launch = prepared.map_err(|error| failed(&preparing, &error))?;
+        load::render_first(&program, &state).map_err(|error| failed(&preparing, &error))?;
         Ok(launch)
     });
     // The two syncs run side by side: neither counts before the other.
     let (recorded, prepared) = tokio::join!(supervisor.ledger.record_order(entries), prepare);
-    let prepared = prepared.unwrap_or_else(|_| Err("the thread that prepares starts failed".into()));
-    let prepared = recorded.map_err(|error| Refusal::from(error).to_string()).and(prepared);
-    let prepared = prepared.and_then(|launch| may().map(|()| launch).map_err(|refusal| refusal.to_string()));
+    let broken =
+        || Outcome::failed("the thread that prepares starts failed", Fault::new("task", Blame::Agent));
+    let prepared = prepared.unwrap_or_else(|_| Err(broken()));
+    let prepared = recorded.map_err(unrecorded).and(prepared);
+    let prepared = prepared.and_then(|launch| may().map(|()| launch).map_err(|refusal| refused(&refusal)));
     let launch = match prepared {
         Ok(launch) => launch,
         Err(error) => {
@@ -179,16 +196,37 @@ async fn run_start(
             }
             Outcome { process, ..Outcome::default() }
         }
-        Err(error) => fail_start(supervisor, &life, with_causes(&error)).await,
+        Err(error) => fail_start(supervisor, &life, failed(supervisor, &error)).await,
     }
 }
 
 /// Nothing of it runs, and by this it never will.
-async fn fail_start(supervisor: &Supervisor, life: &Life, error: String) -> Outcome {
+async fn fail_start(supervisor: &Supervisor, life: &Life, failed: Outcome) -> Outcome {
     supervisor.unprepare(life);
     let obituary = supervisor.obituary((life.replica.clone(), life.incarnation), "never started", true);
     if let Err(error) = supervisor.declare(&life.cluster, obituary).await {
         tracing::error!(%error, "a start that failed could not be recorded");
     }
-    Outcome::failed(error)
+    failed
+}
+
+/// How much of an error is answered; what a program says of itself has no bound.
+const ERROR_CHARACTERS_MAX: usize = 2_000;
+
+/// What did not work, with its cause and whose it is.
+fn failed(supervisor: &Supervisor, error: &impl Blamed) -> Outcome {
+    let fault = error.fault();
+    let mut told = with_causes(error);
+    if fault.code == fault::NO_SPACE && !told.starts_with("no space") {
+        told = format!("no space on host {}: {told}", supervisor.config.host);
+    }
+    Outcome::failed(told.chars().take(ERROR_CHARACTERS_MAX).collect::<String>(), fault)
+}
+
+fn unrecorded(error: LedgerError) -> Outcome {
+    refused(&Refusal::from(error))
+}
+
+fn refused(refusal: &Refusal) -> Outcome {
+    Outcome::failed(refusal.to_string(), refusal.fault())
 }

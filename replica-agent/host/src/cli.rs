@@ -13,7 +13,6 @@ use watchdog_telemetry::spans::Spans;
 use watchdog_telemetry::{Endpoint, logging};
 
 use crate::config::Config;
-use crate::supervisor::Tree;
 use crate::{guardian, run};
 
 /// Keeps the replicas of this host for a watchdog.
@@ -51,8 +50,8 @@ enum Command {
         lease: PathBuf,
         /// Whose lease.
         incarnation: Incarnation,
-        /// The control group of everything that it guards.
-        group: Option<PathBuf>,
+        /// What belongs to that life, as JSON.
+        body: String,
     },
 }
 
@@ -95,9 +94,10 @@ pub(crate) fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Run(arguments) => run_agent(arguments),
         Command::CheckConfig { file } => check(&file),
-        Command::Guardian { lease, incarnation, group } => {
-            return guardian::child::guard(&lease, incarnation, &Tree::recorded(group));
-        }
+        Command::Guardian { lease, body, .. } => match serde_json::from_str(&body) {
+            Ok(body) => return guardian::child::guard(&lease, &body),
+            Err(error) => Err(anyhow::Error::new(error).context("understand what to guard")),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

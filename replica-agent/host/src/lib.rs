@@ -6,6 +6,7 @@ mod clock;
 mod config;
 mod desk;
 mod dirs;
+mod fault;
 mod fence;
 mod guardian;
 mod guest_files;

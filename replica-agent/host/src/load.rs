@@ -11,6 +11,7 @@ use watchdog_membership::environment::StateFile;
 use watchdog_membership::records::LoadedRecord;
 
 use crate::config::{LoadAct, Program, ReloadSignal};
+use crate::fault::{Blame, Blamed, Fault};
 use crate::ledger::{Entry, Life};
 use crate::refusal::Refusal;
 use crate::render::{self, Written};
@@ -72,6 +73,26 @@ pub(crate) enum LoadError {
     /// The thread that writes has failed.
     #[error("the thread that writes files failed")]
     Thread,
+}
+
+impl Blamed for LoadError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Gone => Fault::new("gone", Blame::Replica),
+            Self::UnknownStart { .. } => Fault::new("unknown_start", Blame::Leader),
+            Self::WrongResult { .. } => Fault::new("wrong_result", Blame::Leader),
+            Self::NoKey { .. } => Fault::new("no_key", Blame::Version),
+            // What lies in the way was put there by somebody who may write there.
+            Self::Write { source, .. } if source.kind() == std::io::ErrorKind::Other => {
+                Fault::new("not_rendered", Blame::Replica)
+            }
+            Self::Write { source, .. } => Fault::of_io(source, "not_rendered"),
+            Self::Cache { source } => source.fault(),
+            Self::Command { source: JobError::NotRun { .. } } => Fault::new("not_executable", Blame::Host),
+            Self::Command { .. } => Fault::new("load_command", Blame::Version),
+            Self::Thread => Fault::new("task", Blame::Agent),
+        }
+    }
 }
 
 fn act_of<'a>(supervisor: &'a Supervisor, life: &Life) -> Option<(&'a Program, &'a LoadAct)> {

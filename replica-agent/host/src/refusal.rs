@@ -5,6 +5,7 @@ use std::fmt;
 use tonic::{Code, Status};
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId};
 
+use crate::fault::{self, Blame, Fault};
 use crate::ledger::LedgerError;
 
 /// Why not.
@@ -102,8 +103,16 @@ pub(crate) enum Refusal {
         /// Who does.
         reason: String,
     },
+    /// Two of it may never run, and nothing here could prove that one is gone.
+    #[error(
+        "no_cgroup: {replica} is exclusive, and without a control group nothing proves that all of one life is gone before the next is started; give the host agent cgroups = true and a cgroup v2 hierarchy that it may write to (systemd: Delegate=yes), or write exclusive_without_cgroups = true in its configuration, and a human must see to each death"
+    )]
+    NoCgroup {
+        /// Which replica.
+        replica: ReplicaId,
+    },
     /// What must be remembered can't be.
-    #[error("cannot record the order: {0}")]
+    #[error("{}", unrecorded(.0))]
     Ledger(#[from] LedgerError),
 }
 
@@ -123,7 +132,7 @@ impl Refusal {
     }
 
     /// The words for all of them.
-    pub(crate) const WORDS: [&'static str; 13] = [
+    pub(crate) const WORDS: [&'static str; 15] = [
         "field",
         "older_epoch",
         "wrong_instance",
@@ -136,6 +145,8 @@ impl Refusal {
         "given_up",
         "not_found",
         "not_ours",
+        "no_cgroup",
+        "no_space",
         "ledger",
     ];
 
@@ -154,8 +165,30 @@ impl Refusal {
             Self::GivenUp { .. } => "given_up",
             Self::NotFound { .. } => "not_found",
             Self::NotOurs { .. } => "not_ours",
+            Self::NoCgroup { .. } => "no_cgroup",
+            Self::Ledger(error) if error.is_full() => fault::NO_SPACE,
             Self::Ledger(_) => "ledger",
         }
+    }
+
+    /// What it is and whose, for the leader.
+    pub(crate) fn fault(&self) -> Fault {
+        let blame = match self {
+            Self::Field { field, .. } if field.starts_with("start.parameters") => Blame::Declaration,
+            Self::NotFound { field: "start.program", .. } | Self::NoCgroup { .. } => Blame::Declaration,
+            Self::Field { .. } | Self::NotOurs { .. } => Blame::Leader,
+            // The order was right when it was given, or will be soon; nothing was begun.
+            Self::OlderEpoch { .. }
+            | Self::WrongInstance { .. }
+            | Self::Unconfirmed { .. }
+            | Self::EarlierSession { .. }
+            | Self::Busy { .. }
+            | Self::GivenUp { .. } => Blame::Channel,
+            Self::Alive { .. } | Self::Dead { .. } | Self::NotFound { .. } => Blame::Leader,
+            Self::Lost { .. } => Blame::Agent,
+            Self::Ledger(_) => Blame::Host,
+        };
+        Fault::new(self.word(), blame)
     }
 
     fn code(&self) -> Code {
@@ -168,6 +201,7 @@ impl Refusal {
             | Self::Alive { .. }
             | Self::Dead { .. }
             | Self::Busy { .. }
+            | Self::NoCgroup { .. }
             | Self::Lost { .. } => Code::FailedPrecondition,
             // It passes as soon as the session is confirmed, so the leader asks again.
             Self::Unconfirmed { .. } => Code::Unavailable,
@@ -181,8 +215,25 @@ impl Refusal {
 
 impl From<Refusal> for Status {
     fn from(refusal: Refusal) -> Status {
-        Status::new(refusal.code(), brief(refusal.to_string()))
+        let Fault { code, blame } = refusal.fault();
+        let mut status = Status::new(refusal.code(), brief(refusal.to_string()));
+        for (name, word) in [(CODE, code), (BLAME, blame.to_string())] {
+            // Our words are plain letters, which a header always takes.
+            if let Ok(word) = word.parse() {
+                status.metadata_mut().insert(name, word);
+            }
+        }
+        status
     }
+}
+
+/// The metadata that carries the word for a refusal.
+const CODE: &str = "watchdog-code";
+/// The metadata that carries whose it is.
+const BLAME: &str = "watchdog-blame";
+
+fn unrecorded(error: &LedgerError) -> String {
+    if error.is_full() { error.to_string() } else { format!("cannot record the order: {error}") }
 }
 
 /// A longer message does not fit into the header that carries it, and then the asker learns nothing at all.

@@ -13,7 +13,7 @@ use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId, StepId};
 
 use crate::clock;
 use crate::guest_files;
-use crate::supervisor::{Kept, Supervisor};
+use crate::supervisor::{Kept, Supervisor, Tree};
 
 /// The largest picture, in bytes.
 const PICTURE_BYTES_MAX: usize = 256 * 1024;
@@ -92,11 +92,14 @@ fn add(
 }
 
 fn add_process(picture: &mut Map<String, Value>, kept: &Kept, deadline: Instant) {
-    let pid = kept.key.pid;
+    let pid = kept.body.process.pid;
     let process = format!("/proc/{pid}");
     let standing = kept.standing();
     picture.insert("pid".into(), json!(pid));
-    picture.insert("age_ms".into(), json!(u64::try_from(clock::age(kept.key.start_ticks).as_millis()).ok()));
+    picture.insert(
+        "age_ms".into(),
+        json!(u64::try_from(clock::age(kept.body.process.start_ticks).as_millis()).ok()),
+    );
     picture.insert(
         "probe".into(),
         json!({"state": standing.probe, "detail": standing.detail, "round": standing.round}),
@@ -105,7 +108,7 @@ fn add_process(picture: &mut Map<String, Value>, kept: &Kept, deadline: Instant)
     add(picture, deadline, "threads", || threads(&process, deadline));
     add(picture, deadline, "files", || files(&process, deadline));
     add(picture, deadline, "sockets", || sockets(&process, deadline));
-    add(picture, deadline, "cgroup", || kept.tree.events().map(Value::String));
+    add(picture, deadline, "cgroup", || Tree::recorded(kept.body.group.clone()).events().map(Value::String));
     add(picture, deadline, "io", || read(&format!("{process}/io")));
 }
 

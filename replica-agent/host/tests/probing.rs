@@ -86,7 +86,8 @@ async fn commands_probe_too_and_failing_needs_an_age() {
     let world = World::new().await;
     let programs = format!("[probes]\nstartup_ms = 300\n{}", programs());
     let mut agent = world.agent(&programs).await;
-    let probe = |name: &str| format!("[{{\"kind\":\"command\",\"program\":\"{name}\"}}]");
+    let timing = "{\"interval_ms\":100,\"timeout_ms\":5000,\"failures\":3}";
+    let probe = |name: &str| format!("[{{\"kind\":\"command\",\"program\":\"{name}\",\"timing\":{timing}}}]");
     let good = Start { probes_json: probe("yes"), ..start("demo-a", "sleeper") };
     let bad = Start { probes_json: probe("no"), ..start("demo-b", "sleeper") };
     agent.start_replica("1-1-1", good.clone()).await;
@@ -94,7 +95,7 @@ async fn commands_probe_too_and_failing_needs_an_age() {
     world.process("demo-a", &good.incarnation, |process| process.probe == ProbeState::Passing).await;
     let failing =
         world.process("demo-b", &bad.incarnation, |process| process.probe == ProbeState::Failing).await;
-    assert!(failing.detail.contains("exit status: 1"), "{}", failing.detail);
+    assert!(failing.detail.contains("exit 1"), "{}", failing.detail);
 }
 
 #[tokio::test(flavor = "multi_thread")]

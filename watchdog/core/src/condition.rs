@@ -199,7 +199,7 @@ pub fn is_healthy_on(life: &Life, target: &Target) -> bool {
 /// Whether a life was started with the program, parameters and probes that are declared, as far as its agent says.
 pub fn is_as_declared(life: &Life, spec: &ReplicaSpec) -> bool {
     let setup = life.process.as_ref().and_then(|process| process.setup);
-    setup.is_none_or(|setup| setup == spec.setup_hash())
+    setup.is_none_or(|setup| setup == spec.launch_hash())
 }
 
 /// Whether a life takes work with what it should hold in memory, although it may be busy with more.

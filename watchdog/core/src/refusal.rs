@@ -149,6 +149,11 @@ pub enum Reason {
         /// Which host.
         host: HostId,
     },
+    /// Its main process is proven dead and the rest of it is not, so that of an exclusive one a part may still run.
+    TreeNotGone {
+        /// On which host.
+        host: HostId,
+    },
     /// No host that may run it is there.
     NoHost {
         /// Those that may, at most [`NAMES_MAX`] of them.
@@ -304,9 +309,10 @@ impl Reason {
             Self::WouldDisturb { disturbed, more, .. } => Some(list(disturbed, *more)),
             Self::PlanOpen { plan } | Self::Declined { plan, .. } => Some(plan.to_string()),
             Self::Unsealed { agent } => Some(agent.clone()),
-            Self::LeaseRunning { host, .. } | Self::NotFenced { host } | Self::Unreachable { host } => {
-                Some(host.to_string())
-            }
+            Self::LeaseRunning { host, .. }
+            | Self::NotFenced { host }
+            | Self::TreeNotGone { host }
+            | Self::Unreachable { host } => Some(host.to_string()),
             Self::NoHost { allowed, more } => Some(list(allowed, *more)),
             Self::RolloutHeld { replica, .. } | Self::RolloutWaits { replica, .. } => {
                 Some(replica.to_string())

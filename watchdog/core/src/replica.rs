@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
 
 use crate::ids::HostId;
-use crate::state::{Hash, digest};
+use crate::state::{self, Hash};
 
 /// The value of a `replica/<name>` key.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,26 +38,29 @@ pub struct ReplicaSpec {
     pub tags: BTreeMap<String, String>,
 }
 
-impl ReplicaSpec {
-    /// The hash of what a process is started with, beside its state: whoever runs with another one must be started anew.
-    pub fn setup_hash(&self) -> Hash {
-        let probes = serde_json::to_value(&self.probes).unwrap_or_default();
-        setup_hash(&self.program, &self.parameters, &probes)
-    }
-}
-
-/// The hash by which an agent attests what it started a process with: SHA-256 of the canonical JSON of
-/// `{"parameters": {…}, "probes": […], "program": "…"}`.
-pub fn setup_hash(program: &str, parameters: &BTreeMap<String, String>, probes: &Value) -> Hash {
-    digest(&json!({ "program": program, "parameters": parameters, "probes": probes }))
-}
-
 fn default_lease_ms() -> u64 {
     10_000
 }
 
 fn default_grace_ms() -> u64 {
     5_000
+}
+
+/// The hash of what a process is started with, as its declaration says it: a process whose hash is another one was
+/// started by another declaration, whatever it is called.
+///
+/// Parameters are those that the declaration gives, without what a host adds by default.
+pub fn launch_hash(program: &str, parameters: &BTreeMap<String, String>, probes: &[Probe]) -> Hash {
+    // Texts and numbers only, which JSON can always hold.
+    let probes = serde_json::to_value(probes).unwrap_or_default();
+    state::digest(&serde_json::json!({"program": program, "parameters": parameters, "probes": probes}))
+}
+
+impl ReplicaSpec {
+    /// The hash of what a process of this declaration is started with.
+    pub fn launch_hash(&self) -> Hash {
+        launch_hash(&self.program, &self.parameters, &self.probes)
+    }
 }
 
 /// One way of asking a process whether it works.
@@ -119,5 +121,29 @@ pub struct ProbeTiming {
 impl Default for ProbeTiming {
     fn default() -> Self {
         Self { interval_ms: 100, timeout_ms: 100, failures: 3 }
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whatever_a_process_is_started_with_changes_its_hash_and_nothing_else_does() {
+        let spec = |text: &str| serde_json::from_str::<ReplicaSpec>(text).unwrap().launch_hash();
+        let base = spec(r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"64"}}"#);
+        let table = [
+            (r#"{"hosts":["h2"],"program":"p","parameters":{"memory":"64"},"grace_ms":1}"#, true),
+            (r#"{"hosts":["h1"],"program":"q","parameters":{"memory":"64"}}"#, false),
+            (r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"128"}}"#, false),
+            (r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"64","a":"b"}}"#, false),
+            (r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"64"},"probes":[{"kind":"tcp"}]}"#, false),
+        ];
+        for (text, same) in table {
+            assert_eq!(spec(text) == base, same, "{text}");
+        }
+        // It stands in the records of agents of other versions.
+        assert_eq!(base.short(), "a617eddda8d1");
     }
 }

@@ -75,7 +75,7 @@ impl Report {
             error: failed.then(|| printable(&result.error)),
             snapshot,
             obituary: result.obituary,
-            blame: None,
+            blame: blame(&result.blame),
         }
     }
 }
@@ -283,10 +283,24 @@ fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control() || *c == '\n').take(4_000).collect()
 }
 
+/// The metadata by which an agent says whose a refusal is.
+const BLAME: &str = "watchdog-blame";
+
+/// Whose an agent says that something is; a declaration is a part of its version.
+fn blame(word: &str) -> Option<Blame> {
+    match word {
+        "declaration" => Some(Blame::Version),
+        "leader" => Some(Blame::Ours),
+        word => Blame::from_word(word),
+    }
+}
+
 /// What an agent's refusal means. What it can't do at all is for the replica's ladder to get around; all else it did not begin.
 fn refused(fate: Outcome, status: &Status) -> Report {
+    let said = status.metadata().get(BLAME).and_then(|word| word.to_str().ok());
     let blame = match status.code() {
         Code::Unimplemented => return Report::of(Outcome::Failed, status.message()),
+        _ if said.and_then(blame).is_some() => said.and_then(blame).unwrap_or(Blame::Agent),
         Code::InvalidArgument | Code::NotFound | Code::OutOfRange => Blame::Version,
         Code::ResourceExhausted => Blame::Host,
         Code::FailedPrecondition => Blame::Agent,

@@ -158,6 +158,9 @@ pub struct ProcessRecord {
     pub since_ms: u64,
     /// What a replica without an embedded agent has loaded, as its host agent made it.
     pub loaded: Option<LoadedRecord>,
+    /// The hash of what it was started with ([`watchdog_core::replica::launch_hash`]); `None` in records of older agents.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub started_with: Option<Hash>,
 }
 
 /// What was loaded on behalf of a replica that does not embed the library.

@@ -186,6 +186,7 @@ fn is_for_a_human(refusal: &Refusal) -> bool {
         | Reason::Held { .. }
         | Reason::Paused { .. }
         | Reason::NotFenced { .. }
+        | Reason::TreeNotGone { .. }
         | Reason::NoHost { .. }
         | Reason::Unreachable { .. }
         | Reason::NoStableVersion

@@ -53,6 +53,9 @@ pub(crate) struct Config {
     /// Whether each replica gets a control group of its own, where the kernel lets us.
     #[serde(default = "yes")]
     pub(crate) cgroups: bool,
+    /// Whether exclusive replicas may run where no control group can prove that all of one is gone.
+    #[serde(default)]
+    pub(crate) exclusive_without_cgroups: bool,
     /// The probe of replicas that declare none.
     #[serde(default)]
     pub(crate) probes: Probing,

@@ -261,19 +261,27 @@ impl Program {
         &self,
         given: &BTreeMap<String, String>,
     ) -> Result<BTreeMap<String, String>, ParameterError> {
-        if let Some(name) = given.keys().find(|name| !self.parameters.contains_key(*name)) {
-            return Err(ParameterError::Unknown { name: name.clone() });
+        if let Some(fault) = self.faults(given).into_iter().next() {
+            return Err(fault);
         }
-        let mut filled = BTreeMap::new();
-        for (name, parameter) in &self.parameters {
-            let value = given.get(name).or(parameter.default.as_ref());
-            let value = value.ok_or_else(|| ParameterError::Missing { name: name.clone() })?;
-            if let Some(reason) = parameter.fault(value) {
-                return Err(ParameterError::NotAllowed { name: name.clone(), reason });
-            }
-            filled.insert(name.clone(), value.clone());
-        }
-        Ok(filled)
+        let value = |(name, parameter): (&String, &Parameter)| {
+            Some((name.clone(), given.get(name).or(parameter.default.as_ref())?.clone()))
+        };
+        Ok(self.parameters.iter().filter_map(value).collect())
+    }
+
+    /// Everything that is wrong with an order's parameters.
+    pub(crate) fn faults(&self, given: &BTreeMap<String, String>) -> Vec<ParameterError> {
+        let unknown = given.keys().filter(|name| !self.parameters.contains_key(*name));
+        let unknown = unknown.map(|name| ParameterError::Unknown { name: name.clone() });
+        let of_one = |(name, parameter): (&String, &Parameter)| {
+            let Some(value) = given.get(name).or(parameter.default.as_ref()) else {
+                return Some(ParameterError::Missing { name: name.clone() });
+            };
+            let reason = parameter.fault(value)?;
+            Some(ParameterError::NotAllowed { name: name.clone(), reason })
+        };
+        unknown.chain(self.parameters.iter().filter_map(of_one)).collect()
     }
 
     /// An argument vector with its placeholders replaced, each within its own argument.

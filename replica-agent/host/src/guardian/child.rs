@@ -1,9 +1,10 @@
 //! Child: the guardian process itself: sleeps until the deadline, looks again, and kills when it has passed.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, pidfd_send_signal, setsid};
 use rustix::time::{
@@ -13,12 +14,16 @@ use watchdog_core::ids::Incarnation;
 
 use super::lease::{Deadline, LeaseFile};
 use crate::clock;
+use crate::ledger::Body;
+use crate::supervisor::family::{self, Member};
 use crate::supervisor::{Tree, proc};
 
 /// A guardian looks at least this often, so that it goes soon after its replica.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long to wait between two killings of what is still there.
 const KILL_AGAIN: Duration = Duration::from_millis(20);
+/// A process that is still there so long after SIGKILL can't be killed by anybody.
+const STUCK_AFTER: Duration = Duration::from_mins(1);
 
 /// Whether somebody guards by this lease file.
 pub(super) fn is_guarded(path: &Path) -> io::Result<bool> {
@@ -42,18 +47,18 @@ pub(super) fn end_others(incarnation: Incarnation) {
     }
 }
 
-/// Guards one incarnation until its lease is released or has run out; then it is dead.
-pub(crate) fn guard(path: &Path, incarnation: Incarnation, tree: &Tree) -> ExitCode {
-    match stand(path, incarnation, tree) {
+/// Guards one life until its lease is released or has run out; then it is dead.
+pub(crate) fn guard(path: &Path, body: &Body) -> ExitCode {
+    match stand(path, body) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("guardian of {incarnation}: {error}");
+            eprintln!("guardian of {}: {error}", body.incarnation);
             ExitCode::FAILURE
         }
     }
 }
 
-fn stand(path: &Path, incarnation: Incarnation, tree: &Tree) -> io::Result<()> {
+fn stand(path: &Path, body: &Body) -> io::Result<()> {
     // We are the leader of our session already when somebody started us by hand.
     let _ = setsid();
     let lease = LeaseFile::open(path)?;
@@ -64,7 +69,12 @@ fn stand(path: &Path, incarnation: Incarnation, tree: &Tree) -> io::Result<()> {
     } else {
         return Ok(());
     }
+    let mut known = BTreeSet::new();
     loop {
+        // What descends from it is found as long as its parents live, so it is looked for before anything happens.
+        if body.group.is_none() {
+            known = family::of(body, &family::look(), (None, &known));
+        }
         let now = clock::boottime();
         match lease.deadline() {
             Deadline::Released => return Ok(()),
@@ -72,8 +82,8 @@ fn stand(path: &Path, incarnation: Incarnation, tree: &Tree) -> io::Result<()> {
                 sleep_until(&timer, deadline.min(now + LOOK_EVERY))?;
             }
             Deadline::Until(_) => {
-                eprintln!("guardian of {incarnation}: the lease has run out; everything of it is killed");
-                end_tree(incarnation, tree);
+                let told = end_body(body, known);
+                eprintln!("guardian of {}: the lease has run out; {told}", body.incarnation);
                 return Ok(());
             }
         }
@@ -91,13 +101,29 @@ fn sleep_until(timer: &std::os::fd::OwnedFd, deadline: Duration) -> io::Result<(
     }
 }
 
-/// Kills until nothing is left: by the control group if there is one, and by what processes carry.
-fn end_tree(incarnation: Incarnation, tree: &Tree) {
+/// Kills until nothing is left that can be found; answers what was killed, and what that proves.
+fn end_body(body: &Body, mut known: BTreeSet<Member>) -> String {
+    let mut killed = BTreeSet::new();
+    let tree = Tree::recorded(body.group.clone());
+    let began = Instant::now();
     loop {
-        tree.kill(incarnation, None);
-        if proc::kill_carriers(incarnation, None) == 0 {
-            return;
+        let in_group = tree.members();
+        tree.kill();
+        killed.extend(in_group);
+        known = family::of(body, &family::look(), (None, &known));
+        killed.extend(known.iter().map(|(pid, _)| *pid));
+        if family::kill(&known) == 0 && (body.group.is_none() || tree.is_empty()) {
+            break;
+        }
+        if began.elapsed() > STUCK_AFTER {
+            return format!("killed {killed:?}, and some of them hang in the kernel");
         }
         std::thread::sleep(KILL_AGAIN);
+    }
+    match (&body.group, killed.is_empty()) {
+        (Some(_), true) => "nothing of it was left".to_owned(),
+        (Some(_), false) => format!("all of it was killed: {killed:?}"),
+        (None, true) => "nothing of it was found; without a control group that proves nothing".to_owned(),
+        (None, false) => format!("killed {killed:?}; without a control group more of it may be left"),
     }
 }

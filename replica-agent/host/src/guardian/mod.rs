@@ -27,8 +27,8 @@ use watchdog_core::ids::{ClusterId, Incarnation};
 
 use crate::clock;
 use crate::dirs::Dirs;
-use crate::ledger::Life;
-use crate::supervisor::{Handle, Tree};
+use crate::ledger::{Body, Life};
+use crate::supervisor::Handle;
 use lease::LeaseFile;
 
 /// The hidden subcommand.
@@ -64,11 +64,11 @@ impl Leases {
     /// # Errors
     ///
     /// Nobody guards it, so it must not be started.
-    pub(crate) async fn grant(&self, life: &Life, lease_ms: u64, tree: &Tree) -> io::Result<()> {
+    pub(crate) async fn grant(&self, life: &Life, lease_ms: u64, body: &Body) -> io::Result<()> {
         let (cluster, incarnation) = (&life.cluster, life.incarnation);
         let file = LeaseFile::open(&self.dirs.lease(incarnation))?;
         file.set_deadline(clock::boottime() + Duration::from_millis(lease_ms))?;
-        self.stand_guard(incarnation, tree).await?;
+        self.stand_guard(body).await?;
         self.hold(
             incarnation,
             Lease { cluster: cluster.clone(), length: Duration::from_millis(lease_ms), file },
@@ -81,7 +81,7 @@ impl Leases {
     }
 
     /// Takes up the lease of an adopted replica, and sets a guardian over it where there is none.
-    pub(crate) fn resume(&self, life: &Life, lease_ms: u64, tree: &Tree) {
+    pub(crate) fn resume(&self, life: &Life, lease_ms: u64, body: &Body) {
         let (cluster, incarnation) = (&life.cluster, life.incarnation);
         let path = self.dirs.lease(incarnation);
         let known = path.exists();
@@ -104,8 +104,8 @@ impl Leases {
         }
         let leases = self.clone();
         tokio::spawn({
-            let tree = tree.clone();
-            async move { leases.guard_again(incarnation, &tree).await }
+            let body = body.clone();
+            async move { leases.guard_again(&body).await }
         });
     }
 
@@ -139,22 +139,21 @@ impl Leases {
     }
 
     /// Starts a guardian unless there is one; it stands when this returns, and is replaced if it dies.
-    async fn stand_guard(&self, incarnation: Incarnation, tree: &Tree) -> io::Result<()> {
+    async fn stand_guard(&self, body: &Body) -> io::Result<()> {
+        let incarnation = body.incarnation;
         if child::is_guarded(&self.dirs.lease(incarnation))? {
             return Ok(());
         }
         let mut command = Command::new(&self.launcher);
         command.arg(WORD).arg(self.dirs.lease(incarnation)).arg(incarnation.to_string());
-        if let Tree::Group(path) = tree {
-            command.arg(path);
-        }
+        command.arg(serde_json::to_string(body)?);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let mut process = command.spawn()?;
         let handle = Handle::new(pidfd_open(Pid::from_child(&process), PidfdFlags::empty())?)?;
-        let (leases, tree) = (self.clone(), tree.clone());
+        let (leases, body) = (self.clone(), body.clone());
         tokio::spawn(async move {
             handle.end().await;
-            leases.guard_again(incarnation, &tree).await;
+            leases.guard_again(&body).await;
         });
         let output = process.stdout.take().ok_or_else(|| io::Error::other("no pipe to the guardian"))?;
         let mut output = pipe::Receiver::from_owned_fd(output.into())?;
@@ -167,14 +166,11 @@ impl Leases {
     }
 
     /// Replaces a guardian that died before its replica.
-    fn guard_again<'a>(
-        &'a self,
-        incarnation: Incarnation,
-        tree: &'a Tree,
-    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+    fn guard_again<'a>(&'a self, body: &'a Body) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
         Box::pin(async move {
+            let incarnation = body.incarnation;
             while self.is_held(incarnation) {
-                match self.stand_guard(incarnation, tree).await {
+                match self.stand_guard(body).await {
                     Ok(()) => return,
                     Err(error) => {
                         tracing::error!(%incarnation, %error, "an exclusive replica has no guardian");

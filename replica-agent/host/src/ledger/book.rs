@@ -1,12 +1,11 @@
 //! Book: what the ledger's entries add up to.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, ReplicaId, StepId};
 use watchdog_membership::records::{LoadedRecord, ObituaryRecord};
 
-use super::entry::{ActKind, Entry, FORMAT, Life, Outcome, ProcessKey};
+use super::entry::{ActKind, Body, Entry, FORMAT, Life, Outcome};
 
 /// How many ended steps and how many dead incarnations are remembered. A step that is repeated after so many
 /// others is of an older epoch, which the fence refuses anyway.
@@ -59,10 +58,8 @@ pub(crate) enum Fate {
 pub(crate) struct Living {
     /// What was ordered.
     pub(crate) life: Life,
-    /// The process; `None` between the intent and the start.
-    pub(crate) process: Option<ProcessKey>,
-    /// Its control group.
-    pub(crate) group: Option<PathBuf>,
+    /// What belongs to it; `None` between the intent and the start.
+    pub(crate) body: Option<Body>,
     /// What we loaded on its behalf.
     pub(crate) loaded: Option<LoadedRecord>,
 }
@@ -122,12 +119,11 @@ impl Book {
             // Whoever was declared dead never lives again.
             Entry::Intended { life } if self.dead.contains_key(&life.incarnation) => {}
             Entry::Intended { life } => {
-                self.living
-                    .insert(life.incarnation, Living { life, process: None, group: None, loaded: None });
+                self.living.insert(life.incarnation, Living { life, body: None, loaded: None });
             }
-            Entry::Spawned { incarnation, process, group } => {
-                if let Some(living) = self.living.get_mut(&incarnation) {
-                    (living.process, living.group) = (Some(process), group);
+            Entry::Spawned(body) => {
+                if let Some(living) = self.living.get_mut(&body.incarnation) {
+                    living.body = Some(body);
                 }
             }
             Entry::Loaded { incarnation, loaded } => {
@@ -185,11 +181,7 @@ impl Book {
         for living in self.living.values() {
             let incarnation = living.life.incarnation;
             entries.push(Entry::Intended { life: living.life.clone() });
-            entries.extend(living.process.clone().map(|process| Entry::Spawned {
-                incarnation,
-                process,
-                group: living.group.clone(),
-            }));
+            entries.extend(living.body.clone().map(Entry::Spawned));
             entries.extend(living.loaded.clone().map(|loaded| Entry::Loaded { incarnation, loaded }));
         }
         let mut aged: Vec<(u64, Vec<Entry>)> =

@@ -9,6 +9,8 @@ use watchdog_core::replica::Probe;
 use watchdog_core::state::Hash;
 use watchdog_membership::records::{LoadedRecord, ObituaryRecord};
 
+use crate::fault::Fault;
+
 /// The format of the ledger that this build writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 2;
 
@@ -24,8 +26,8 @@ pub(crate) enum Entry {
     Begun { cluster: ClusterId, step: StepId, replica: ReplicaId, incarnation: Incarnation, act: ActKind },
     /// A process is about to be started.
     Intended { life: Life },
-    /// By this process, in this control group.
-    Spawned { incarnation: Incarnation, process: ProcessKey, group: Option<PathBuf> },
+    /// By this body.
+    Spawned(Body),
     /// A step ended.
     Done { cluster: ClusterId, step: StepId, outcome: Outcome },
     /// A step was begun before a crash, and how it ended can't be known.
@@ -77,6 +79,9 @@ pub(crate) struct Life {
     pub(crate) lease_ms: Option<u64>,
     /// How to find out that it answers.
     pub(crate) probes: Vec<Probe>,
+    /// The hash of program, parameters and probes as they were ordered; `None` when an older agent started it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) started_with: Option<Hash>,
 }
 
 /// What makes a process that process, also after its number was given to another.
@@ -90,11 +95,25 @@ pub(crate) struct ProcessKey {
     pub(crate) boot_id: String,
 }
 
+/// What belongs to one life, recorded once: by this everything of it is found, whoever looks.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Body {
+    /// Which life.
+    pub(crate) incarnation: Incarnation,
+    /// The main process, which leads a session of its own.
+    pub(crate) process: ProcessKey,
+    /// The control group that holds all of it; without one, nothing proves that all of it is gone.
+    pub(crate) group: Option<PathBuf>,
+}
+
 /// How a step ended.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Outcome {
     /// Empty when it worked.
     pub(crate) error: String,
+    /// What that is and whose; unknown of steps that an older agent has recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) fault: Option<Fault>,
     /// Of a start.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) process: Option<(ReplicaId, Incarnation, ProcessKey)>,
@@ -111,7 +130,7 @@ pub(crate) struct Outcome {
 
 impl Outcome {
     /// It did not work.
-    pub(crate) fn failed(error: impl Into<String>) -> Self {
-        Self { error: error.into(), ..Self::default() }
+    pub(crate) fn failed(error: impl Into<String>, fault: Fault) -> Self {
+        Self { error: error.into(), fault: Some(fault), ..Self::default() }
     }
 }

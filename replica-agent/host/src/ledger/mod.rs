@@ -22,9 +22,10 @@ use tokio::sync::{oneshot, watch};
 use uuid::Uuid;
 use watchdog_core::ids::HostId;
 
+use crate::fault;
 use crate::metrics::Counters;
 pub(crate) use book::{Book, Fate};
-pub(crate) use entry::{ActKind, Entry, Life, Outcome, ProcessKey};
+pub(crate) use entry::{ActKind, Body, Entry, Life, Outcome, ProcessKey};
 use file::LedgerFile;
 pub(crate) use file::{Found, lines, parse};
 
@@ -37,6 +38,18 @@ pub(crate) enum LedgerError {
     /// The disk refused; nothing was recorded.
     #[error("cannot {operation} {}: {source}", path.display())]
     Io {
+        /// What was tried.
+        operation: &'static str,
+        /// On which file.
+        path: PathBuf,
+        /// What the kernel said.
+        source: Arc<std::io::Error>,
+    },
+    /// The disk is full; nothing was recorded, and the next order finds out whether it still is.
+    #[error("no space on host {host}: cannot {operation} {}: {source}", path.display())]
+    Full {
+        /// Whose disk.
+        host: HostId,
         /// What was tried.
         operation: &'static str,
         /// On which file.
@@ -78,8 +91,17 @@ impl LedgerError {
 
     /// Whether the disk is full.
     pub(crate) fn is_full(&self) -> bool {
-        let full = |kind| matches!(kind, std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded);
-        matches!(self, Self::Io { source, .. } if full(source.kind()))
+        matches!(self, Self::Full { .. })
+    }
+
+    /// The same, told of this host.
+    fn on(self, host: &HostId) -> Self {
+        match self {
+            Self::Io { operation, path, source } if fault::is_full(&source) => {
+                Self::Full { host: host.clone(), operation, path, source }
+            }
+            other => other,
+        }
     }
 }
 
@@ -136,10 +158,11 @@ impl Ledger {
         let (writes, orders) = mpsc::channel();
         let (ruin, ruined) = watch::channel(None);
         let counters = Counters::default();
-        let keeper = Writer { path, file, book: book.clone(), counters: counters.clone(), ruin };
+        let writer =
+            Writer { path, host: host.clone(), file, book: book.clone(), counters: counters.clone(), ruin };
         std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || keeper.run(&orders))
+            .spawn(move || writer.run(&orders))
             .map_err(|source| LedgerError::io("start the thread of", directory, source))?;
         Ok(Opened { ledger: Self { book, counters, writes, ruined }, replaced, fresh })
     }
@@ -207,6 +230,7 @@ fn set_aside(path: &Path) -> Result<PathBuf, LedgerError> {
 
 struct Writer {
     path: PathBuf,
+    host: HostId,
     file: LedgerFile,
     book: Arc<Mutex<Book>>,
     counters: Counters,
@@ -235,7 +259,7 @@ impl Writer {
         let begun = Instant::now();
         let result = match self.ruin.borrow().clone() {
             Some(ruined) => Err(ruined),
-            None => self.file.append(&entries, order),
+            None => self.file.append(&entries, order).map_err(|error| error.on(&self.host)),
         };
         self.counters.written(result.is_ok(), begun.elapsed());
         match &result {

@@ -29,6 +29,7 @@ fn life(number: u128) -> Life {
         state_hash: watchdog_core::state::Hash::of(b"x"),
         lease_ms: None,
         probes: Vec::new(),
+        started_with: None,
     }
 }
 
@@ -54,7 +55,7 @@ fn story() -> Vec<Entry> {
             act: ActKind::Start,
         },
         Entry::Intended { life: life(1) },
-        Entry::Spawned { incarnation: Incarnation::from_u128(1), process, group: None },
+        Entry::Spawned(Body { incarnation: Incarnation::from_u128(1), process, group: None }),
         Entry::Done { cluster: demo(), step: step(), outcome: Outcome::default() },
         Entry::Dead { cluster: demo(), obituary },
         Entry::Published { incarnation: Incarnation::from_u128(1) },

@@ -128,8 +128,8 @@ impl Counters {
     /// Counts one entry that is on disk, and comes to `book` next.
     pub(crate) fn entry(&self, entry: &Entry, book: &Book) {
         match entry {
-            Entry::Spawned { incarnation, .. } => {
-                let came = if has_lived(book, *incarnation) { Came::Again } else { Came::First };
+            Entry::Spawned(body) => {
+                let came = if has_lived(book, body.incarnation) { Came::Again } else { Came::First };
                 add(&self.starts, "came", came.word());
             }
             Entry::Done { cluster, step, outcome } => {

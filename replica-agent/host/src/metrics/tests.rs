@@ -7,7 +7,8 @@ use watchdog_core::state::Hash;
 use watchdog_membership::records::{FORMAT, ObituaryRecord};
 
 use super::counters::Counters;
-use crate::ledger::{ActKind, Book, Entry, Life, Outcome, ProcessKey};
+use crate::fault::{Blame, Fault};
+use crate::ledger::{ActKind, Body, Book, Entry, Life, Outcome, ProcessKey};
 
 struct Fold {
     counters: Counters,
@@ -40,10 +41,11 @@ fn spawned(fold: &mut Fold, number: u128) {
         state_hash: Hash::default(),
         lease_ms: None,
         probes: Vec::new(),
+        started_with: None,
     };
     let process = ProcessKey { pid: 1, start_ticks: 1, boot_id: "boot".into() };
     fold.take(Entry::Intended { life });
-    fold.take(Entry::Spawned { incarnation, process, group: None });
+    fold.take(Entry::Spawned(Body { incarnation, process, group: None }));
 }
 
 fn dead(number: u128, status: &str) -> Entry {
@@ -84,7 +86,7 @@ fn what_the_ledger_holds_is_counted_once() {
         step: step.parse().unwrap(),
         outcome,
     };
-    fold.take(done("1-1-1", Outcome::failed("no such process")));
+    fold.take(done("1-1-1", Outcome::failed("no such process", Fault::new("stuck", Blame::Host))));
     fold.take(done("1-1-2", Outcome::default()));
     let text = fold.text();
     for expected in [

@@ -151,7 +151,7 @@ impl Probing {
     fn take(&mut self, answer: Result<(), String>) {
         let startup = Duration::from_millis(self.supervisor.config.probes.startup_ms);
         let startup = if self.kept.adopted { startup.min(ADOPTED_STARTUP) } else { startup };
-        let is_up = clock::age(self.kept.key.start_ticks) > startup;
+        let is_up = clock::age(self.kept.body.process.start_ticks) > startup;
         let failures = self.timing.failures.max(1);
         let (probe, mut detail) =
             self.counts.revise(self.index, |count: &mut Count| count.take(answer, failures, is_up));

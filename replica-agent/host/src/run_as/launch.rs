@@ -24,6 +24,7 @@ use serde::{Deserialize, Serialize};
 
 use super::clean;
 use super::identity::User;
+use crate::fault;
 
 /// The hidden first argument.
 pub(crate) const WORD: &str = "--launch";
@@ -47,6 +48,11 @@ pub(crate) struct Launch {
     pub(crate) variables: BTreeMap<String, String>,
     /// What to run.
     pub(crate) argv: Vec<String>,
+}
+
+/// The word and the sentence of a launcher that did not become its program.
+pub(crate) fn reason(said: &str) -> (&str, &str) {
+    said.split_once('|').unwrap_or(("not_launched", said))
 }
 
 /// Becomes the program that it is told; returns only when that fails. `entrance` is the file to join the group by.
@@ -97,16 +103,17 @@ fn become_program() -> Option<String> {
 fn exec(mut launch: Launch) -> Result<String, String> {
     let [output, errors] = outputs(launch.logs.as_ref())?;
     if let Some(name) = &launch.user {
-        let user = User::find(name)?;
+        let user = User::find(name).map_err(|reason| format!("no_user|{reason}"))?;
         let shown = |path: &PathBuf| path.display().to_string();
         for path in &launch.owned {
-            user.own(path).map_err(|error| format!("cannot give {} to {name}: {error}", shown(path)))?;
+            user.own(path)
+                .map_err(|error| format!("not_prepared|cannot give {} to {name}: {error}", shown(path)))?;
         }
         for path in &launch.readable {
             user.may_read(path)
-                .map_err(|error| format!("cannot let {name} read {}: {error}", shown(path)))?;
+                .map_err(|error| format!("not_prepared|cannot let {name} read {}: {error}", shown(path)))?;
         }
-        user.assume()?;
+        user.assume().map_err(|reason| format!("no_user|{reason}"))?;
         for variable in ["USER", "LOGNAME"] {
             launch.variables.entry(variable.to_owned()).or_insert_with(|| name.clone());
         }
@@ -120,7 +127,7 @@ fn exec(mut launch: Launch) -> Result<String, String> {
     if let Some(directory) = &launch.directory {
         command.current_dir(directory);
     }
-    Ok(format!("cannot run {program}: {}", command.exec()))
+    Ok(format!("not_executable|cannot run {program}: {}", command.exec()))
 }
 
 fn outputs(logs: Option<&[PathBuf; 2]>) -> Result<[Stdio; 2], String> {
@@ -130,7 +137,10 @@ fn outputs(logs: Option<&[PathBuf; 2]>) -> Result<[Stdio; 2], String> {
     };
     let open = |log: &PathBuf| {
         let opened = OpenOptions::new().create(true).append(true).open(log);
-        opened.map(Stdio::from).map_err(|error| format!("cannot open {}: {error}", log.display()))
+        opened.map(Stdio::from).map_err(|error| {
+            let code = if fault::is_full(&error) { fault::NO_SPACE } else { "not_prepared" };
+            format!("{code}|cannot open {}: {error}", log.display())
+        })
     };
     Ok([open(output)?, open(errors)?])
 }

@@ -127,7 +127,7 @@ fn said(child: &mut Child, ended: bool) -> String {
         // Only the launcher has the other end, and it is gone.
         let _ = answer.take(SAID_BYTES_MAX).read_to_string(&mut said);
     }
-    said.trim_start_matches(['+', '-']).to_owned()
+    launch::reason(said.trim_start_matches(['+', '-'])).1.to_owned()
 }
 
 /// Resolves when the main process has ended, or must; answers whether it has.

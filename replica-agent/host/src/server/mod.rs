@@ -1,5 +1,6 @@
 //! Server: the gRPC face of the host agent.
 
+mod examine;
 pub(crate) mod order;
 mod replies;
 mod trace;
@@ -17,10 +18,12 @@ use tracing::Instrument as _;
 use watchdog_core::ids::ReplicaId;
 use watchdog_proto::agent::agent_server::Agent;
 use watchdog_proto::agent::{
-    ActEvent, ActRequest, LookReply, LookRequest, Progress, SealReply, SealRequest, act_event,
+    ActEvent, ActRequest, ExamineReply, ExamineRequest, LookReply, LookRequest, Progress, SealReply,
+    SealRequest, act_event,
 };
 
 use crate::desk::{Answer, Desk};
+use crate::fault::{Blame, Fault};
 use crate::ledger::{Book, Outcome};
 use crate::probes;
 use crate::refusal::Refusal;
@@ -93,6 +96,11 @@ impl Agent for Server {
             loaded: None,
         }))
     }
+
+    async fn examine(&self, request: Request<ExamineRequest>) -> Result<Response<ExamineReply>, Status> {
+        let objections = examine::examine(&self.desk.supervisor, request.into_inner()).await?;
+        Ok(Response::new(ExamineReply { objections }))
+    }
 }
 
 impl Server {
@@ -139,7 +147,10 @@ async fn tell(mut answer: Answer, events: mpsc::Sender<Result<ActEvent, Status>>
 async fn wait_a_while(answer: &mut Answer) -> Option<Outcome> {
     match tokio::time::timeout(PROGRESS_EVERY, answer.wait_for(Option::is_some)).await {
         Ok(Ok(outcome)) => outcome.clone(),
-        Ok(Err(_)) => Some(Outcome::failed("the step's task ended without a result; look, and plan anew")),
+        Ok(Err(_)) => Some(Outcome::failed(
+            "the step's task ended without a result; look, and plan anew",
+            Fault::new("task", Blame::Agent),
+        )),
         Err(_) => None,
     }
 }

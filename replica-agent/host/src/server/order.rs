@@ -6,7 +6,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, StepId, Version};
-use watchdog_core::replica::Probe;
+use watchdog_core::replica::{Probe, launch_hash};
 use watchdog_core::state::{Difference, Hash, State};
 use watchdog_membership::environment::StateFile;
 use watchdog_proto::agent::{self, ActRequest, act_request};
@@ -18,7 +18,7 @@ use crate::refusal::Refusal;
 /// How long a step may take that says nothing else.
 const TIMEOUT_DEFAULT: Duration = Duration::from_mins(1);
 /// The longest lease of an exclusive replica.
-const LEASE_MS_MAX: u64 = 24 * 3600 * 1000;
+pub(super) const LEASE_MS_MAX: u64 = 24 * 3600 * 1000;
 
 /// Who orders, and for whom.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,7 +101,7 @@ fn json<T: serde::de::DeserializeOwned>(field: &str, text: &str) -> Result<T, Re
 }
 
 /// The cluster of a request, if it is one of ours.
-fn cluster(config: &Config, field: &str, name: &str) -> Result<ClusterId, Refusal> {
+pub(super) fn cluster(config: &Config, field: &str, name: &str) -> Result<ClusterId, Refusal> {
     let cluster: ClusterId = parse(field, name)?;
     if config.clusters.contains(&cluster) {
         return Ok(cluster);
@@ -197,11 +197,16 @@ pub(crate) fn understand_look(
     Ok((cluster(config, "cluster", &request.cluster)?, replicas.collect::<Result<_, _>>()?))
 }
 
+/// That a program is none that this host allows.
+pub(super) fn no_program(config: &Config, name: &str) -> String {
+    let known: Vec<&str> = config.programs.keys().map(String::as_str).collect();
+    format!("this host allows no program {name:?}, only: {}", known.join(", "))
+}
+
 fn understand_start(config: &Config, order: &Order, start: agent::Start) -> Result<Act, Refusal> {
-    let program = config.programs.get(&start.program).ok_or_else(|| {
-        let known: Vec<&str> = config.programs.keys().map(String::as_str).collect();
-        let reason = format!("this host allows no program {:?}, only: {}", start.program, known.join(", "));
-        Refusal::NotFound { field: "start.program", reason }
+    let program = config.programs.get(&start.program).ok_or_else(|| Refusal::NotFound {
+        field: "start.program",
+        reason: no_program(config, &start.program),
     })?;
     let given: BTreeMap<String, String> = start.parameters.into_iter().collect();
     let parameters = program
@@ -225,6 +230,7 @@ fn understand_start(config: &Config, order: &Order, start: agent::Start) -> Resu
             format!("an exclusive replica needs one of 1 to {LEASE_MS_MAX}"),
         ));
     }
+    let started_with = Some(launch_hash(&start.program, &given, &probes));
     let life = Life {
         cluster: order.cluster.clone(),
         replica: parse("start.replica", &start.replica)?,
@@ -236,6 +242,7 @@ fn understand_start(config: &Config, order: &Order, start: agent::Start) -> Resu
         state_hash,
         lease_ms: start.exclusive.then_some(start.lease_ms),
         probes,
+        started_with,
     };
     let state = StateFile { version: life.version, state_hash, state };
     Ok(Act::Start(Box::new((life, program.clone(), state))))

@@ -38,6 +38,8 @@ pub(super) fn result_reply(outcome: &Outcome) -> StepResult {
         version: outcome.loaded.as_ref().map(|loaded| loaded.version.0),
         state_hash: outcome.loaded.as_ref().map(|loaded| loaded.state_hash.to_string()),
         snapshot_json: outcome.snapshot.clone(),
+        code: outcome.fault.as_ref().map_or_else(String::new, |fault| fault.code.clone()),
+        blame: outcome.fault.as_ref().map_or_else(String::new, |fault| fault.blame.to_string()),
     }
 }
 

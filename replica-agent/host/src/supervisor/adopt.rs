@@ -12,12 +12,13 @@ use std::sync::Arc;
 use watchdog_core::ids::Incarnation;
 use watchdog_membership::environment;
 
+use super::clear::Had;
 use super::handle::Handle;
 use super::kept::Kept;
 use super::spawn::LIFE;
 use super::tree::Tree;
 use super::{Supervisor, proc};
-use crate::ledger::{ActKind, Entry, Fate, LedgerError, Life, Outcome, ProcessKey};
+use crate::ledger::{ActKind, Body, Entry, Fate, LedgerError, Life, Outcome, ProcessKey};
 
 /// How an inventory went, for the log.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -51,8 +52,9 @@ impl Supervisor {
         for carrier in carried.values().filter(|carrier| dead.contains(&carrier.life.incarnation)) {
             let Carrier { life, key, .. } = carrier;
             tracing::warn!(replica = %life.replica, incarnation = %life.incarnation, pid = key.pid, "it runs although it was declared dead; it is ended");
-            let tree = Tree::of_process(self.groups.as_ref(), key.pid);
-            self.clear(&tree, life.incarnation, Some(key.pid)).await;
+            let body = self.found_body(life.incarnation, key.clone());
+            let had = Had { members: self.members(&body).await, ..Had::default() };
+            self.clear(&body, had).await;
             inventory.ended += 1;
         }
         let mut found = carried;
@@ -61,11 +63,11 @@ impl Supervisor {
         let living = self.ledger.read(|book| book.living.clone());
         for (incarnation, living) in living {
             let leading = found.remove(&incarnation).filter(|carrier| carrier.leads);
-            let process = match living.process {
-                Some(key) => Some(key).filter(|key| self.is_main(key)),
-                None => leading.map(|carrier| carrier.key),
+            let body = match living.body {
+                Some(body) => Some(body).filter(|body| self.is_main(&body.process)),
+                None => leading.map(|carrier| self.found_body(incarnation, carrier.key)),
             };
-            if let Some(kept) = process.and_then(|key| self.adopt(living.life.clone(), key)) {
+            if let Some(kept) = body.and_then(|body| self.adopt(living.life.clone(), body)) {
                 if kept.revise(|standing| standing.loaded.clone_from(&living.loaded)) {
                     self.publish(&kept);
                 }
@@ -91,17 +93,12 @@ impl Supervisor {
         inventory: &mut Inventory,
     ) -> Result<(), LedgerError> {
         let Carrier { life, key, leads } = carrier;
-        let group = match Tree::of_process(self.groups.as_ref(), key.pid) {
-            Tree::Group(path) => Some(path),
-            Tree::Session => None,
-        };
-        let entries = vec![
-            Entry::Intended { life: life.clone() },
-            Entry::Spawned { incarnation: life.incarnation, process: key.clone(), group },
-        ];
+        let pid = key.pid;
+        let body = self.found_body(life.incarnation, key);
+        let entries = vec![Entry::Intended { life: life.clone() }, Entry::Spawned(body.clone())];
         self.ledger.record_fact(entries).await?;
-        tracing::warn!(replica = %life.replica, incarnation = %life.incarnation, pid = key.pid, leads, "found a replica that the ledger does not know");
-        if leads && self.adopt(life.clone(), key).is_some() {
+        tracing::warn!(replica = %life.replica, incarnation = %life.incarnation, pid, leads, "found a replica that the ledger does not know");
+        if leads && self.adopt(life.clone(), body).is_some() {
             inventory.adopted += 1;
             return Ok(());
         }
@@ -124,8 +121,14 @@ impl Supervisor {
         self.is_alive(key) && proc::Stat::of(key.pid).is_some_and(|stat| stat.session == key.pid)
     }
 
-    fn adopt(self: &Arc<Self>, life: Life, key: ProcessKey) -> Option<Arc<Kept>> {
-        let pidfd = proc::open(key.pid, || self.is_main(&key))?;
+    /// What belongs to a life whose record is lost.
+    fn found_body(&self, incarnation: Incarnation, process: ProcessKey) -> Body {
+        let group = Tree::of_process(self.groups.as_ref(), process.pid).group();
+        Body { incarnation, process, group }
+    }
+
+    fn adopt(self: &Arc<Self>, life: Life, body: Body) -> Option<Arc<Kept>> {
+        let pidfd = proc::open(body.process.pid, || self.is_main(&body.process))?;
         let handle = match Handle::new(pidfd) {
             Ok(handle) => handle,
             Err(error) => {
@@ -133,24 +136,29 @@ impl Supervisor {
                 return None;
             }
         };
-        let tree = Tree::of_process(self.groups.as_ref(), key.pid);
         if let Some(lease_ms) = life.lease_ms {
-            self.leases.resume(&life, lease_ms, &tree);
+            self.leases.resume(&life, lease_ms, &body);
         }
-        let mut kept = Kept::new(life, key, handle, tree);
+        let mut kept = Kept::new(life, body, handle);
         kept.adopted = true;
         self.ledger.counters.adopted();
         Some(self.keep(kept))
     }
 
     async fn bury_absent(self: &Arc<Self>, life: &Life) -> Result<(), LedgerError> {
-        let (rebooted, group) = self.ledger.read(|book| {
-            let living = book.living.get(&life.incarnation);
-            let process = living.and_then(|living| living.process.as_ref());
-            let rebooted = process.is_some_and(|process| process.boot_id != self.boot_id);
-            (rebooted, living.and_then(|living| living.group.clone()))
-        });
-        let tree_gone = rebooted || self.clear(&Tree::recorded(group), life.incarnation, None).await;
+        let body = self.ledger.read(|book| book.living.get(&life.incarnation)?.body.clone());
+        let rebooted = body.as_ref().is_some_and(|body| body.process.boot_id != self.boot_id);
+        let tree_gone = rebooted
+            || match &body {
+                Some(body) => self.clear(body, Had::default()).await,
+                // It was never launched, because that is recorded before; what carries it is ended all the same.
+                None => tokio::task::spawn_blocking({
+                    let incarnation = life.incarnation;
+                    move || proc::kill_carriers(incarnation)
+                })
+                .await
+                .is_ok_and(|found| found == 0),
+            };
         let status = if rebooted { "rebooted" } else { "unknown" };
         let obituary = self.obituary((life.replica.clone(), life.incarnation), status, tree_gone);
         self.leases.release(life.incarnation);
@@ -194,7 +202,7 @@ impl Supervisor {
             let kept = self.find(incarnation);
             let entry = match (act, kept, obituary) {
                 (ActKind::Start, Some(kept), _) => {
-                    let process = Some((replica, incarnation, kept.key.clone()));
+                    let process = Some((replica, incarnation, kept.body.process.clone()));
                     Entry::Done { cluster, step, outcome: Outcome { process, ..Outcome::default() } }
                 }
                 (ActKind::Kill, None, Some(obituary)) => {

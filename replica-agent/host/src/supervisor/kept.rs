@@ -1,5 +1,6 @@
 //! Kept: one live process under our care, and what we know of it.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Signal;
@@ -7,10 +8,12 @@ use tokio::sync::{mpsc, oneshot, watch};
 use watchdog_membership::records::{FORMAT, LoadedRecord, ObituaryRecord, Phase, ProbeState, ProcessRecord};
 use watchdog_proto::agent::ProcessReport;
 
+use super::clear::Had;
+use super::family::Member;
 use super::handle::Handle;
-use super::tree::Tree;
+use super::proc::Session;
 use crate::clock;
-use crate::ledger::{Life, ProcessKey};
+use crate::ledger::{Body, Life};
 
 /// A request to probe now; answered when the round is over.
 pub(crate) type AskNow = oneshot::Sender<()>;
@@ -20,12 +23,12 @@ pub(crate) type AskNow = oneshot::Sender<()>;
 pub(crate) struct Kept {
     /// What was ordered.
     pub(crate) life: Life,
-    /// Which process it is.
-    pub(crate) key: ProcessKey,
-    /// Everything that it started.
-    pub(crate) tree: Tree,
+    /// Everything that belongs to it.
+    pub(crate) body: Body,
     /// Whether it was there before us, so that its exit status goes to another parent.
     pub(crate) adopted: bool,
+    /// What was found of it, if anybody looked.
+    had: Mutex<BTreeSet<Member>>,
     handle: Handle,
     standing: Mutex<Standing>,
     ended: watch::Sender<Option<ObituaryRecord>>,
@@ -52,7 +55,7 @@ pub(crate) struct Standing {
 
 impl Kept {
     /// Takes care of a process through its handle.
-    pub(crate) fn new(life: Life, key: ProcessKey, handle: Handle, tree: Tree) -> Self {
+    pub(crate) fn new(life: Life, body: Body, handle: Handle) -> Self {
         let standing = Standing {
             phase: Phase::Running,
             probe: ProbeState::None,
@@ -64,8 +67,8 @@ impl Kept {
         };
         Self {
             life,
-            key,
-            tree,
+            body,
+            had: Mutex::default(),
             adopted: false,
             handle,
             standing: Mutex::new(standing),
@@ -93,6 +96,17 @@ impl Kept {
     /// Signals the main process, never another one that has got its number.
     pub(crate) fn signal(&self, signal: Signal) -> bool {
         self.handle.signal(signal)
+    }
+
+    /// Remembers what was found of it.
+    pub(super) fn remember(&self, members: BTreeSet<Member>) {
+        self.had.lock().unwrap_or_else(PoisonError::into_inner).extend(members);
+    }
+
+    /// What is known of it now that its main process is gone.
+    pub(super) fn had(&self) -> Had {
+        let members = self.had.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        Had { session: Some(Session::of(self.body.process.pid)), members }
     }
 
     /// Resolves when the main process has ended, with how.
@@ -125,14 +139,15 @@ impl Kept {
             replica: self.life.replica.clone(),
             incarnation: self.life.incarnation,
             host: host.clone(),
-            pid: self.key.pid,
-            start_ticks: self.key.start_ticks,
-            boot_id: self.key.boot_id.clone(),
+            pid: self.body.process.pid,
+            start_ticks: self.body.process.start_ticks,
+            boot_id: self.body.process.boot_id.clone(),
             phase: standing.phase,
             probe: standing.probe,
             detail: standing.detail,
             since_ms: standing.since_ms,
             loaded: standing.loaded,
+            started_with: self.life.started_with,
         }
     }
 
@@ -142,9 +157,9 @@ impl Kept {
         ProcessReport {
             replica: self.life.replica.to_string(),
             incarnation: self.life.incarnation.to_string(),
-            pid: self.key.pid,
-            start_ticks: self.key.start_ticks,
-            boot_id: self.key.boot_id.clone(),
+            pid: self.body.process.pid,
+            start_ticks: self.body.process.start_ticks,
+            boot_id: self.body.process.boot_id.clone(),
             phase: match standing.phase {
                 Phase::Running => "running",
                 Phase::Stopping => "stopping",
@@ -159,6 +174,7 @@ impl Kept {
             probe_detail: standing.detail,
             probe_round: standing.round,
             since_ms: standing.since_ms,
+            started_with: self.life.started_with.map_or_else(String::new, |hash| hash.to_string()),
         }
     }
 }

@@ -7,8 +7,10 @@ use rustix::process::Signal;
 use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId};
 use watchdog_membership::records::{ObituaryRecord, Phase};
 
-use super::{Kept, Supervisor, Tree, proc};
+use super::{Kept, Supervisor, Tree, family, proc};
+use crate::fault::{Blame, Blamed, Fault};
 use crate::ledger::LedgerError;
+use crate::refusal::Refusal;
 
 /// How long a process may take to go after SIGKILL; longer means that it is stuck in the kernel.
 const KILL_PATIENCE: Duration = Duration::from_secs(10);
@@ -31,6 +33,15 @@ pub(crate) enum KillError {
     Ledger(#[from] LedgerError),
 }
 
+impl Blamed for KillError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Stuck { .. } => Fault::new("stuck", Blame::Host),
+            Self::Ledger(error) => Refusal::from(error.clone()).fault(),
+        }
+    }
+}
+
 impl Supervisor {
     /// Ends a live process: SIGTERM and `grace`, then SIGKILL for its whole tree; at once if there is no grace.
     ///
@@ -41,6 +52,8 @@ impl Supervisor {
         if kept.revise(|standing| standing.phase = Phase::Stopping) {
             self.publish(kept);
         }
+        // While its parents live everything of it can be found, also what has cleared its environment.
+        kept.remember(self.members(&kept.body).await);
         if !grace.is_zero() {
             kept.signal(Signal::TERM);
             if let Ok(Some(obituary)) = tokio::time::timeout(grace, kept.buried()).await {
@@ -49,15 +62,13 @@ impl Supervisor {
         }
         kept.signal(Signal::KILL);
         watchdog_crash_points::crash_point!("host.kill.signalled");
-        // The main process of a tree without a group takes the rest with it when it is buried.
-        if let Tree::Group(_) = kept.tree {
-            kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));
-        }
+        Tree::recorded(kept.body.group.clone()).kill();
+        family::kill(&kept.had().members);
         if let Ok(Some(obituary)) = tokio::time::timeout(KILL_PATIENCE, kept.buried()).await {
             return Ok(obituary);
         }
-        let state = proc::Stat::of(kept.key.pid).map_or('?', |stat| stat.state);
-        Err(KillError::Stuck { pid: kept.key.pid, state })
+        let state = proc::Stat::of(kept.body.process.pid).map_or('?', |stat| stat.state);
+        Err(KillError::Stuck { pid: kept.body.process.pid, state })
     }
 
     /// Declares dead what we do not keep. It can't start late: a start of a declared incarnation is refused.
@@ -71,7 +82,7 @@ impl Supervisor {
         replica: ReplicaId,
         incarnation: Incarnation,
     ) -> Result<ObituaryRecord, KillError> {
-        let found = tokio::task::spawn_blocking(move || proc::kill_carriers(incarnation, None)).await;
+        let found = tokio::task::spawn_blocking(move || proc::kill_carriers(incarnation)).await;
         // Whoever did start it without our knowledge is no proof of what else there is.
         let proven = found.is_ok_and(|found| found == 0);
         let obituary = self.obituary((replica, incarnation), "never started", proven);

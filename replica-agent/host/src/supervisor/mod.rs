@@ -10,6 +10,7 @@
 
 mod adopt;
 mod clear;
+pub(crate) mod family;
 mod handle;
 mod kept;
 mod kill;
@@ -107,6 +108,12 @@ impl Supervisor {
         })
     }
 
+    /// Whether an exclusive replica can be ended so that nothing of it is left, which only a control group proves; or
+    /// the owner of this host has said that it may run all the same.
+    pub(crate) fn takes_exclusive(&self) -> bool {
+        self.groups.is_some() || self.config.exclusive_without_cgroups
+    }
+
     /// Keeps launchers ready for as long as we live.
     pub(crate) fn make_spares(&self) {
         if let Some(groups) = &self.groups {
@@ -189,7 +196,7 @@ impl Supervisor {
         let status = kept.end().await;
         watchdog_crash_points::crash_point!("host.death.seen");
         let life = &kept.life;
-        let tree_gone = self.clear(&kept.tree, life.incarnation, Some(kept.key.pid)).await;
+        let tree_gone = self.clear(&kept.body, kept.had()).await;
         watchdog_crash_points::crash_point!("host.death.cleared");
         let obituary = self.obituary((life.replica.clone(), life.incarnation), &status, tree_gone);
         tracing::info!(replica = %life.replica, incarnation = %life.incarnation, status, tree_gone, "a replica has ended");

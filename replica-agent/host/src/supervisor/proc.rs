@@ -101,24 +101,16 @@ impl Session {
     }
 }
 
-/// Whether a live process carries the incarnation or is in the session of its main process.
-fn belongs(pid: u32, incarnation: Incarnation, session: Option<Session>) -> bool {
-    let Some(stat) = Stat::of(pid).filter(|stat| !stat.is_dead()) else { return false };
-    session.is_some_and(|session| session.holds(&stat)) || carries(pid, incarnation)
-}
-
-/// Kills one process, if it belongs to the incarnation.
-pub(crate) fn kill_carrier(pid: u32, incarnation: Incarnation, session: Option<Session>) {
-    if let Some(handle) = open(pid, || belongs(pid, incarnation, session)) {
-        // One that ends between the look and the signal is as dead as we want it.
-        let _ = pidfd_send_signal(handle, Signal::KILL);
-    }
-}
-
-/// Kills every process that belongs to the incarnation; answers how many there were.
-pub(crate) fn kill_carriers(incarnation: Incarnation, session: Option<Session>) -> usize {
-    let ours = pids().into_iter().filter(|pid| belongs(*pid, incarnation, session));
-    ours.map(|pid| kill_carrier(pid, incarnation, session)).count()
+/// Kills every process that carries the incarnation; answers how many there were.
+pub(crate) fn kill_carriers(incarnation: Incarnation) -> usize {
+    let carries = |pid: u32| Stat::of(pid).is_some_and(|stat| !stat.is_dead()) && carries(pid, incarnation);
+    let kill = |pid: u32| {
+        if let Some(handle) = open(pid, || carries(pid)) {
+            // One that ends between the look and the signal is as dead as we want it.
+            let _ = pidfd_send_signal(handle, Signal::KILL);
+        }
+    };
+    pids().into_iter().filter(|pid| carries(*pid)).map(kill).count()
 }
 
 #[cfg(test)]

@@ -90,8 +90,8 @@ impl Waiting {
     }
 
     /// Has it become the program; the answer says why it did not.
-    pub(crate) async fn become_program(self, launch: &Launch) -> (Handle, Tree, Result<(), String>) {
-        let Self { handle, tree, order, mut answer, .. } = self;
+    pub(crate) async fn become_program(self, launch: &Launch) -> (Handle, Result<(), String>) {
+        let Self { handle, order, mut answer, .. } = self;
         let told = async {
             let mut order = pipe::Sender::from_owned_fd(order.into())?;
             order.write_all(&serde_json::to_vec(launch)?).await?;
@@ -106,7 +106,7 @@ impl Waiting {
             Ok(Err(error)) => Err(format!("the launcher can't be told: {error}")),
             Err(_) => Err(format!("exec did not return within {PATIENCE:?}")),
         };
-        (handle, tree, result)
+        (handle, result)
     }
 
     /// Ends it unused.
@@ -143,13 +143,8 @@ impl Spares {
             match ready {
                 Some(ready) if ready.handle.has_ended() => ready.discard().await,
                 Some(ready) => return Ok(ready),
-                None if must_have_group => match self.make().await {
-                    Ok(waiting) => return Ok(waiting),
-                    Err(error) => {
-                        tracing::warn!(%error, "no control group for an exclusive replica");
-                        return Waiting::new(self.launcher.clone(), Tree::Session).await;
-                    }
-                },
+                // Where there are groups at all, an exclusive one has one, or is not started.
+                None if must_have_group => return self.make().await,
                 None => return Waiting::new(self.launcher.clone(), Tree::Session).await,
             }
         }

@@ -12,13 +12,14 @@ use std::sync::Arc;
 use rustix::process::Signal;
 use watchdog_membership::environment::{self, Environment, StateFile};
 
+use super::Supervisor;
 use super::kept::Kept;
 use super::spares::Waiting;
-use super::{Supervisor, tree::Tree};
 use crate::config::Program;
+use crate::fault::{Blame, Blamed, Fault};
 use crate::guest_files;
-use crate::ledger::{Entry, Life, ProcessKey};
-use crate::run_as::{Job, Launch};
+use crate::ledger::{Body, Entry, Life, ProcessKey};
+use crate::run_as::{Job, Launch, launch};
 
 /// The variable by which a process carries what was ordered, for a host agent that has lost its ledger.
 pub(crate) const LIFE: &str = "WATCHDOG_LIFE";
@@ -43,9 +44,20 @@ pub(crate) enum SpawnError {
     /// It was forked, and could not become the program.
     #[error("{reason}")]
     NotRunning {
+        /// A word for it.
+        code: String,
         /// What the launcher said.
         reason: String,
     },
+}
+
+impl Blamed for SpawnError {
+    fn fault(&self) -> Fault {
+        match self {
+            Self::Prepare { source, .. } => Fault::of_io(source, "not_prepared"),
+            Self::NotRunning { code, .. } => Fault::new(code, Blame::Host),
+        }
+    }
 }
 
 impl SpawnError {
@@ -68,11 +80,11 @@ impl Launcher {
 
     /// What must be on disk before it becomes the replica.
     pub(crate) fn entry(&self, life: &Life) -> Entry {
-        let group = match &self.waiting.tree {
-            Tree::Group(path) => Some(path.clone()),
-            Tree::Session => None,
-        };
-        Entry::Spawned { incarnation: life.incarnation, process: self.key.clone(), group }
+        Entry::Spawned(self.body(life))
+    }
+
+    fn body(&self, life: &Life) -> Body {
+        Body { incarnation: life.incarnation, process: self.key.clone(), group: self.waiting.tree.group() }
     }
 
     /// Ends it unused.
@@ -106,7 +118,7 @@ impl Supervisor {
             .map_err(SpawnError::prepare("make the directory for the state"))?;
         state.write(&path).map_err(|error| SpawnError::Prepare {
             operation: "write the state file",
-            source: io::Error::other(with_causes(&error)),
+            source: io::Error::new(kind_of(&error), with_causes(&error)),
         })
     }
 
@@ -197,15 +209,16 @@ impl Supervisor {
         let waiting = waiting.map_err(SpawnError::prepare("make a launcher"))?;
         let key =
             ProcessKey { pid: waiting.pid, start_ticks: waiting.start_ticks, boot_id: self.boot_id.clone() };
+        let launcher = Launcher { waiting, key };
         if let Some(lease_ms) = life.lease_ms
-            && let Err(source) = self.leases.grant(life, lease_ms, &waiting.tree).await
+            && let Err(source) = self.leases.grant(life, lease_ms, &launcher.body(life)).await
         {
-            waiting.discard().await;
+            launcher.discard().await;
             self.leases.release(life.incarnation);
             let operation = "set a guardian over the exclusive replica";
             return Err(SpawnError::Prepare { operation, source });
         }
-        Ok(Launcher { waiting, key })
+        Ok(launcher)
     }
 
     /// Has a launcher become a replica; what it is stands on disk already.
@@ -219,18 +232,19 @@ impl Supervisor {
         launcher: Launcher,
         launch: &Launch,
     ) -> Result<Arc<Kept>, SpawnError> {
-        let (handle, tree, running) = launcher.waiting.become_program(launch).await;
+        let body = launcher.body(&life);
+        let (handle, running) = launcher.waiting.become_program(launch).await;
         watchdog_crash_points::crash_point!("host.start.running");
-        let kept = Kept::new(life, launcher.key, handle, tree);
+        let kept = Kept::new(life, body, handle);
         match running {
             Ok(()) => Ok(self.keep(kept)),
             Err(reason) => {
                 // It may become the program late; nobody would know of it.
                 kept.signal(Signal::KILL);
-                kept.tree.kill(kept.life.incarnation, Some(kept.key.pid));
                 kept.end().await;
-                self.clear(&kept.tree, kept.life.incarnation, Some(kept.key.pid)).await;
-                Err(SpawnError::NotRunning { reason })
+                self.clear(&kept.body, kept.had()).await;
+                let (code, reason) = launch::reason(&reason);
+                Err(SpawnError::NotRunning { code: code.to_owned(), reason: reason.to_owned() })
             }
         }
     }
@@ -249,6 +263,13 @@ fn own_variables(program: &Program) -> BTreeMap<String, String> {
     variables.extend(watchdog_crash_points::passed_on());
     variables.extend(program.environment.clone());
     variables
+}
+
+/// What kind of error of the kernel is beneath.
+fn kind_of(error: &(dyn std::error::Error + 'static)) -> io::ErrorKind {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    let mut kernels = causes.filter_map(|error| error.downcast_ref::<io::Error>());
+    kernels.next().map_or(io::ErrorKind::Other, io::Error::kind)
 }
 
 /// An error with everything beneath it, in one line.

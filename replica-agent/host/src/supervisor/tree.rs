@@ -1,16 +1,12 @@
 //! Tree: everything that a replica started, held together so that it can be ended together.
 //!
-//! A control group (v2) proves that a tree is gone; without one we look for
-//! processes of the same session or with the incarnation in their environment,
-//! which proves nothing about one that left both.
+//! A control group (v2) proves that a tree is gone; without one its members are
+//! found as [`family`](super::family) says, which proves nothing.
 
 use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
-use watchdog_core::ids::Incarnation;
 use watchdog_core::state::Hash;
-
-use super::proc;
 
 /// Where the control groups of this host agent's replicas are made.
 #[derive(Debug, Clone)]
@@ -123,14 +119,26 @@ impl Tree {
         }
     }
 
-    /// Sends SIGKILL to all of it, once.
-    pub(crate) fn kill(&self, incarnation: Incarnation, main: Option<u32>) {
-        let by_group = match self {
+    /// Sends SIGKILL to all of a group, once; false where there is none.
+    pub(crate) fn kill(&self) -> bool {
+        match self {
             Self::Group(path) => std::fs::write(path.join("cgroup.kill"), "1").is_ok(),
             Self::Session => false,
-        };
-        if !by_group {
-            proc::kill_carriers(incarnation, main.map(proc::Session::of));
+        }
+    }
+
+    /// Who is in the group.
+    pub(crate) fn members(&self) -> Vec<u32> {
+        let Self::Group(path) = self else { return Vec::new() };
+        let listed = std::fs::read_to_string(path.join("cgroup.procs")).unwrap_or_default();
+        listed.lines().filter_map(|line| line.parse().ok()).collect()
+    }
+
+    /// The path of its group.
+    pub(crate) fn group(&self) -> Option<PathBuf> {
+        match self {
+            Self::Group(path) => Some(path.clone()),
+            Self::Session => None,
         }
     }
 

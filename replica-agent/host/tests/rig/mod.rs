@@ -92,8 +92,10 @@ impl World {
     }
 
     fn configure(&self, dir: &Path, programs: &str) -> PathBuf {
+        // Keys of no table come first in a file.
+        let (keys, programs) = programs.split_at(programs.find('[').unwrap_or(programs.len()));
         let config = format!(
-            "host = \"host-a\"\nlisten = \"127.0.0.1:0\"\ndir = \"{}\"\nclusters = [\"demo\"]\n\
+            "host = \"host-a\"\nlisten = \"127.0.0.1:0\"\ndir = \"{}\"\nclusters = [\"demo\"]\n{keys}\n\
              [coordination]\nurl = \"{}\"\nsession_timeout_ms = 4000\n{programs}\n",
             dir.display(),
             self.coordination.url()
@@ -338,6 +340,17 @@ pub(crate) fn state(pid: u32) -> Option<char> {
 /// Whether a process runs (and is not only waiting to be reaped).
 pub(crate) fn runs(pid: u32) -> bool {
     !matches!(state(pid), Some('Z' | 'X') | None)
+}
+
+/// The processes that sleep for so long: what a test's program has left, whatever became of its environment.
+pub(crate) fn sleepers(seconds: &str) -> Vec<u32> {
+    let sleeps = |pid: &u32| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let mut words = line.split(|byte| *byte == 0);
+        words.next().is_some_and(|word| word.ends_with(b"sleep")) && words.next() == Some(seconds.as_bytes())
+    };
+    let entries = std::fs::read_dir("/proc").unwrap().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter(sleeps).collect()
 }
 
 /// Waits for something outside of us that gives no event.

@@ -93,6 +93,7 @@ fn process() -> ProcessRecord {
         detail: "no answer".into(),
         since_ms: 1,
         loaded: Some(LoadedRecord { version: Version(3), state_hash: Hash::of(b"x") }),
+        started_with: Some(Hash::of(b"y")),
     }
 }
 

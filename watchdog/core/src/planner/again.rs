@@ -38,6 +38,7 @@ pub(super) fn ends_at(reason: &Reason, input: &PlanInput) -> Option<Time> {
         | Reason::NoRemedy { .. }
         | Reason::Unreachable { .. }
         | Reason::NotFenced { .. }
+        | Reason::TreeNotGone { .. }
         | Reason::NoHost { .. }
         | Reason::NoStableVersion
         | Reason::NotDeclared

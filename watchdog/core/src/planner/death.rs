@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! each known life ──► obituary, or another boot? ──yes──► nothing to do
-//!                          │ no
+//!                          │ no, or exclusive and only the main process is gone ──► Refusal: tree not gone (a human)
 //!                     agent there? ──yes──► kill it by name
 //!                          │ no
 //!                     alive by its own word? ──yes──► Refusal: unreachable
@@ -42,6 +42,9 @@ pub fn bury(case: &Case, manner: Manner) -> Result<Vec<Draft>, Reason> {
     for (incarnation, host) in case.known_lives() {
         let life = lives(case.input, case.replica).find(|(id, _)| *id == incarnation).map(|(_, life)| life);
         if is_proven_dead(case, incarnation, host) {
+            if may_leave_some(case, incarnation) {
+                return Err(Reason::TreeNotGone { host: host.clone() });
+            }
             continue;
         }
         if case.present(host).is_some() {
@@ -96,6 +99,20 @@ pub fn is_proven_dead(case: &Case, incarnation: Incarnation, host: &HostId) -> b
     life.is_some_and(|life| life.obituary.is_some())
         || past.any(|past| past.obituary.is_some())
         || (life.is_none_or(|life| life.process.is_none()) && has_rebooted(case, host))
+}
+
+/// Whether processes of an exclusive replica's ended life may still run: only its main one is proven gone. Once a
+/// newer life was ordered, that was settled.
+fn may_leave_some(case: &Case, incarnation: Incarnation) -> bool {
+    let seen = lives(case.input, case.replica).filter(|(id, _)| *id == incarnation);
+    let past = case.input.history.lives.get(case.replica).into_iter().flatten();
+    let past = past.filter(|past| past.incarnation == incarnation);
+    let mut proofs = seen
+        .filter_map(|(_, life)| life.obituary.as_ref())
+        .chain(past.filter_map(|past| past.obituary.as_ref()))
+        .peekable();
+    let is_told = proofs.peek().is_some();
+    case.spec.exclusive && is_told && !proofs.any(|proof| proof.tree_gone) && !is_succeeded(case, incarnation)
 }
 
 /// Whether the host was seen in another boot than the one on record.

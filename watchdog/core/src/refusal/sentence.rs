@@ -59,6 +59,7 @@ impl fmt::Display for Reason {
             | Self::Unreachable { .. }
             | Self::LeaseRunning { .. }
             | Self::NotFenced { .. }
+            | Self::TreeNotGone { .. }
             | Self::NoHost { .. }
             | Self::NoStableVersion
             | Self::NotDeclared
@@ -146,6 +147,10 @@ impl Reason {
             Self::NotFenced { host } => write!(
                 f,
                 "it is exclusive and {host} is silent; the lease is over, but without a fence only a human can confirm that it is dead"
+            ),
+            Self::TreeNotGone { host } => write!(
+                f,
+                "it is exclusive, and only its main process on {host} is proven dead: end there what is left of it, then `watchdogctl goal apply` its declaration with exclusive = false until it runs"
             ),
             Self::NoHost { allowed, more } => {
                 write!(f, "none of the hosts that may run it is there: {}", list(allowed, *more))

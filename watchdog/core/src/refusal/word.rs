@@ -4,7 +4,7 @@ use super::Reason;
 
 impl Reason {
     /// The words for all of them.
-    pub const WORDS: [&'static str; 33] = [
+    pub const WORDS: [&'static str; 34] = [
         "blind",
         "paused",
         "held",
@@ -23,6 +23,7 @@ impl Reason {
         "unreachable",
         "lease_running",
         "not_fenced",
+        "tree_not_gone",
         "no_host",
         "no_stable_version",
         "not_declared",
@@ -61,6 +62,7 @@ impl Reason {
             Self::Unreachable { .. } => "unreachable",
             Self::LeaseRunning { .. } => "lease_running",
             Self::NotFenced { .. } => "not_fenced",
+            Self::TreeNotGone { .. } => "tree_not_gone",
             Self::NoHost { .. } => "no_host",
             Self::NoStableVersion => "no_stable_version",
             Self::NotDeclared => "not_declared",

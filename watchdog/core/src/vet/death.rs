@@ -1,7 +1,7 @@
 //! Death: no life of a replica is started while another may still run.
 //!
-//! Proof is an obituary, another boot of the host, a kill that must succeed
-//! first, or, unless it is exclusive, a host that is silent for longer than a lease.
+//! Proof is an obituary (of an exclusive one, that of its whole tree), another boot of the host, a kill that must
+//! succeed first, or, unless it is exclusive, a host that is silent for longer than a lease.
 
 use crate::ids::{HostId, Incarnation, ReplicaId};
 use crate::input::PlanInput;
@@ -43,7 +43,7 @@ struct Other<'a> {
 impl Other<'_> {
     fn is_over(&self) -> bool {
         if self.has_obituary() {
-            return true;
+            return !self.is_exclusive() || self.whole_tree_is_gone() || self.was_replaced();
         }
         let seen = life(self.input, self.replica, self.incarnation);
         if self.host_rebooted() && seen.is_none_or(|life| life.process.is_none()) {
@@ -73,6 +73,14 @@ impl Other<'_> {
         let mut past = self.input.history.lives.get(self.replica).into_iter().flatten();
         seen.is_some_and(|life| life.obituary.is_some())
             || past.any(|past| past.incarnation == self.incarnation && past.obituary.is_some())
+    }
+
+    fn whole_tree_is_gone(&self) -> bool {
+        let seen = life(self.input, self.replica, self.incarnation).and_then(|life| life.obituary.as_ref());
+        let past = self.input.history.lives.get(self.replica).into_iter().flatten();
+        let mut past = past.filter(|past| past.incarnation == self.incarnation);
+        seen.is_some_and(|proof| proof.tree_gone)
+            || past.any(|past| past.obituary.as_ref().is_some_and(|proof| proof.tree_gone))
     }
 
     fn host_rebooted(&self) -> bool {

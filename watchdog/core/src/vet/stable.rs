@@ -43,7 +43,7 @@ fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
     let long_enough = settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= soak_ms);
     let attested = life.process.as_ref().and_then(|process| process.setup);
     let declared = match input.replicas.get(replica) {
-        Some(Ok(spec)) => attested.is_none_or(|setup| setup == spec.setup_hash()),
+        Some(Ok(spec)) => attested.is_none_or(|setup| setup == spec.launch_hash()),
         Some(Err(_)) | None => true,
     };
     is_healthy_on(life, &target) && declared && long_enough && !is_worked_on(replica, input)

@@ -224,6 +224,7 @@ fn table() -> Vec<(&'static str, Spoil, &'static str, &'static str)> {
         ),
         ("b exits", keep, "b doubles h3", "b would be started while"),
         ("host h2 gone 13000", keep, "b exclusive", "b would be started while"),
+        ("b exits", keep, "b exclusive, b leaves-workers", "b would be started while"),
         ("host h2 gone 13000", keep, "host h2 gone 3000", "b would be started while"),
         ("cluster 4 2, host h2 gone 13000", keep, "fenced 14000", "2 replicas that vanished silently"),
         (

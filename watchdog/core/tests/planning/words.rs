@@ -99,6 +99,10 @@ fn of_replica(world: &mut World, name: &str, words: &[&str]) -> bool {
             world.process(name).since = ago(number(ms));
         }
         ["memberless"] => world.life(name).member = None,
+        // Its main process is dead, and nothing proves that its workers are.
+        ["leaves-workers"] => {
+            world.life(name).obituary.as_mut().unwrap().tree_gone = false;
+        }
         ["agentless"] => world.life(name).process = None,
         _ => return false,
     }

@@ -76,7 +76,7 @@ fn process(record: &ProcessRecord, round: u64) -> ProcessSeen {
         since: Time::default(),
         stamp: Time(record.since_ms),
         loaded: loaded.map(|loaded| Loaded { version: loaded.version, state_hash: loaded.state_hash }),
-        setup: None,
+        setup: record.started_with,
     }
 }
 

@@ -56,6 +56,7 @@ pub(crate) fn process(replica: &str, life: u128) -> ProcessRecord {
         detail: String::new(),
         since_ms: 5,
         loaded: None,
+        started_with: None,
     }
 }
 
