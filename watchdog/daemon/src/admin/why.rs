@@ -57,7 +57,7 @@ fn refusals(world: &World, replica: &ReplicaId, now: Time) -> Vec<Refusal> {
     let mut all: Vec<Refusal> =
         world.refusals.iter().chain(&world.obstacles).filter(about).cloned().collect();
     // A hold is worth telling also while nothing is wrong.
-    let hold = world.history.holds.get(replica.as_str()).filter(|hold| hold.stands(now));
+    let hold = world.holds(now).remove(replica.as_str());
     if let (Some(hold), false) =
         (hold, all.iter().any(|refusal| matches!(refusal.reason, Reason::Held { .. })))
     {

@@ -312,7 +312,7 @@ impl<T: Journal + ?Sized> Batches for T {}
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
     use watchdog_core::ids::{Time, WatchdogId};
-    use watchdog_ports::fake::memory_journal::{MemoryJournal, Outage};
+    use watchdog_ports::fake::{MemoryJournal, Outage};
 
     use super::*;
 

@@ -183,6 +183,12 @@ impl Observer {
         if fresh || delta.epoch {
             world.epoch = self.view.picture().epoch.as_ref().map(|stamped| stamped.record.clone());
         }
+        if fresh || delta.pauses {
+            // One that can't be read is not none: the leader has told what it makes of it.
+            if let Some(stamped) = &self.view.picture().pauses {
+                world.kept = stamped.record.clone();
+            }
+        }
         let hosts_moved = fresh || !delta.hosts.is_empty();
         if hosts_moved {
             self.see_hosts(world, fresh);

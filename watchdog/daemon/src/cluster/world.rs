@@ -11,20 +11,21 @@ use tokio::sync::watch;
 use watchdog_core::assess::Scene;
 use watchdog_core::clock::Clock;
 use watchdog_core::finding::Finding;
-use watchdog_core::history::History;
+use watchdog_core::history::{History, Pause};
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time, WatchdogId};
 use watchdog_core::input::PlanInput;
 use watchdog_core::observation::{Observation, Sight};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::strikes::StrikeBook;
-use watchdog_membership::records::{ContenderRecord, EpochRecord};
+use watchdog_membership::records::{ContenderRecord, EpochRecord, PausesRecord};
 use watchdog_membership::tree::Session;
 
 use crate::clock;
 use crate::cluster::goal_book::GoalBook;
 use crate::cluster::log_view::LogView;
 use crate::cluster::observe::Looked;
+use crate::cluster::pauses;
 use crate::cluster::plan_book::PlanBook;
 use crate::cluster::stir::{Onlooker, Stir};
 use crate::metrics::Tally;
@@ -60,6 +61,8 @@ pub(crate) struct World {
     pub(crate) contenders: Vec<ContenderRecord>,
     /// The fence, as last read.
     pub(crate) epoch: Option<EpochRecord>,
+    /// What is to be left alone, as the coordination service keeps it.
+    pub(crate) kept: PausesRecord,
     /// What the metadata log says.
     pub(crate) log: LogView,
     /// What was done.
@@ -111,6 +114,7 @@ impl World {
             },
             contenders: Vec::new(),
             epoch: None,
+            kept: PausesRecord::default(),
             log: LogView::empty(),
             history: History::default(),
             clock: Cell::new(clock),
@@ -200,6 +204,21 @@ impl World {
     /// Whether some other contender says that it reaches the journal.
     pub(crate) fn another_reaches_journal(&self, us: &WatchdogId) -> bool {
         self.contenders.iter().any(|other| other.watchdog != *us && other.reaches_journal)
+    }
+
+    /// The pause that stands, recorded or only kept beside a journal that is away or has lost it.
+    pub(crate) fn pause(&self, now: Time) -> Option<Pause> {
+        let recorded = self.history.pause.clone();
+        let kept = || self.kept.cluster.as_ref().map(pauses::pause);
+        let stands = |pause: &Pause| pause.stands(now);
+        recorded.filter(stands).or_else(|| kept().filter(stands))
+    }
+
+    /// The holds that stand, likewise.
+    pub(crate) fn holds(&self, now: Time) -> BTreeMap<&str, Pause> {
+        let kept = self.kept.holds.iter().map(|(target, hold)| (target.as_str(), pauses::pause(hold)));
+        let recorded = self.history.holds.iter().map(|(target, hold)| (target.as_str(), hold.clone()));
+        kept.chain(recorded).filter(|(_, hold)| hold.stands(now)).collect()
     }
 
     /// From now on nothing can be seen, for this reason.
