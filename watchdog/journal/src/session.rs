@@ -117,7 +117,8 @@ impl Session {
         let Some(warning) = warning else { return Ok(()) };
         // Nothing is wrong with the connection, but what else it may have to say is not worth the doubt.
         self.settled = false;
-        let what = format!("the database warned while it committed, so it may be lost with this server: {warning}");
+        let what =
+            format!("the database warned while it committed, so it may be lost with this server: {warning}");
         Err(Failure::Unavailable(what.into()))
     }
 

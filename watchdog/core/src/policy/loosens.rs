@@ -84,7 +84,11 @@ pub fn loosens(old: &Policy, new: &Policy) -> Vec<Loosening> {
 fn proof(found: &mut Found, old: &Policy, new: &Policy) {
     for kind in FaultKind::ALL {
         let field = format!("strikes for {}", kind.word());
-        found.less(&field, (old.strikes_for(kind), new.strikes_for(kind)), "less is seen before it is healed");
+        found.less(
+            &field,
+            (old.strikes_for(kind), new.strikes_for(kind)),
+            "less is seen before it is healed",
+        );
     }
     let early = "what is only silent is healed sooner";
     found.less("silence_spacing_ms", (old.silence_spacing_ms, new.silence_spacing_ms), early);
@@ -344,7 +348,10 @@ mod tests {
         let Value::Object(fields) = serde_json::to_value(Policy::default()).unwrap() else { unreachable!() };
         let said = include_str!("loosens.rs");
         for field in fields.keys() {
-            assert!(said.contains(field.as_str()), "is {field} a guard? say so above, or in the test of those that are none");
+            assert!(
+                said.contains(field.as_str()),
+                "is {field} a guard? say so above, or in the test of those that are none"
+            );
         }
     }
 

@@ -84,7 +84,9 @@ fn notes(handle: &Handle, goal: &Goal, head: &State, changes: &[Change]) -> Vec<
     let loosened = loosened(changes);
     if !loosened.is_empty() {
         let what = told(&loosened);
-        notes.push(format!("it loosens what guards the cluster, so it takes {MAY_LOOSEN} to apply it: {what}"));
+        notes.push(format!(
+            "it loosens what guards the cluster, so it takes {MAY_LOOSEN} to apply it: {what}"
+        ));
     }
     if changes.is_empty() && goal.restart {
         notes.push("every replica would be started anew, one after the other".to_owned());

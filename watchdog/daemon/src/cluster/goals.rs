@@ -161,7 +161,8 @@ impl Lead {
             if !loosened.is_empty() {
                 // It did not when it was declared.
                 let what = told(&loosened);
-                let why = format!("it would loosen by now what {by} may not, which takes {MAY_LOOSEN}: {what}");
+                let why =
+                    format!("it would loosen by now what {by} may not, which takes {MAY_LOOSEN}: {what}");
                 let (goal, status) = (goal.clone(), GoalStatus::Withdrawn);
                 return self.note(vec![Body::GoalEnded { goal, status, why }]).await;
             }

@@ -19,7 +19,7 @@ use watchdog_proto::agent::{LookReply, LookRequest};
 
 use crate::agents::Agents;
 use crate::cluster::sighting;
-use crate::cluster::world::{SharedWorld, World};
+use crate::cluster::world::{Role, SharedWorld, World};
 
 /// How long a host agent may take to look again; a check must not wait for one that is silent.
 const LOOK_PATIENCE: Duration = Duration::from_millis(300);
@@ -183,8 +183,9 @@ impl Observer {
         if fresh || delta.epoch {
             world.epoch = self.view.picture().epoch.as_ref().map(|stamped| stamped.record.clone());
         }
-        if fresh || delta.pauses {
-            // One that can't be read is not none: the leader has told what it makes of it.
+        // A leader knows better than its watch what it keeps.
+        if (fresh || delta.pauses) && world.role == Role::Follower {
+            // What can't be read is not none; the leader tells what it makes of it.
             if let Some(stamped) = &self.view.picture().pauses {
                 world.kept = stamped.record.clone();
             }
@@ -227,7 +228,8 @@ impl Observer {
             before.unwatched();
         }
         let before = world.observation.replicas.get(replica);
-        let seen = sighting::replica(self.view.picture(), replica, (before, &self.rounds, &world.history), now);
+        let seen =
+            sighting::replica(self.view.picture(), replica, (before, &self.rounds, &world.history), now);
         let declared = world.log.replicas.contains_key(replica);
         if declared || !seen.lives.is_empty() {
             world.observation.replicas.insert(replica.clone(), seen);

@@ -147,7 +147,8 @@ pub(crate) async fn without_journal(term: &Term, world: &SharedWorld, act: Act, 
         let world = world.lock();
         match &wish {
             Wish::Write { bodies, done } if begins(bodies) => {
-                let said = format!("{done}; the coordination service keeps it, the journal is told later ({why})");
+                let said =
+                    format!("{done}; the coordination service keeps it, the journal is told later ({why})");
                 (Some(after(&world.kept, bodies, &asker.name)), said)
             }
             Wish::Write { bodies, done } if ends(bodies) && !is_recorded(bodies, &world.history) => {
@@ -187,7 +188,9 @@ impl Lead {
             Ok(()) => {}
             // It stands all the same, and is recorded as soon as the journal takes it.
             Err(Denial::Unconfirmed(why) | Denial::Refused(why)) if begins => {
-                return Ok(format!("{done}; the coordination service keeps it, the journal is told later ({why})"));
+                return Ok(format!(
+                    "{done}; the coordination service keeps it, the journal is told later ({why})"
+                ));
             }
             Err(denial) => return Err(denial),
         }

@@ -120,7 +120,13 @@ mod tests {
     use super::*;
 
     fn tell(book: &mut PlanBook, body: Body) {
-        book.apply(&Entry { sequence: Sequence(1), at: Time(1), epoch: Epoch(1), by: "one".to_owned(), body });
+        book.apply(&Entry {
+            sequence: Sequence(1),
+            at: Time(1),
+            epoch: Epoch(1),
+            by: "one".to_owned(),
+            body,
+        });
     }
 
     fn record(book: &mut PlanBook, number: u64, status: PlanStatus) -> PlanId {

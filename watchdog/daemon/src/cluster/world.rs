@@ -12,15 +12,19 @@ use watchdog_core::assess::Scene;
 use watchdog_core::clock::Clock;
 use watchdog_core::finding::Finding;
 use watchdog_core::history::{History, Pause};
-use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time, WatchdogId};
+use watchdog_core::ids::{
+    ClusterId, Epoch, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, WatchdogId,
+};
 use watchdog_core::input::PlanInput;
 use watchdog_core::observation::{Observation, Sight};
+use watchdog_core::plan::Outcome;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::strikes::StrikeBook;
 use watchdog_membership::records::{ContenderRecord, EpochRecord, PausesRecord};
 use watchdog_membership::tree::Session;
 
+use crate::admin::cause;
 use crate::clock;
 use crate::cluster::goal_book::GoalBook;
 use crate::cluster::log_view::LogView;
@@ -176,10 +180,22 @@ impl World {
                 self.history.apply(entry);
                 self.plans.apply(entry);
                 self.goals.apply(entry);
-                if let Body::Closed { step, .. } = &entry.body {
+                if let Body::Closed { plan, step, outcome, error } = &entry.body {
                     self.milestones.remove(step);
+                    self.note_failure((plan, step), (*outcome, error.as_deref()));
                 }
             }
+        }
+    }
+
+    /// Remembers why the goal that rolls does not get on, in the words of whoever it failed at.
+    fn note_failure(&mut self, (plan, step): (&PlanId, &StepId), (outcome, error): (Outcome, Option<&str>)) {
+        let Some(error) = error.filter(|_| outcome == Outcome::Failed) else { return };
+        let story = self.plans.get(plan);
+        let step = story.and_then(|story| story.plan.steps.iter().find(|one| one.id == *step));
+        if let Some((step, replica)) = step.and_then(|step| Some((step, step.replica.as_ref()?))) {
+            let what = format!("{replica}: {}: {}", step.act.word(), cause::clipped(error));
+            self.goals.failed(what);
         }
     }
 
