@@ -10,8 +10,8 @@ use tracing::Instrument as _;
 use watchdog_core::ids::{Epoch, Incarnation, StepId};
 use watchdog_proto::agent::agent_server::Agent;
 use watchdog_proto::agent::{
-    ActEvent, ActRequest, ExamineReply, ExamineRequest, LoadedReport, LookReply, LookRequest, SealReply, SealRequest, SealedStep,
-    StepResult,
+    ActEvent, ActRequest, ExamineReply, ExamineRequest, LoadedReport, LookReply, LookRequest, SealReply,
+    SealRequest, SealedStep, StepResult,
 };
 
 use crate::application::Condition;

@@ -11,6 +11,7 @@ mod goals;
 mod hosts;
 mod leaders;
 mod metrics;
+mod pauses;
 mod procedures;
 mod replicas;
 mod scenarios;

@@ -149,7 +149,9 @@ fn of_refusal(refusal: &Refusal, history: &History) -> Option<Offer> {
             (None, None) => Command::Release { target: history.quarantined.keys().next()?.to_string() },
         },
         Reason::NotFenced { .. } => Command::Redeclare { replica: replica?.clone(), anew: true },
-        Reason::NoHost { .. } => Command::Redeclare { replica: replica?.clone(), anew: false },
+        Reason::NoHost { .. } | Reason::TreeNotGone { .. } => {
+            Command::Redeclare { replica: replica?.clone(), anew: false }
+        }
         Reason::Unprovable { goal, .. } | Reason::ErrandFailed { goal: Some(goal), .. } => {
             Command::Withdraw { goal: goal.clone() }
         }

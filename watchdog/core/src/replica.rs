@@ -138,7 +138,10 @@ mod tests {
             (r#"{"hosts":["h1"],"program":"q","parameters":{"memory":"64"}}"#, false),
             (r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"128"}}"#, false),
             (r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"64","a":"b"}}"#, false),
-            (r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"64"},"probes":[{"kind":"tcp"}]}"#, false),
+            (
+                r#"{"hosts":["h1"],"program":"p","parameters":{"memory":"64"},"probes":[{"kind":"tcp"}]}"#,
+                false,
+            ),
         ];
         for (text, same) in table {
             assert_eq!(spec(text) == base, same, "{text}");

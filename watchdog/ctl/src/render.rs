@@ -24,7 +24,7 @@ pub(crate) use self::goal::{goal, goal_applied, goal_diff, goal_list, goal_moved
 pub(crate) use self::log::{log_diff, log_entry, log_list, log_state, log_verify};
 pub(crate) use self::paint::Tone;
 pub(crate) use self::plan::{moves, plan, plan_list, snapshots};
-pub(crate) use self::progress::{GoalLines, goal_ended, goal_failed, goal_lines, goal_progress};
+pub(crate) use self::progress::{GoalLines, goal_ended, goal_failed, goal_lines, goal_progress, goal_stuck};
 pub(crate) use self::replay::{Replayed, replayed};
 pub(crate) use self::status::{alarms, facts, refused, replicas, status, watchdogs};
 pub(crate) use self::table::{Grid, Table};

@@ -332,3 +332,65 @@ fn a_field_that_slipped_into_a_value_is_warned_of_and_sent() {
     assert_eq!(output.status.code(), Some(0));
     assert!(complained(&output).starts_with("watchdogctl: stdin:3:1: remove: warning: it stands below"));
 }
+
+fn needy(what: &str, command: &str) -> watchdog_proto::admin::GoalView {
+    let awaited = watchdog_proto::admin::AwaitedView { what: what.into(), command: command.into() };
+    watchdog_proto::admin::GoalView {
+        awaited: vec![awaited],
+        last_failure: Some("demo-b: start: parameters.memory: is not a whole number".into()),
+        ..goal("rolling", "waiting", "demo-a=arrived demo-b=failed")
+    }
+}
+
+#[test]
+fn waiting_ends_when_a_human_is_needed_and_says_for_what() {
+    let fake = Fake::leading(7);
+    let (_directory, path) = file("goal.toml", GOAL);
+    // It looks like it for a moment, and goes on; then it is so.
+    fake.script().goals.views = vec![
+        needy("demo-c is quarantined", "watchdogctl release demo-c"),
+        goal("rolling", "batch", "demo-a=arrived demo-b=moving"),
+        needy("demo-b is quarantined: exited after 3 tries", "watchdogctl release demo-b"),
+    ];
+    let begun = Instant::now();
+    let output = run(&[&fake.url], &["goal", "apply", "-f", &path, "--wait"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    let complaint = complained(&output);
+    for expected in [
+        "goal g-1 is rolling and needs a human",
+        "demo-b is quarantined: exited after 3 tries: watchdogctl release demo-b",
+        "the last failure: demo-b: start: parameters.memory: is not a whole number",
+    ] {
+        assert!(complaint.contains(expected), "{complaint}");
+    }
+    assert!(!complaint.contains("demo-c"), "{complaint}");
+}
+
+#[test]
+fn a_rejected_goal_is_told_with_its_last_failure() {
+    let fake = Fake::leading(7);
+    let (_directory, path) = file("goal.toml", GOAL);
+    let last_failure = Some("demo-b: load: exit 1: no space left on device".to_owned());
+    let rejected = watchdog_proto::admin::GoalView { last_failure, ..goal("rejected", "", "") };
+    fake.script().goals.views = vec![rejected];
+    let output = run(&[&fake.url], &["goal", "apply", "-f", &path, "--wait"]);
+    let complaint = complained(&output);
+    assert!(
+        complaint.contains("the last failure: demo-b: load: exit 1: no space left on device"),
+        "{complaint}"
+    );
+    let output = run(&[&fake.url], &["goal", "show", "g-1"]);
+    assert!(said(&output).contains("The last failure: demo-b: load: exit 1"), "{}", said(&output));
+}
+
+#[test]
+fn waiting_is_never_silent_for_long() {
+    let fake = Fake::leading(7);
+    let (_directory, path) = file("goal.toml", GOAL);
+    fake.script().goals.views = vec![goal("rolling", "batch", "demo-a=arrived demo-b=moving")];
+    let output = run(&[&fake.url], &["goal", "apply", "-f", &path, "--wait=12s"]);
+    let told = said(&output);
+    assert!(told.lines().filter(|line| line.contains("it is at batch")).count() >= 2, "{told}");
+    assert!(told.contains("(still)"), "{told}");
+}

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 const KEPT_IDLE: usize = 512;
 /// Beyond that, one that was not asked for in this time goes.
 const IDLE: Duration = Duration::from_mins(2);
+/// How often idle ones are looked for.
+const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// However many are in use, there are no more; then the one that was asked for least lately goes.
 const CHANNELS_MAX: usize = 16_384;
 
@@ -17,6 +19,8 @@ const CHANNELS_MAX: usize = 16_384;
 #[derive(Debug)]
 pub(crate) struct Channels<C> {
     by_address: HashMap<String, Kept<C>>,
+    /// When idle ones were last looked for, which costs a look at all.
+    swept_at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -27,7 +31,7 @@ struct Kept<C> {
 
 impl<C> Default for Channels<C> {
     fn default() -> Self {
-        Self { by_address: HashMap::new() }
+        Self { by_address: HashMap::new(), swept_at: None }
     }
 }
 
@@ -59,6 +63,11 @@ impl<C: Clone> Channels<C> {
         if self.by_address.len() < KEPT_IDLE {
             return;
         }
+        let swept = self.swept_at.is_some_and(|at| now.saturating_duration_since(at) < SWEEP_EVERY);
+        if swept && self.by_address.len() < CHANNELS_MAX {
+            return;
+        }
+        self.swept_at = Some(now);
         self.by_address.retain(|_, kept| now.saturating_duration_since(kept.used_at) < IDLE);
         if self.by_address.len() < CHANNELS_MAX {
             return;

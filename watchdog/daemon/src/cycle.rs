@@ -22,12 +22,17 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
     lead.observe().await?;
     lead.check_that_agents_hear_us().await?;
     let Some(now) = lead.catch_up().await? else {
-        lead.refuse_operators()?;
+        lead.refuse_operators().await?;
         return Ok(lead.retry_at());
     };
+    // Nothing is decided before it is known what is to be left alone.
+    if !lead.settle_pauses().await? {
+        lead.refuse_operators().await?;
+        return Ok(lead.retry_at());
+    }
     // What earlier leaders began is ended before an operator decides about it.
     if !lead.run_errands().await? {
-        lead.refuse_operators()?;
+        lead.refuse_operators().await?;
         return Ok(lead.retry_at());
     }
     if !lead.obey_operators().await? {

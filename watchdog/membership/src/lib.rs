@@ -17,6 +17,7 @@ pub mod member;
 pub mod obituary;
 #[doc(hidden)]
 pub mod outside;
+pub mod pauses;
 pub mod picture;
 pub mod places;
 pub mod presence;

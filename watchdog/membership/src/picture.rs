@@ -7,8 +7,8 @@ use watchdog_core::ids::{HostId, Incarnation, ReplicaId};
 
 use crate::places::Place;
 use crate::records::{
-    ContenderRecord, EpochRecord, HostRecord, MemberRecord, ObituaryRecord, ProcessRecord, RecordError,
-    decode,
+    ContenderRecord, EpochRecord, HostRecord, MemberRecord, ObituaryRecord, PausesRecord, ProcessRecord,
+    RecordError, decode,
 };
 use crate::tree::Node;
 
@@ -43,6 +43,8 @@ pub struct Picture {
     pub contenders: BTreeMap<u64, Stamped<ContenderRecord>>,
     /// The fence.
     pub epoch: Option<Stamped<EpochRecord>>,
+    /// What is to be left alone.
+    pub pauses: Option<Stamped<PausesRecord>>,
     /// What cannot be read: path and reason. What stood there before is forgotten, never kept as if it were true.
     pub malformed: BTreeMap<String, String>,
     /// The number of the last look, at anything.
@@ -88,6 +90,8 @@ pub struct Delta {
     pub contenders: bool,
     /// Whether the epoch record changed.
     pub epoch: bool,
+    /// Whether what is to be left alone changed.
+    pub pauses: bool,
     /// Whether what cannot be read changed.
     pub malformed: bool,
 }
@@ -106,6 +110,7 @@ impl Delta {
         self.obituaries.extend(later.obituaries);
         self.contenders |= later.contenders;
         self.epoch |= later.epoch;
+        self.pauses |= later.pauses;
         self.malformed |= later.malformed;
     }
 }
@@ -133,6 +138,12 @@ impl Picture {
                 let (new, result) = read::<EpochRecord>(path, node, |_| true);
                 delta.epoch |= self.epoch != new;
                 self.epoch = new;
+                result
+            }
+            Place::Pauses => {
+                let (new, result) = read::<PausesRecord>(path, node, |_| true);
+                delta.pauses |= self.pauses != new;
+                self.pauses = new;
                 result
             }
             Place::Contender { turn } => {

@@ -9,6 +9,8 @@ use crate::records::Paths;
 pub enum Place {
     /// The fence.
     Epoch,
+    /// What is to be left alone.
+    Pauses,
     /// A watchdog that would lead; the lowest number leads.
     Contender {
         /// Its turn.
@@ -34,6 +36,7 @@ impl Paths {
         }
         match (kind, first, second) {
             ("epoch", None, None) => Some(Place::Epoch),
+            ("pauses", None, None) => Some(Place::Pauses),
             ("contenders", Some(name), None) => turn(name).map(|turn| Place::Contender { turn }),
             ("hosts", Some(host), None) => Some(Place::Host(host.parse().ok()?)),
             ("processes", Some(replica), Some(incarnation)) => {
@@ -66,6 +69,7 @@ mod tests {
         let incarnation = Incarnation::from_u128(7);
         let table = [
             (paths.epoch(), Some(Place::Epoch)),
+            (paths.pauses(), Some(Place::Pauses)),
             (format!("{}/w1-c0ffee-0000000012", paths.contenders()), Some(Place::Contender { turn: 12 })),
             (paths.host(&host), Some(Place::Host(host))),
             (paths.process(&replica, incarnation), Some(Place::Process(replica.clone(), incarnation))),

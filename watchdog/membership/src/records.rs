@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! /<cluster>/epoch                                EpochRecord      persistent; its version is the fence
+//! /<cluster>/pauses                               PausesRecord     persistent; of the leader
 //! /<cluster>/contenders/<watchdog>-<uuid>-<n>     ContenderRecord  ephemeral, sequential
 //! /<cluster>/hosts/<host>                         HostRecord       ephemeral, of the host agent
 //! /<cluster>/processes/<replica>/<incarnation>    ProcessRecord    ephemeral, of the host agent
@@ -12,6 +13,8 @@
 //! Each record is a JSON object with a `format` number. Unknown fields are
 //! ignored, so that adjacent versions of the programs understand each other; an
 //! unknown format is an error, because guessing could kill the wrong process.
+
+use std::collections::BTreeMap;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -88,6 +91,35 @@ pub struct EpochRecord {
     pub head: Version,
     /// The chain hash of that head.
     pub hash: Hash,
+}
+
+/// What is to be left alone, whatever becomes of the journal.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PausesRecord {
+    /// See [`FORMAT`].
+    pub format: u32,
+    /// The pause of the whole cluster.
+    pub cluster: Option<PauseRecord>,
+    /// Holds, by replica or host.
+    #[serde(default)]
+    pub holds: BTreeMap<String, PauseRecord>,
+}
+
+impl Default for PausesRecord {
+    fn default() -> Self {
+        Self { format: FORMAT, cluster: None, holds: BTreeMap::new() }
+    }
+}
+
+/// A pause or a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PauseRecord {
+    /// Who ordered it.
+    pub by: String,
+    /// Why.
+    pub reason: String,
+    /// Until when, milliseconds since 1970; `None` is until ended.
+    pub until_ms: Option<u64>,
 }
 
 /// A watchdog that would lead.
@@ -284,6 +316,11 @@ impl Paths {
     /// The fence.
     pub fn epoch(&self) -> String {
         format!("{}/epoch", self.root)
+    }
+
+    /// What is to be left alone.
+    pub fn pauses(&self) -> String {
+        format!("{}/pauses", self.root)
     }
 
     /// The parent of the contenders.

@@ -18,7 +18,7 @@ use watchdog_core::ids::{Epoch, Version, WatchdogId};
 use watchdog_core::state::Hash;
 
 use crate::election::Contender;
-use crate::records::{EpochRecord, FORMAT, RecordError, decode, encode};
+use crate::records::{EpochRecord, FORMAT, Paths, RecordError, decode, encode};
 use crate::tree::{Mode, Node, Operation, Refused, Session, Tree, TreeError};
 
 /// Why there is no term, or a write of one was not done.
@@ -149,6 +149,11 @@ impl Term {
     /// What the epoch node said before us: the journal must hold at least that head.
     pub fn previous(&self) -> Option<&EpochRecord> {
         self.previous.as_ref()
+    }
+
+    /// Where the records of our cluster stand.
+    pub fn paths(&self) -> &Paths {
+        self.contender.paths()
     }
 
     /// The session in which we lead.

@@ -160,6 +160,7 @@ fn goal() -> wire::GoalView {
             stage: text("moving"),
             percent: Some(200),
             progress: Some(text("p")),
+            failure: Some(text("f")),
         }],
         refusals: vec![refusal()],
         ..Default::default()

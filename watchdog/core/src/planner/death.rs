@@ -112,7 +112,10 @@ fn may_leave_some(case: &Case, incarnation: Incarnation) -> bool {
         .chain(past.filter_map(|past| past.obituary.as_ref()))
         .peekable();
     let is_told = proofs.peek().is_some();
-    case.spec.exclusive && is_told && !proofs.any(|proof| proof.tree_gone) && !is_succeeded(case, incarnation)
+    case.spec.exclusive
+        && is_told
+        && !proofs.any(|proof| proof.tree_gone)
+        && !case.input.history.is_succeeded(case.replica, incarnation)
 }
 
 /// Whether the host was seen in another boot than the one on record.

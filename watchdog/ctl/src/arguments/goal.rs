@@ -54,7 +54,7 @@ pub(crate) enum GoalCommand {
     /// Declare a goal: show what it changes, and have it made so.
     #[command(
         after_help = "It never asks. With --wait it exits with 0 only when the goal is achieved, and with 1 \
-        and the reason when it is rejected, superseded or withdrawn.\n\n\
+        and the reason when it is rejected, superseded or withdrawn, or goes on only when a human does something.\n\n\
         Examples:\n  watchdogctl goal apply -f goal.toml --wait\n  \
         watchdogctl goal apply -f goal.toml --at 41     only on top of what `goal diff` has shown\n  \
         watchdogctl goal apply -f fix.toml --supersede  instead of the goal that rolls\n  \

@@ -90,6 +90,9 @@ pub(crate) fn goal(goal: &GoalView, paper: &Paper) -> String {
         drawn += &Tone::of_goal(&goal.status).paint(text.trim_end(), paper);
         drawn.push('\n');
     }
+    if let Some(text) = goal.last_failure.as_deref().and_then(|failure| told("The last failure", failure)) {
+        drawn += &paragraph(&text, "  ", paper);
+    }
     if let Some(stage) = stage(goal) {
         drawn += &paragraph(&sentence(&format!("Stage: {stage}")), "  ", paper);
     }
@@ -100,6 +103,7 @@ pub(crate) fn goal(goal: &GoalView, paper: &Paper) -> String {
     if !goal.replicas.is_empty() {
         drawn += &replicas(&goal.replicas).draw(paper);
     }
+    drawn += &list("A human is needed:", &awaited(goal), paper);
     drawn + &list("Refused:", &goal.refusals.iter().map(refused).collect::<Vec<_>>(), paper)
 }
 
@@ -131,5 +135,19 @@ fn replicas(replicas: &[GoalReplicaView]) -> Table {
         .column("Replica", Worth::Needed, all(&|it| it.replica.as_str().into()))
         .column("Stage", Worth::Needed, all(&|it| Cell::toned(&it.stage, Tone::of_stage(&it.stage))))
         .column("Loaded", Worth::Needed, all(&|it| percent(it).into()))
-        .column("Progress", Worth::Sentence, all(&|it| it.progress.as_deref().unwrap_or_default().into()))
+        .column("Progress", Worth::Sentence, all(&|it| progress(it).into()))
+}
+
+/// What its agent says, or why the last try failed.
+fn progress(replica: &GoalReplicaView) -> String {
+    match (replica.progress.as_deref(), replica.failure.as_deref()) {
+        (Some(progress), _) => progress.to_owned(),
+        (None, Some(failure)) => format!("the last try failed: {failure}"),
+        (None, None) => String::new(),
+    }
+}
+
+/// Draws what only a human can decide.
+fn awaited(goal: &GoalView) -> Vec<String> {
+    goal.awaited.iter().map(|it| format!("{}: {}", it.what, it.command)).collect()
 }

@@ -155,6 +155,7 @@ fn a_verdict_goes_from_the_sentence_to_its_evidence() {
         plan: Some("7-3".into()),
         doing: vec!["start demo-b on host-b with version 12".into()],
         history: vec!["7-2 restart: died again after 4 s".into()],
+        last_failure: None,
     };
     compare("why", &why(&verdict, &paper(None)));
     compare("why-narrow", &why(&verdict, &paper(Some(72))));

@@ -51,6 +51,14 @@ pub(crate) struct GoalLines {
 }
 
 impl GoalLines {
+    /// The last line again, for whoever would else hear nothing; empty when there was none.
+    pub(crate) fn again(&self, paper: &Paper) -> String {
+        if self.said.is_empty() {
+            return String::new();
+        }
+        format!("{}  {} (still)\n", humantime::format_rfc3339_millis(paper.now), self.said)
+    }
+
     /// A line, or nothing when neither stage nor replicas have changed.
     pub(crate) fn line(&mut self, goal: &GoalView, paper: &Paper) -> String {
         let by_stage = STAGES.iter().filter_map(|stage| {
@@ -84,9 +92,31 @@ pub(crate) fn goal_ended(goal: &GoalView, paper: &Paper) -> String {
 pub(crate) fn goal_failed(goal: &GoalView) -> String {
     let (id, status) = (clean(&goal.id), clean(&goal.status));
     let why = if goal.why.is_empty() { String::new() } else { format!(": {}", clean(&goal.why)) };
+    let failure = last_failure(goal);
     format!(
-        "goal {id} was {status}{why}\nmore of it: watchdogctl goal show {id}; watchdogctl events --since 1h"
+        "goal {id} was {status}{why}{failure}\nmore of it: watchdogctl goal show {id}; watchdogctl events --since 1h"
     )
+}
+
+/// Says that it goes on only when somebody does something, what, and with which command.
+pub(crate) fn goal_stuck(goal: &GoalView) -> String {
+    let (id, failure) = (clean(&goal.id), last_failure(goal));
+    let told = goal.awaited.iter().take(NAMES_TOLD);
+    let mut lines: Vec<String> =
+        told.map(|it| format!("\n  {}: {}", clean(&it.what), clean(&it.command))).collect();
+    if goal.awaited.len() > NAMES_TOLD {
+        lines.push(format!("\n  and {} more: watchdogctl goal show {id}", goal.awaited.len() - NAMES_TOLD));
+    }
+    format!(
+        "goal {id} is {} and needs a human; it goes on after:{}{failure}",
+        clean(&goal.status),
+        lines.concat()
+    )
+}
+
+fn last_failure(goal: &GoalView) -> String {
+    let failure = goal.last_failure.as_deref().filter(|failure| !failure.is_empty());
+    failure.map(|failure| format!("\nthe last failure: {}", clean(failure))).unwrap_or_default()
 }
 
 /// `rolling, soak`

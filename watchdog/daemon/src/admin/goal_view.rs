@@ -10,6 +10,7 @@ use watchdog_core::rollout::Rollout;
 use watchdog_core::rollout::survey::{Survey, survey};
 use watchdog_proto::admin::{GoalReplicaView, GoalView};
 
+use super::cause;
 use super::views::refusal_view;
 use crate::clock::rfc3339;
 use crate::cluster::goal_book::GoalStory;
@@ -32,6 +33,7 @@ pub(crate) fn brief(world: &World, story: &GoalStory) -> GoalView {
         begun_at: story.begun_at.map(rfc3339),
         ended_at: story.ended_at.map(rfc3339),
         why: story.why.clone(),
+        last_failure: story.last_failure.clone(),
         base: story.span.map(|(base, _)| base.0),
         to: story.span.map(|(_, to)| to.0),
         ..GoalView::default()
@@ -42,7 +44,15 @@ pub(crate) fn brief(world: &World, story: &GoalStory) -> GoalView {
 pub(crate) fn full(world: &World, story: &GoalStory, now: Time) -> GoalView {
     let brief = brief(world, story);
     let Some(rollout) = world.history.rollout.as_ref().filter(|rollout| rollout.goal == story.id) else {
-        return brief;
+        // One that waits for another one waits for what that one needs.
+        let first = world
+            .history
+            .rollout
+            .as_ref()
+            .and_then(|rollout| world.goals.get(&rollout.goal))
+            .filter(|_| story.status == GoalStatus::Pending);
+        let awaited = first.map(|first| full(world, first, now).awaited).unwrap_or_default();
+        return GoalView { awaited, ..brief };
     };
     let now = now.max(world.history.last_at);
     let mint = || Incarnation::from_u128(0);
@@ -55,6 +65,7 @@ pub(crate) fn full(world: &World, story: &GoalStory, now: Time) -> GoalView {
         soak_until: told.until.map(rfc3339),
         replicas: input.replicas.keys().map(|replica| row(world, rollout, (replica, &survey))).collect(),
         refusals: world.refusals.iter().map(refusal_view).collect(),
+        awaited: cause::awaited(world, rollout, (&survey, &input)),
         ..brief
     }
 }
@@ -148,7 +159,7 @@ fn waiting(rollout: &Rollout, survey: &Survey<'_>, (arrived, input): (&str, &Pla
 }
 
 /// Who is convicted of something.
-fn ill(convictions: &[Conviction]) -> Vec<&ReplicaId> {
+pub(super) fn ill(convictions: &[Conviction]) -> Vec<&ReplicaId> {
     let subjects = convictions.iter().map(|conviction| &conviction.finding.subject);
     let mut ill: Vec<&ReplicaId> = subjects
         .filter_map(|subject| match subject {
@@ -184,6 +195,7 @@ fn row(world: &World, rollout: &Rollout, (replica, survey): (&ReplicaId, &Survey
         stage: stage.to_owned(),
         percent: milestone.map(|milestone| milestone.0),
         progress: milestone.map(|milestone| milestone.1.to_owned()),
+        failure: cause::of_replica(world, replica).filter(|_| stage != "arrived"),
     }
 }
 

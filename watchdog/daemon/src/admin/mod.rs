@@ -4,6 +4,7 @@
 //! follower says who that is in the `watchdog-leader` metadata.
 
 pub(crate) mod asker;
+pub(crate) mod cause;
 pub(crate) mod events;
 pub(crate) mod goal_view;
 pub(crate) mod goals;

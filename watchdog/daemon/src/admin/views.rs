@@ -47,12 +47,12 @@ pub(crate) fn status_but_replicas(world: &World, now: Time) -> ClusterStatus {
         leader: leader(world),
         head: world.log.head.version.0,
         stable: world.log.target.stable.map(|_| world.log.target.version.0),
-        paused: history.pause.as_ref().filter(|pause| pause.stands(now)).map(pause_view),
+        paused: world.pause(now).as_ref().map(pause_view),
         plan: history.open_plans.keys().next_back().map(ToString::to_string),
         watchdogs: world.contenders.iter().map(|contender| watchdog(world, contender)).collect(),
         hosts: world.observation.hosts.iter().map(|(host, seen)| host_view(world, host, seen)).collect(),
         replicas: Vec::new(),
-        holds: history.holds.iter().filter(|(_, hold)| hold.stands(now)).map(hold_view).collect(),
+        holds: world.holds(now).iter().map(|(target, hold)| hold_view((target, hold))).collect(),
         refusals: world.refusals.iter().chain(&world.obstacles).map(refusal_view).collect(),
         blind: blind(world),
         goal,
@@ -177,9 +177,9 @@ fn pause_view(pause: &Pause) -> PauseView {
     PauseView { reason: pause.reason.clone(), by: pause.by.clone(), until: pause.until.map(rfc3339) }
 }
 
-fn hold_view((target, hold): (&String, &Pause)) -> HoldView {
+fn hold_view((target, hold): (&str, &Pause)) -> HoldView {
     HoldView {
-        target: target.clone(),
+        target: target.to_owned(),
         reason: hold.reason.clone(),
         by: hold.by.clone(),
         until: hold.until.map(rfc3339),

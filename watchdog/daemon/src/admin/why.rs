@@ -3,11 +3,12 @@
 use tonic::Status;
 use watchdog_core::finding::{Evidence, Finding, Subject};
 use watchdog_core::ids::{ReplicaId, Time};
+use watchdog_core::plan::PlanStatus;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::tell;
 use watchdog_proto::admin as wire;
 
-use super::views;
+use super::{cause, views};
 use crate::clock::rfc3339;
 use crate::cluster::world::World;
 
@@ -36,9 +37,15 @@ pub(crate) fn verdict(world: &World, replica: &ReplicaId, now: Time) -> Result<w
         let steps = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
         steps.map(|step| format!("{}: {}", step.act.word(), step.why)).collect()
     });
+    let last_failure = cause::of_replica(world, replica);
+    let mut verdict = sentence(&view, findings, open.is_some(), &refusals);
+    if let Some(failure) = &last_failure {
+        verdict += &format!("; the last try failed: {failure}");
+    }
     Ok(wire::Verdict {
         replica: replica.to_string(),
-        verdict: sentence(&view, findings, open.is_some(), &refusals),
+        verdict,
+        last_failure,
         state: view.state,
         findings: findings.iter().map(|finding| finding_view(world, finding)).collect(),
         refusals: refusals.iter().map(views::refusal_view).collect(),
@@ -57,7 +64,7 @@ fn refusals(world: &World, replica: &ReplicaId, now: Time) -> Vec<Refusal> {
     let mut all: Vec<Refusal> =
         world.refusals.iter().chain(&world.obstacles).filter(about).cloned().collect();
     // A hold is worth telling also while nothing is wrong.
-    let hold = world.history.holds.get(replica.as_str()).filter(|hold| hold.stands(now));
+    let hold = world.holds(now).remove(replica.as_str());
     if let (Some(hold), false) =
         (hold, all.iter().any(|refusal| matches!(refusal.reason, Reason::Held { .. })))
     {
@@ -104,7 +111,11 @@ fn past(world: &World, replica: &ReplicaId) -> Vec<String> {
     let newest = heals.into_iter().flatten().rev().take(HEALS_TOLD);
     newest
         .map(|heal| {
-            format!("{} plan {}: {:?} {}", rfc3339(heal.at), heal.plan, heal.remedy, heal.status.word())
+            let failed = world.plans.get(&heal.plan).filter(|_| heal.status == PlanStatus::Failed);
+            let cause = failed.and_then(|story| cause::of_plan(story, replica));
+            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
+            let (at, word) = (rfc3339(heal.at), heal.status.word());
+            format!("{at} plan {}: {:?} {word}{cause}", heal.plan, heal.remedy)
         })
         .collect()
 }

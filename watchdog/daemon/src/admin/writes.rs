@@ -34,7 +34,11 @@ pub(crate) async fn pause(handle: &Handle, asker: Asker, request: wire::PauseReq
 
 /// Ends the pause.
 pub(crate) async fn resume(handle: &Handle, asker: Asker) -> Answer<wire::Done> {
-    if handle.world.lock().history.pause.is_none() {
+    let paused = {
+        let world = handle.world.lock();
+        world.history.pause.is_some() || world.kept.cluster.is_some()
+    };
+    if !paused {
         return Err(Status::failed_precondition("the cluster is not paused"));
     }
     write(handle, asker, Body::Resumed, "resumed").await
@@ -55,7 +59,11 @@ pub(crate) async fn release(
     request: wire::ReleaseRequest,
 ) -> Answer<wire::Done> {
     let target = request.target;
-    if !handle.world.lock().history.is_releasable(&target) {
+    let releasable = {
+        let world = handle.world.lock();
+        world.history.is_releasable(&target) || world.kept.holds.contains_key(&target)
+    };
+    if !releasable {
         known(handle, &target)?;
         let what = "is neither held nor quarantined, no goal waits for it, and nothing was declined for it";
         return Err(Status::failed_precondition(format!("{target} {what}")));

@@ -32,6 +32,8 @@ pub(crate) struct GoalStory {
     pub(crate) ended_at: Option<Time>,
     /// Where the log stood before its changes, and its candidate.
     pub(crate) span: Option<(Version, Version)>,
+    /// The last step that failed while it rolled.
+    pub(crate) last_failure: Option<String>,
     /// The request that declared it.
     request: String,
 }
@@ -43,6 +45,8 @@ pub(crate) struct GoalBook {
     stories: BTreeMap<GoalId, GoalStory>,
     names: BTreeSet<GoalId>,
     declared: u64,
+    /// The one that rolls.
+    rolling: Option<GoalId>,
 }
 
 impl GoalBook {
@@ -60,6 +64,7 @@ impl GoalBook {
                 begun_at: None,
                 ended_at: None,
                 span: None,
+                last_failure: None,
                 request: request.clone(),
             }),
             Body::GoalBegun { goal, base, to, .. } => {
@@ -68,6 +73,7 @@ impl GoalBook {
                     story.begun_at = Some(entry.at);
                     story.span = Some((*base, *to));
                 }
+                self.rolling = Some(goal.clone());
             }
             Body::GoalEnded { goal, status, why } => {
                 if let Some(story) = self.stories.get_mut(goal) {
@@ -75,8 +81,18 @@ impl GoalBook {
                     story.why.clone_from(why);
                     story.ended_at = Some(entry.at);
                 }
+                if self.rolling.as_ref() == Some(goal) {
+                    self.rolling = None;
+                }
             }
             _ => {}
+        }
+    }
+
+    /// Notes, of the goal that rolls, what failed.
+    pub(crate) fn failed(&mut self, what: String) {
+        if let Some(story) = self.rolling.as_ref().and_then(|goal| self.stories.get_mut(goal)) {
+            story.last_failure = Some(what);
         }
     }
 

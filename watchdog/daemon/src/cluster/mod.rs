@@ -22,6 +22,7 @@ mod obey;
 pub(crate) mod observe;
 pub(crate) mod operator;
 mod orders;
+pub(crate) mod pauses;
 pub(crate) mod plan_book;
 pub(crate) mod seal;
 mod sighting;
@@ -191,6 +192,7 @@ impl ClusterTask {
         let term = Arc::new(Term::mint(contender, highest).await?);
         let epoch = term.epoch();
         watchdog_crash_points::crash_point!("daemon.epoch.minted");
+        pauses::read(&term, &self.world).await?;
         if !self.journal_is_whole(&term, &books, shutdown).await? {
             return Ok(Stop::ShuttingDown);
         }
@@ -231,10 +233,7 @@ impl ClusterTask {
             term.confirm(must.term, must.head, must.hash).await?;
             tokio::select! {
                 () = tokio::time::sleep(HOLD_EVERY) => {}
-                Some(act) = self.acts.recv() => {
-                    // An operator who has gone will look.
-                    let _ = act.answer.send(Err(Denial::Unconfirmed(why)));
-                }
+                Some(act) = self.acts.recv() => pauses::without_journal(term, &self.world, act, &why).await,
                 () = shutdown.asked() => return Ok(false),
             }
         }

@@ -11,22 +11,23 @@ use crate::cluster::audit::Order;
 use crate::cluster::goals::Draft;
 use crate::cluster::lead::{Lead, Stop};
 use crate::cluster::operator::{Act, Denial, Wish, changes};
+use crate::cluster::pauses;
 use crate::cluster::world::World;
 
 impl Lead {
-    /// Tells operators that nothing can be written now. To resign nothing needs to be.
-    pub(crate) fn refuse_operators(&mut self) -> Result<(), Stop> {
+    /// Tells operators that nothing can be written now. To resign nothing needs to be, and a pause is kept elsewhere too.
+    pub(crate) async fn refuse_operators(&mut self) -> Result<(), Stop> {
         let why = match self.world.lock().obstacles.first() {
             Some(obstacle) => obstacle.to_string(),
             None => "the journal or the coordination service does not answer".to_owned(),
         };
-        for Act { asker, wish, answer } in self.unread.acts.drain(..) {
-            // An operator who has gone will look.
-            if matches!(wish, Wish::Resign) {
-                let _ = answer.send(Ok("resigned".to_owned()));
-                return Err(Stop::Resigned(asker.name));
+        for act in std::mem::take(&mut self.unread.acts) {
+            if matches!(act.wish, Wish::Resign) {
+                // An operator who has gone will look.
+                let _ = act.answer.send(Ok("resigned".to_owned()));
+                return Err(Stop::Resigned(act.asker.name));
             }
-            let _ = answer.send(Err(Denial::Unconfirmed(why.clone())));
+            pauses::without_journal(&self.term, &self.world, act, &why).await;
         }
         Ok(())
     }
@@ -41,7 +42,7 @@ impl Lead {
             }
             let order = Order::of(asker, &wish);
             let done = match wish {
-                Wish::Write { bodies, done } => self.write_for(&order, bodies).await.map(|()| done),
+                Wish::Write { bodies, done } => self.order(&order, (bodies, done)).await,
                 Wish::Append { expected, edits } => self.append_for(&order, expected, edits).await,
                 Wish::Declare(declaration) => self.declare_for(&order, declaration).await,
                 Wish::Withdraw(goal) => self.withdraw_for(&order, &goal).await,
@@ -63,7 +64,7 @@ impl Lead {
             // What follows from it is done before the next one is heard, who may build on it.
             if self.books.is_waiting() || !self.run_errands().await? {
                 self.unread.acts.extend(acts);
-                self.refuse_operators()?;
+                self.refuse_operators().await?;
                 return Ok(false);
             }
         }

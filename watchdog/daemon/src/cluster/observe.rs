@@ -20,7 +20,7 @@ use watchdog_proto::agent::{LookReply, LookRequest};
 
 use crate::agents::Agents;
 use crate::cluster::sighting;
-use crate::cluster::world::{SharedWorld, World};
+use crate::cluster::world::{Role, SharedWorld, World};
 
 /// How long a host agent may take to look again; a check must not wait for one that is silent.
 const LOOK_PATIENCE: Duration = Duration::from_millis(300);
@@ -183,6 +183,13 @@ impl Observer {
         }
         if fresh || delta.epoch {
             world.epoch = self.view.picture().epoch.as_ref().map(|stamped| stamped.record.clone());
+        }
+        // A leader knows better than its watch what it keeps.
+        if (fresh || delta.pauses) && world.role == Role::Follower {
+            // What can't be read is not none; the leader tells what it makes of it.
+            if let Some(stamped) = &self.view.picture().pauses {
+                world.kept = stamped.record.clone();
+            }
         }
         let hosts_moved = fresh || !delta.hosts.is_empty();
         if hosts_moved {

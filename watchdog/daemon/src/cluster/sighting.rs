@@ -202,13 +202,15 @@ mod tests {
 
     use super::*;
 
-    const LIFE: Incarnation = Incarnation::from_u128(7);
+    fn life() -> Incarnation {
+        Incarnation::from_u128(7)
+    }
 
     fn past(host: Option<&str>) -> History {
         let life = |host: &str| {
             let host = host.parse().unwrap();
             VecDeque::from([PastLife {
-                incarnation: LIFE,
+                incarnation: life(),
                 host,
                 at: Time(1),
                 obituary: None,
@@ -241,16 +243,16 @@ mod tests {
         let other = Incarnation::from_u128(8);
         let table = [
             // by | of whom | which life | on which host | ordered on | believed
-            (host("h1"), "demo-a", LIFE, "h1", Some("h1"), true),
-            (host("h1"), "demo-a", LIFE, "h1", None, true),
-            (host("h2"), "demo-a", LIFE, "h1", Some("h1"), false),
-            (host("h2"), "demo-a", LIFE, "h2", Some("h1"), false),
+            (host("h1"), "demo-a", life(), "h1", Some("h1"), true),
+            (host("h1"), "demo-a", life(), "h1", None, true),
+            (host("h2"), "demo-a", life(), "h1", Some("h1"), false),
+            (host("h2"), "demo-a", life(), "h2", Some("h1"), false),
             (host("h2"), "demo-a", other, "h2", Some("h1"), true),
-            (own("demo-a", LIFE), "demo-a", LIFE, "h1", Some("h1"), true),
-            (own("demo-a", LIFE), "demo-a", LIFE, "h2", Some("h1"), false),
-            (own("demo-a", other), "demo-a", LIFE, "h1", Some("h1"), false),
-            (own("demo-b", LIFE), "demo-a", LIFE, "h1", Some("h1"), false),
-            (Agent::Leader, "demo-a", LIFE, "h1", Some("h1"), false),
+            (own("demo-a", life()), "demo-a", life(), "h1", Some("h1"), true),
+            (own("demo-a", life()), "demo-a", life(), "h2", Some("h1"), false),
+            (own("demo-a", other), "demo-a", life(), "h1", Some("h1"), false),
+            (own("demo-b", life()), "demo-a", life(), "h1", Some("h1"), false),
+            (Agent::Leader, "demo-a", life(), "h1", Some("h1"), false),
         ];
         for (by, replica, life, on, ordered, believed) in table {
             let found = brought(&said(replica, life, on), &by, &past(ordered));
@@ -264,7 +266,7 @@ mod tests {
         let record = |host: &str| ObituaryRecord {
             format: FORMAT,
             replica: id.clone(),
-            incarnation: LIFE,
+            incarnation: life(),
             host: host.parse().unwrap(),
             status: "exit 1".to_owned(),
             tree_gone: true,
@@ -273,7 +275,7 @@ mod tests {
         let process = ProcessRecord {
             format: FORMAT,
             replica: id.clone(),
-            incarnation: LIFE,
+            incarnation: life(),
             host: "h1".parse().unwrap(),
             pid: 1,
             start_ticks: 1,
@@ -283,6 +285,7 @@ mod tests {
             detail: String::new(),
             since_ms: 1,
             loaded: Some(records::LoadedRecord { version: Version(1), state_hash: Hash::default() }),
+            started_with: None,
         };
         let table = [
             // seen on | ordered on | told by | believed
@@ -296,14 +299,14 @@ mod tests {
         ];
         for (is_seen, ordered, by, believed) in table {
             let mut picture = Picture::default();
-            picture.obituaries.insert(LIFE, stamped(record(by)));
+            picture.obituaries.insert(life(), stamped(record(by)));
             if is_seen {
                 let process = stamped(process.clone());
-                picture.processes.entry(id.clone()).or_default().insert(LIFE, process);
+                picture.processes.entry(id.clone()).or_default().insert(life(), process);
             }
             let (past, rounds) = (past(ordered), BTreeMap::new());
             let seen = replica(&picture, &id, (None, &rounds, &past), Time(9));
-            let dead = seen.lives.get(&LIFE).is_some_and(|life| life.obituary.is_some());
+            let dead = seen.lives.get(&life()).is_some_and(|life| life.obituary.is_some());
             assert_eq!(dead, believed, "seen {is_seen}, ordered on {ordered:?}, told by {by}");
             assert_eq!(is_forged(&picture, &past, &record(by)), !believed);
         }

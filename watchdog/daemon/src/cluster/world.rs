@@ -11,20 +11,25 @@ use tokio::sync::watch;
 use watchdog_core::assess::Scene;
 use watchdog_core::clock::Clock;
 use watchdog_core::finding::Finding;
-use watchdog_core::history::History;
-use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, Sequence, StepId, Time, WatchdogId};
+use watchdog_core::history::{History, Pause};
+use watchdog_core::ids::{
+    ClusterId, Epoch, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, WatchdogId,
+};
 use watchdog_core::input::{PlanInput, fresh_names};
 use watchdog_core::observation::{Observation, Sight};
+use watchdog_core::plan::Outcome;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::strikes::StrikeBook;
-use watchdog_membership::records::{ContenderRecord, EpochRecord};
+use watchdog_membership::records::{ContenderRecord, EpochRecord, PausesRecord};
 use watchdog_membership::tree::Session;
 
+use crate::admin::cause;
 use crate::clock;
 use crate::cluster::goal_book::GoalBook;
 use crate::cluster::log_view::LogView;
 use crate::cluster::observe::Looked;
+use crate::cluster::pauses;
 use crate::cluster::plan_book::PlanBook;
 use crate::cluster::stir::{Onlooker, Stir};
 use crate::metrics::Tally;
@@ -60,6 +65,8 @@ pub(crate) struct World {
     pub(crate) contenders: Vec<ContenderRecord>,
     /// The fence, as last read.
     pub(crate) epoch: Option<EpochRecord>,
+    /// What is to be left alone, as the coordination service keeps it.
+    pub(crate) kept: PausesRecord,
     /// What the metadata log says.
     pub(crate) log: LogView,
     /// What was done.
@@ -103,6 +110,7 @@ impl World {
             observation: Observation::unseen(at),
             contenders: Vec::new(),
             epoch: None,
+            kept: PausesRecord::default(),
             log: LogView::empty(),
             history: History::default(),
             clock: Cell::new(clock),
@@ -164,10 +172,22 @@ impl World {
                 self.history.apply(entry);
                 self.plans.apply(entry);
                 self.goals.apply(entry);
-                if let Body::Closed { step, .. } = &entry.body {
+                if let Body::Closed { plan, step, outcome, error, .. } = &entry.body {
                     self.milestones.remove(step);
+                    self.note_failure((plan, step), (*outcome, error.as_deref()));
                 }
             }
+        }
+    }
+
+    /// Remembers why the goal that rolls does not get on, in the words of whoever it failed at.
+    fn note_failure(&mut self, (plan, step): (&PlanId, &StepId), (outcome, error): (Outcome, Option<&str>)) {
+        let Some(error) = error.filter(|_| outcome == Outcome::Failed) else { return };
+        let story = self.plans.get(plan);
+        let step = story.and_then(|story| story.plan.steps.iter().find(|one| one.id == *step));
+        if let Some((step, replica)) = step.and_then(|step| Some((step, step.replica.as_ref()?))) {
+            let what = format!("{replica}: {}: {}", step.act.word(), cause::clipped(error));
+            self.goals.failed(what);
         }
     }
 
@@ -192,6 +212,21 @@ impl World {
     /// Whether some other contender says that it reaches the journal.
     pub(crate) fn another_reaches_journal(&self, us: &WatchdogId) -> bool {
         self.contenders.iter().any(|other| other.watchdog != *us && other.reaches_journal)
+    }
+
+    /// The pause that stands, recorded or only kept beside a journal that is away or has lost it.
+    pub(crate) fn pause(&self, now: Time) -> Option<Pause> {
+        let recorded = self.history.pause.clone();
+        let kept = || self.kept.cluster.as_ref().map(pauses::pause);
+        let stands = |pause: &Pause| pause.stands(now);
+        recorded.filter(stands).or_else(|| kept().filter(stands))
+    }
+
+    /// The holds that stand, likewise.
+    pub(crate) fn holds(&self, now: Time) -> BTreeMap<&str, Pause> {
+        let kept = self.kept.holds.iter().map(|(target, hold)| (target.as_str(), pauses::pause(hold)));
+        let recorded = self.history.holds.iter().map(|(target, hold)| (target.as_str(), hold.clone()));
+        kept.chain(recorded).filter(|(_, hold)| hold.stands(now)).collect()
     }
 
     /// From now on nothing can be seen, for this reason.

@@ -99,12 +99,12 @@ const GAUGES: [Gauge; 31] = [
     Gauge {
         name: "paused",
         help: "Whether an operator has paused all healing",
-        read: |it| flag(it.world.history.pause.as_ref().is_some_and(|pause| pause.stands(it.now))),
+        read: |it| flag(it.world.pause(it.now).is_some()),
     },
     Gauge {
         name: "holds",
         help: "Replicas and hosts that are held for maintenance",
-        read: |it| count(it.world.history.holds.values().filter(|hold| hold.stands(it.now)).count()),
+        read: |it| count(it.world.holds(it.now).len()),
     },
     Gauge {
         name: "blind",

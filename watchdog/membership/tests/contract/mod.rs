@@ -3,6 +3,7 @@
 
 pub(crate) mod election;
 pub(crate) mod member;
+pub(crate) mod pauses;
 pub(crate) mod presence;
 mod proxy;
 mod samples;
@@ -217,6 +218,11 @@ macro_rules! whole_contract {
                 the_declared_dead_are_told,
                 a_dropped_membership_ends,
                 obituaries_are_pruned_under_the_fence,
+            }
+            pauses {
+                pauses_outlive_their_leader_and_are_fenced,
+                pauses_that_cannot_be_read_are_not_none,
+                an_obituary_of_another_host_gives_way,
             }
             presence {
                 what_is_present_is_published_and_taken_back,

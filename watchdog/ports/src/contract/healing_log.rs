@@ -203,3 +203,12 @@ pub async fn a_text_that_not_every_database_holds_is_refused(journal: &impl Heal
     assert!(matches!(error, Some(JournalError::Unstorable { .. })), "{error:?}");
     assert_eq!(everything(journal, &cluster).await.len(), 1);
 }
+
+/// A place that no database can count to is the end of the record, and not its beginning.
+pub async fn no_place_is_beyond_what_can_be_counted(journal: &impl HealingLog) {
+    let cluster = led_cluster(journal).await;
+    good(journal.write(write(&cluster, 1, vec![escalated("a")])).await);
+    for after in [u64::MAX, 1 << 63, i64::MAX.cast_unsigned(), 2] {
+        assert_eq!(good(journal.entries(&cluster, Sequence(after), 10).await), [], "{after}");
+    }
+}

@@ -295,3 +295,17 @@ pub async fn a_log_is_paged_and_verified<J: MetadataLog + HealingLog>(journal: &
     assert_eq!(page(journal, &cluster, 131, 10).await, []);
     assert_eq!(good(journal.verify(&cluster).await), Verification { entries: 130, broken: None });
 }
+
+/// A version that no database can count to is one that is not there, and nothing worse.
+pub async fn beyond_what_can_be_counted_there_is_nothing<J: MetadataLog + HealingLog>(journal: &J) {
+    let cluster = led_cluster(journal).await;
+    put(journal, &cluster, &[("model/a", Some(json!(1))), ("model/b", Some(json!(1)))]).await;
+    for from in [u64::MAX, 1 << 63, i64::MAX.cast_unsigned(), 3] {
+        assert_eq!(page(journal, &cluster, from, 10).await, [], "{from}");
+        let error = journal.state(&cluster, Version(from)).await.err();
+        assert!(matches!(error, Some(JournalError::NoSuchVersion { .. })), "{from}: {error:?}");
+        let late = append(&cluster, from, vec![change("model/c", None, Some(json!(1)))]);
+        let error = journal.append(late).await.err();
+        assert!(matches!(error, Some(JournalError::HeadMoved { .. })), "{from}: {error:?}");
+    }
+}

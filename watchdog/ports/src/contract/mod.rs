@@ -63,6 +63,7 @@ macro_rules! journal_contract {
             a_request_asked_twice_is_written_once
             entries_are_paged
             a_page_has_a_byte_budget
+            no_place_is_beyond_what_can_be_counted
             writers_at_once_leave_no_gap
             clusters_are_apart
             a_text_that_not_every_database_holds_is_refused
@@ -88,6 +89,7 @@ macro_rules! journal_contract {
             of_two_appends_at_once_one_wins
             a_long_log_keeps_all_its_states
             a_log_is_paged_and_verified
+            beyond_what_can_be_counted_there_is_nothing
         );
     };
     (@tests $open:expr, $module:ident: $($rule:ident)*) => {$(

@@ -6,7 +6,8 @@
 //!   └───── pause ◄─────┘
 //! ```
 //!
-//! *Guarantees*: ends well only when the goal is achieved.
+//! *Guarantees*: ends well only when the goal is achieved; ends when it goes on only if a human does something; is
+//! never silent for long.
 
 use std::time::Duration;
 
@@ -29,12 +30,16 @@ const PAUSE_MAX: Duration = Duration::from_secs(1);
 const LOOK_ROUND: Duration = Duration::from_secs(1);
 /// A watchdog that tells nothing new for so long may be cut off; the leader is looked for again.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Somebody is needed only if that is so for a while: between two plans it may look like it.
+const NEEDED_FOR: Duration = Duration::from_secs(3);
+/// Nobody is left without a word for longer.
+const QUIET_MAX: Duration = Duration::from_secs(8);
 /// How many times the patience for one answer nobody may answer at all.
 const OUTAGE: u32 = 6;
 
 /// How a telling ended.
 enum Ended {
-    /// With the goal.
+    /// With the goal, or with what only a human can decide.
     Over(Box<GoalView>),
     /// The watchdog is gone, or its stream is.
     Lost(Testimony),
@@ -45,7 +50,15 @@ enum Ended {
 /// Shows `goal` until it is over, for at most `lasts`.
 pub(super) async fn run(goal: &str, lasts: Option<Duration>, settings: &Settings) -> Result<(), Failure> {
     let mut block = Block::new(settings.screen);
-    let mut watcher = Watcher { goal, settings, block: &mut block, last: None, lines: GoalLines::default() };
+    let mut watcher = Watcher {
+        goal,
+        settings,
+        block: &mut block,
+        last: None,
+        needed_since: None,
+        spoke_at: Instant::now(),
+        lines: GoalLines::default(),
+    };
     let deadline = lasts.and_then(|lasts| Instant::now().checked_add(lasts));
     let told = match deadline {
         Some(deadline) => timeout_at(deadline, watcher.through()).await,
@@ -70,6 +83,9 @@ pub(super) async fn run(goal: &str, lasts: Option<Duration>, settings: &Settings
     if settings.format == Format::Table {
         unless_closed(block.replace(&render::goal_ended(&view, &settings.screen.paper())))?;
     }
+    if !is_over(&view) {
+        return Err(Failure::Refused(render::goal_stuck(&view)));
+    }
     if view.status == "achieved" {
         return Ok(());
     }
@@ -82,6 +98,10 @@ struct Watcher<'a> {
     block: &'a mut Block,
     /// What was seen last.
     last: Option<GoalView>,
+    /// Since when nothing goes on without a human.
+    needed_since: Option<Instant>,
+    /// When something was last shown.
+    spoke_at: Instant,
     lines: GoalLines,
 }
 
@@ -154,6 +174,9 @@ impl Watcher<'_> {
     async fn listen(&mut self, endpoint: String, mut stream: Streaming<GoalView>) -> Result<Ended, Failure> {
         let mut heard = Instant::now();
         loop {
+            if let Some(view) = self.needs_a_human() {
+                return Ok(Ended::Over(Box::new(view)));
+            }
             let said = match timeout(LOOK_ROUND, stream.message()).await {
                 Ok(Ok(Some(view))) if is_over(&view) => {
                     unless_closed(self.show(&view))?;
@@ -170,6 +193,7 @@ impl Watcher<'_> {
                 Err(_) if heard.elapsed() > SILENCE_MAX => return Ok(Ended::Silent),
                 Err(_) => {
                     self.draw()?;
+                    self.remind()?;
                     continue;
                 }
             };
@@ -183,11 +207,44 @@ impl Watcher<'_> {
             return Ok(());
         }
         self.last = Some(view.clone());
+        if view.awaited.is_empty() {
+            self.needed_since = None;
+        } else {
+            self.needed_since.get_or_insert_with(Instant::now);
+        }
         let Settings { format, screen, .. } = self.settings;
         match format {
-            Format::Json => screen.print(&json_line(view)?),
+            Format::Json => {
+                self.spoke_at = Instant::now();
+                screen.print(&json_line(view)?)
+            }
             Format::Table if screen.is_terminal => self.draw(),
-            Format::Table => screen.print(&self.lines.line(view, &screen.paper())),
+            Format::Table => {
+                let line = self.lines.line(view, &screen.paper());
+                if !line.is_empty() {
+                    self.spoke_at = Instant::now();
+                }
+                screen.print(&line)
+            }
+        }
+    }
+
+    /// The last view, when it has been so for a while that nothing goes on without a human.
+    fn needs_a_human(&self) -> Option<GoalView> {
+        let since = self.needed_since?;
+        self.last.clone().filter(|_| since.elapsed() >= NEEDED_FOR)
+    }
+
+    /// Says again what was said last, when that is long ago; on a terminal it stands there.
+    fn remind(&mut self) -> Result<(), Failure> {
+        let Settings { format, screen, .. } = self.settings;
+        if self.spoke_at.elapsed() < QUIET_MAX || (screen.is_terminal && *format == Format::Table) {
+            return Ok(());
+        }
+        self.spoke_at = Instant::now();
+        match (format, &self.last) {
+            (Format::Json, Some(view)) => screen.print(&json_line(view)?),
+            _ => screen.print(&self.lines.again(&screen.paper())),
         }
     }
 
