@@ -160,7 +160,10 @@ fn goal() -> wire::GoalView {
             stage: text("moving"),
             percent: Some(200),
             progress: Some(text("p")),
+            failure: Some(text("f")),
         }],
+        last_failure: Some(text("f")),
+        awaited: vec![wire::AwaitedView { what: text("w"), command: text("c") }],
         refusals: vec![refusal()],
         ..Default::default()
     }
