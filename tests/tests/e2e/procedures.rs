@@ -60,6 +60,7 @@ fn a_backup_of_the_journal_is_restored_or_accepted_although_it_lacks_something()
 
     // The same backup when the log has gone on.
     let head = change_something(&story);
+    ordered(&story, &["pause", "--reason", "restoring the journal"]);
     std::thread::sleep(Duration::from_secs(3));
     restore(&postgres, &journal, file);
     story.until_refused("journal_behind").unwrap();
@@ -69,12 +70,26 @@ fn a_backup_of_the_journal_is_restored_or_accepted_although_it_lacks_something()
         (led && status["head"].as_u64().is_some_and(|now| now < head)).then_some(())
     };
     story.until("a leader on the older journal", accepted).unwrap();
+    // The pause was written to the journal that is lost, and stands: nothing is healed until it is ended.
+    let paused = |status: &Value| (status["paused"]["reason"] == "restoring the journal").then_some(());
+    story.until("the pause", paused).unwrap();
+    let (since, dead) = (story.now().unwrap(), story.replica("demo-a").unwrap());
+    story.kill(&dead).unwrap();
+    std::thread::sleep(Duration::from_secs(5));
+    assert_eq!(story.steps_for("demo-a", since).unwrap(), Vec::<String>::new());
+    ordered(&story, &["resume"]);
+    story.until_replaced(&dead).unwrap();
     story.until_all_healthy().unwrap();
-    let others: Vec<Replica> = before.into_iter().filter(|replica| replica.name != "demo-b").collect();
+    let others: Vec<Replica> = before.into_iter().filter(|replica| replica.name == "demo-c").collect();
     same_lives(&story, &others);
     let dead = story.replica("demo-c").unwrap();
     story.kill(&dead).unwrap();
     story.until_replaced(&dead).unwrap();
+}
+
+fn ordered(story: &Story, arguments: &[&str]) {
+    let output = story.dev.ctl(arguments).unwrap();
+    assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 fn same_lives(story: &Story, before: &[Replica]) {

@@ -389,7 +389,7 @@ fn waiting_is_never_silent_for_long() {
     let fake = Fake::leading(7);
     let (_directory, path) = file("goal.toml", GOAL);
     fake.script().goals.views = vec![goal("rolling", "batch", "demo-a=arrived demo-b=moving")];
-    let output = run(&[&fake.url], &["goal", "apply", "-f", &path, "--wait=12s"]);
+    let output = run(&[&fake.url], &["goal", "apply", "-f", &path, "--wait", "--for", "12s"]);
     let told = said(&output);
     assert!(told.lines().filter(|line| line.contains("it is at batch")).count() >= 2, "{told}");
     assert!(told.contains("(still)"), "{told}");

@@ -162,6 +162,8 @@ fn goal() -> wire::GoalView {
             progress: Some(text("p")),
             failure: Some(text("f")),
         }],
+        last_failure: Some(text("f")),
+        awaited: vec![wire::AwaitedView { what: text("w"), command: text("c") }],
         refusals: vec![refusal()],
         ..Default::default()
     }
