@@ -17,7 +17,7 @@ impl Audit for Agree {
 
     fn hear(&mut self, fact: &Fact<'_>, _: &Truth<'_>) -> Option<String> {
         let Fact::Committed { entry, .. } = fact else { return None };
-        let Body::Refused { refusals } = &entry.body else { return None };
+        let Body::Refused { refusals, .. } = &entry.body else { return None };
         refusals.iter().find_map(|refusal| match &refusal.reason {
             Reason::Vetoed { objection } => Some(format!("a plan was vetoed: {objection}")),
             _ => None,

@@ -15,7 +15,7 @@ use watchdog_core::planner::outdated::outdated;
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::Reason;
-use watchdog_core::refusal::news::news;
+use watchdog_core::refusal::news;
 use watchdog_core::replica::ReplicaSpec;
 
 use super::draft::Draft;
@@ -162,7 +162,7 @@ impl World {
                 draft.follow_up();
             }
         }
-        if let Some(body) = news(&mind.refusals, &decided.refusals) {
+        if let Some(body) = news::of(&mind.refusals, &decided.refusals) {
             tell(&mut draft, body);
         }
         let bodies = std::mem::take(&mut draft.bodies);
