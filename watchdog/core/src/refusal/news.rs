@@ -17,7 +17,7 @@ const TOLD_BYTES_MAX: usize = 32 * 1024;
 type Gist<'a> = (Option<&'a Subject>, &'static str);
 
 /// What is to be recorded when `new` stand where `old` stood; `None` when nothing changed that is worth it.
-pub fn news(old: &[Refusal], new: &[Refusal]) -> Option<Body> {
+pub fn of(old: &[Refusal], new: &[Refusal]) -> Option<Body> {
     let (before, now) = (gists(old), gists(new));
     if before == now {
         return None;

@@ -12,7 +12,7 @@ use watchdog_core::plan::{Outcome, PlanStatus};
 use watchdog_core::planner::plan;
 use watchdog_core::policy::Limit;
 use watchdog_core::record::{Body, ENTRY_BYTES_MAX};
-use watchdog_core::refusal::news::news;
+use watchdog_core::refusal::news;
 use watchdog_core::refusal::{NAMES_MAX, Reason, Refusal};
 use watchdog_core::state::Hash;
 use watchdog_core::tell::tell;
@@ -48,7 +48,7 @@ fn recorded(input: &PlanInput, decision: &Decision) -> Vec<Body> {
     let convicted =
         input.convictions.iter().map(|conviction| Body::Convicted { conviction: conviction.clone() });
     let planned = decision.plan.clone().map(|plan| Body::PlanRecorded { plan, status: PlanStatus::Running });
-    convicted.chain(planned).chain(news(&[], &decision.refusals)).map(Body::fit).collect()
+    convicted.chain(planned).chain(news::of(&[], &decision.refusals)).map(Body::fit).collect()
 }
 
 #[test]
@@ -130,19 +130,23 @@ fn only_what_changed_is_recorded() {
         (vec![a.clone()], vec![open("a")], vec![], json!({ "busy": 1 }), 0),
     ];
     for (old, new, told, over, standing) in table {
-        let body = serde_json::to_value(news(&old, &new).unwrap()).unwrap();
+        let body = serde_json::to_value(news::of(&old, &new).unwrap()).unwrap();
         let expected =
             json!({ "kind": "refused", "refusals": told, "more": {}, "over": over, "standing": standing });
         assert_eq!(body, expected, "{old:?} then {new:?}");
     }
-    assert_eq!(news(std::slice::from_ref(&a), &[busy("a", 7), open("b")]), None, "only a count in it moved");
-    assert_eq!(news(&[], &[]), None);
+    assert_eq!(
+        news::of(std::slice::from_ref(&a), &[busy("a", 7), open("b")]),
+        None,
+        "only a count in it moved"
+    );
+    assert_eq!(news::of(&[], &[]), None);
 }
 
 #[test]
 fn what_is_not_told_is_counted() {
     let input = ill(2_000).input();
-    let Some(Body::Refused { refusals, more, standing, .. }) = news(&[], &plan(&input).refusals) else {
+    let Some(Body::Refused { refusals, more, standing, .. }) = news::of(&[], &plan(&input).refusals) else {
         panic!("nothing is refused");
     };
     let counted = refusals.len() as u64 + more.values().sum::<u64>();

@@ -14,7 +14,7 @@ use watchdog_core::planner::outdated::{outdated, undeclared};
 use watchdog_core::planner::{is_called_for, plan};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
-use watchdog_core::refusal::news::news as news_of;
+use watchdog_core::refusal::news;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::vet::vet;
 use watchdog_ports::healing_log::PlanInputRecord;
@@ -73,7 +73,7 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
         }
     }
     decided.refusals.extend(world.errand_fault.clone());
-    if let Some(body) = news_of(&world.refusals, &decided.refusals) {
+    if let Some(body) = news::of(&world.refusals, &decided.refusals) {
         tell(&mut draft, body);
     }
     let bodies = std::mem::take(&mut draft.bodies);

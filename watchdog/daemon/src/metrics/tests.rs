@@ -12,7 +12,7 @@ use watchdog_core::observation::Sight;
 use watchdog_core::plan::{Act, Agent, Heal, Outcome, Plan, PlanStatus, Step};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Entry};
-use watchdog_core::refusal::news::news;
+use watchdog_core::refusal::news;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_ports::fake::MemoryJournal;
@@ -189,7 +189,7 @@ fn a_veto_is_a_refusal_and_an_objection() {
     let mut told = Told::of("demo");
     told.term(true);
     let veto = Refusal { subject: None, reason: Reason::Vetoed { objection: "no".into() } };
-    told.write(10, news(&[], std::slice::from_ref(&veto)).unwrap());
+    told.write(10, news::of(&[], std::slice::from_ref(&veto)).unwrap());
     told.handle.world.lock().refusals = vec![veto];
     told.says("watchdog_refusals_total{cluster=\"demo\",kind=\"vetoed\"} 1");
     told.says("watchdog_vet_objections_total{cluster=\"demo\"} 1");

@@ -16,7 +16,7 @@ use watchdog_core::planner::outdated::{outdated, undeclared};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::Reason;
-use watchdog_core::refusal::news::news as news_of;
+use watchdog_core::refusal::news;
 use watchdog_core::replica::ReplicaSpec;
 
 use super::draft::Draft;
@@ -161,7 +161,7 @@ impl World {
             }
         }
         decided.refusals.extend(self.dogs[dog].lead.as_ref().and_then(|lead| lead.errand_fault.clone()));
-        if let Some(body) = news_of(&mind.refusals, &decided.refusals) {
+        if let Some(body) = news::of(&mind.refusals, &decided.refusals) {
             tell(&mut draft, body);
         }
         let bodies = std::mem::take(&mut draft.bodies);
