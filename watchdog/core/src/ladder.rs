@@ -196,9 +196,9 @@ fn elsewhere<'a>(case: &Case, home: &HostId, usable: &[&'a HostId]) -> Option<&'
 fn exhausted(case: &Case, fault: FaultKind, tried: &Tried) -> Rung {
     let times = render::tries(tried.total());
     let heals = case.input.history.heals.get(case.replica).into_iter().flatten();
-    let cause = heals.rev().find_map(|heal| heal.missed.as_ref()).map(|missed| missed.why.as_str());
-    let cause = cause.map(|cause| format!("; the last: {cause}")).unwrap_or_default();
-    let why = format!("{fault} after {times}, and every way to heal {} is used up{cause}", case.replica);
+    let last = heals.rev().find_map(|heal| heal.missed.as_ref());
+    let last = last.map(|missed| format!("; the last: {}", missed.why)).unwrap_or_default();
+    let why = format!("{fault} after {times}, and every way to heal {} is used up{last}", case.replica);
     Rung::Quarantine { why }
 }
 

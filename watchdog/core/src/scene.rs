@@ -88,6 +88,7 @@ impl<'a> Case<'a> {
     }
 
     /// A finding about this replica as such; one about a life of it names that too.
+    #[expect(clippy::needless_pass_by_value, reason = "callers have just made it")]
     pub(crate) fn finding(&self, kind: FaultKind, detail: String, evidence: Evidence) -> Finding {
         let subject = Subject::Replica(self.replica.clone());
         // What a program says of itself, and how many there are of something, is not ours to bound elsewhere.

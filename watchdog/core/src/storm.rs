@@ -152,7 +152,7 @@ impl Hosts {
             match seen.presence {
                 Presence::Present if lived_in => hosts.present += 1,
                 Presence::Present if by_name => {
-                    (hosts.counted, hosts.present) = (hosts.counted + 1, hosts.present + 1)
+                    (hosts.counted, hosts.present) = (hosts.counted + 1, hosts.present + 1);
                 }
                 Presence::Gone { since } if by_name && !lived_in => {
                     let forgets_at = since.plus_ms(FORGOTTEN_MS);

@@ -140,7 +140,9 @@ impl History {
                 });
             }
         }
-        buried.iter().for_each(|replica| self.prune_lives(replica));
+        for replica in &buried {
+            self.prune_lives(replica);
+        }
     }
 
     /// Forgets the oldest of those that are proven dead, beyond as many as are kept.

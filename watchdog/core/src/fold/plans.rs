@@ -104,8 +104,8 @@ impl History {
             let Some(missed) = heal.missed.as_mut().filter(|it| it.outcome == Outcome::Unknown) else {
                 continue;
             };
-            let died = lives.iter().filter(|life| Some(life.incarnation) == heal.life);
-            if let Some(obituary) = died.filter_map(|life| life.obituary.as_ref()).next() {
+            let mut died = lives.iter().filter(|life| Some(life.incarnation) == heal.life);
+            if let Some(obituary) = died.find_map(|life| life.obituary.as_ref()) {
                 let why = format!("{}; it began, and died: {}", missed.why, obituary.status);
                 *missed = Miss { outcome: Outcome::Failed, blame: Blame::Replica, why };
                 heal.begun = Begun::Surely;

@@ -14,7 +14,6 @@ use crate::rollout::{PendingGoal, Undoing};
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time")]
 pub enum Errand {
     /// Append what returns the head to the stable state.
     Undo(Undoing),

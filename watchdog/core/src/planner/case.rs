@@ -72,7 +72,7 @@ impl<'a> Case<'a> {
 
     /// The life that a remedy acts on: the newest that may still run.
     pub fn life(&self) -> Option<(Incarnation, &'a Life)> {
-        newest(self.input, self.replica, |life| life.is_alive())
+        newest(self.input, self.replica, Life::is_alive)
     }
 
     /// Whether a life of it serves.

@@ -75,7 +75,9 @@ pub fn loosens(old: &Policy, new: &Policy) -> Vec<Loosening> {
     for remedy in Remedy::ALL {
         let (before, after) = (old.autonomy_for(remedy), new.autonomy_for(remedy));
         let field = format!("autonomy.{}", remedy.word());
-        found.note_if(after > before, &field, (&before, &after), "it is done with less asking");
+        if after > before {
+            found.note(&field, (&before, &after), "it is done with less asking");
+        }
     }
     found.all
 }
@@ -97,14 +99,18 @@ fn proof(found: &mut Found, old: &Policy, new: &Policy) {
     found.less("lease_margin_ms", (old.lease_margin_ms, new.lease_margin_ms), twice);
     let storm = "more may vanish at once before healing is held";
     let shares = (old.storm_share, new.storm_share);
-    found.note_if(new.storm_share > old.storm_share, "storm_share", (&shares.0, &shares.1), storm);
+    if new.storm_share > old.storm_share {
+        found.note("storm_share", (&shares.0, &shares.1), storm);
+    }
 }
 
 /// How much may be done, and how fast.
 fn budgets(found: &mut Found, old: &Policy, new: &Policy) {
     let disturbed = (&old.max_disturbed, &new.max_disturbed);
     let touched = "more replicas may be touched at once";
-    found.note_if(allows_more(*disturbed.0, *disturbed.1), "max_disturbed", disturbed, touched);
+    if allows_more(*disturbed.0, *disturbed.1) {
+        found.note("max_disturbed", disturbed, touched);
+    }
     found.more("heals_parallel", (old.heals_parallel, new.heals_parallel), "more is healed at once");
     let before_human = "more is tried before a human is asked";
     found.more("heals_per_hour", (old.heals_per_hour, new.heals_per_hour), before_human);
@@ -117,7 +123,9 @@ fn budgets(found: &mut Found, old: &Policy, new: &Policy) {
     found.less("backoff.initial_ms", (initial_ms, new.backoff.initial_ms), sooner);
     found.less("backoff.max_ms", (max_ms, new.backoff.max_ms), sooner);
     let factors = (&factor, &new.backoff.factor);
-    found.note_if(new.backoff.factor < factor, "backoff.factor", factors, sooner);
+    if new.backoff.factor < factor {
+        found.note("backoff.factor", factors, sooner);
+    }
     found.less("quiet_ms", (old.quiet_ms, new.quiet_ms), "tries are forgotten sooner");
     let flaps = "more deaths are taken for chance";
     found.more("flapping_deaths", (old.flapping_deaths, new.flapping_deaths), flaps);
@@ -132,12 +140,9 @@ fn rollouts(found: &mut Found, old: &Policy, new: &Policy) {
     let failures = "more failures are tolerated";
     found.more("max_failures", (old.max_failures, new.max_failures), failures);
     let unstarted = "a version becomes stable that nothing was started on";
-    found.note_if(
-        old.prove_start && !new.prove_start,
-        "prove_start",
-        (&old.prove_start, &new.prove_start),
-        unstarted,
-    );
+    if old.prove_start && !new.prove_start {
+        found.note("prove_start", (&old.prove_start, &new.prove_start), unstarted);
+    }
     let doubted = "a broken stable version is doubted later";
     found.more("broken_stable", (old.broken_stable, new.broken_stable), doubted);
     // Nobody tries it first is the least care; of more than one, the more the less.
@@ -149,11 +154,15 @@ fn rollouts(found: &mut Found, old: &Policy, new: &Policy) {
     };
     let canaries = (&old.canary, &new.canary);
     let at_first = "more replicas get an unproven version at first";
-    found.note_if(tried(&new.canary) > tried(&old.canary), "canary", canaries, at_first);
+    if tried(&new.canary) > tried(&old.canary) {
+        found.note("canary", canaries, at_first);
+    }
     // 0 is as many as the budget allows.
     let moved = |batch: u32| if batch == 0 { u32::MAX } else { batch };
     let batches = (&old.batch, &new.batch);
-    found.note_if(moved(new.batch) > moved(old.batch), "batch", batches, "more replicas are moved at once");
+    if moved(new.batch) > moved(old.batch) {
+        found.note("batch", batches, "more replicas are moved at once");
+    }
 }
 
 /// Which kinds of keys a goal may set; without the key, all.
@@ -168,14 +177,18 @@ fn of_kinds(key: &Key, old: Option<&Value>, new: Option<&Value>) -> Vec<Loosenin
         (Some(_), None) => true,
         (None, _) => false,
     };
-    found.note_if(more, "kinds", (&old, &new), "more kinds of keys may be set");
+    if more {
+        found.note("kinds", (&old, &new), "more kinds of keys may be set");
+    }
     found.all
 }
 
 fn of_replica(key: &Key, old: &ReplicaSpec, new: &ReplicaSpec) -> Vec<Loosening> {
     let mut found = Found { key: key.to_string(), all: Vec::new() };
     let twice = "two of it may run at the same time";
-    found.note_if(old.exclusive && !new.exclusive, "exclusive", (&old.exclusive, &new.exclusive), twice);
+    if old.exclusive && !new.exclusive {
+        found.note("exclusive", (&old.exclusive, &new.exclusive), twice);
+    }
     if old.exclusive && new.exclusive {
         found.less("lease_ms", (old.lease_ms, new.lease_ms), twice);
     }
@@ -199,17 +212,18 @@ struct Found {
 
 impl Found {
     fn more<T: PartialOrd + Serialize>(&mut self, field: &str, (old, new): (T, T), why: &'static str) {
-        self.note_if(new > old, field, (&old, &new), why);
+        if new > old {
+            self.note(field, (&old, &new), why);
+        }
     }
 
     fn less<T: PartialOrd + Serialize>(&mut self, field: &str, (old, new): (T, T), why: &'static str) {
-        self.note_if(new < old, field, (&old, &new), why);
+        if new < old {
+            self.note(field, (&old, &new), why);
+        }
     }
 
-    fn note_if<T: Serialize>(&mut self, is: bool, field: &str, (old, new): (&T, &T), why: &'static str) {
-        if !is {
-            return;
-        }
+    fn note<T: Serialize>(&mut self, field: &str, (old, new): (&T, &T), why: &'static str) {
         // As it stands in the goal file, so that people find it there.
         let told = |value: &T| match serde_json::to_value(value) {
             Ok(Value::String(word)) => word,

@@ -138,6 +138,23 @@ impl Reason {
                 write!(f, "it dies again and again; it runs now, after {tries} of {max} tries")
             }
             Self::NoRemedy { fault } => write!(f, "{fault} can't be healed from here"),
+            Self::Unreachable { .. }
+            | Self::LeaseRunning { .. }
+            | Self::NotFenced { .. }
+            | Self::TreeNotGone { .. }
+            | Self::NoHost { .. } => self.of_a_host(f),
+            Self::NoStableVersion => {
+                f.write_str("nothing is stable yet, so there is nothing to return to; a human must decide")
+            }
+            Self::NotDeclared => f.write_str("it runs, but the log does not declare it"),
+            Self::BadDeclaration { why } => write!(f, "its declaration can't be read: {why}"),
+            _ => Ok(()),
+        }
+    }
+
+    /// The sentences that name the hosts that stand in the way.
+    fn of_a_host(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Self::Unreachable { host } => {
                 write!(f, "it must be killed first, and the agent of {host} is not there to do it")
             }
@@ -155,11 +172,6 @@ impl Reason {
             Self::NoHost { allowed, more } => {
                 write!(f, "none of the hosts that may run it is there: {}", list(allowed, *more))
             }
-            Self::NoStableVersion => {
-                f.write_str("nothing is stable yet, so there is nothing to return to; a human must decide")
-            }
-            Self::NotDeclared => f.write_str("it runs, but the log does not declare it"),
-            Self::BadDeclaration { why } => write!(f, "its declaration can't be read: {why}"),
             _ => Ok(()),
         }
     }

@@ -53,7 +53,7 @@ fn of_moves(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     // Who did not serve when it was moved endangers nobody, and is no canary for those who do; nor does it spread a version
     // to start it once more where it is.
     let cost = |it: &&ReplicaId| !rollout.moved.get(*it).is_some_and(|moved| moved.volunteer);
-    let spreads = |it: &&ReplicaId| serves(input, it) && !(rollout.expects(it) && !rollout.restart);
+    let spreads = |it: &&ReplicaId| (rollout.restart || !rollout.expects(it)) && serves(input, it);
     let rolled: BTreeSet<&ReplicaId> = rolled.iter().copied().filter(spreads).collect();
     if !rolled.is_empty() && !before.iter().all(holds) {
         return all("another that was moved is not well");

@@ -102,6 +102,8 @@ fn of_replica(world: &mut World, name: &str, words: &[&str]) -> bool {
         // Its main process is dead, and nothing proves that its workers are.
         ["leaves-workers"] => {
             world.life(name).obituary.as_mut().unwrap().tree_gone = false;
+            let past = world.input.history.lives.entry(replica(name)).or_default().iter_mut();
+            past.filter_map(|life| life.obituary.as_mut()).for_each(|obituary| obituary.tree_gone = false);
         }
         ["agentless"] => world.life(name).process = None,
         _ => return false,
