@@ -196,6 +196,7 @@ async fn a_load_that_fails_leaves_the_file_as_it_was_and_says_why() {
     assert_eq!(standing(), as_nobodys("good"));
     let failed = load(&mut agent, "1-1-3", &order, "bad").await;
     assert_eq!(failed.error, "the load command failed: exit 3: out of luck");
+    assert_eq!((failed.code.as_str(), failed.blame.as_str()), ("load_command", "version"));
     assert_eq!(standing(), as_nobodys("good"), "put back");
     assert_eq!(std::fs::read_dir(&shared).unwrap().count(), 1, "nothing is left beside it");
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use rig::{Sweep, World, eventually, kill, runs, start};
 use rustix::process::Signal;
 use watchdog_membership::records::HostRecord;
-use watchdog_proto::agent::{Start, act_request};
+use watchdog_proto::agent::{Start, StepResult, act_request};
 
 const PROGRAMS: &str = "[programs.sleeper]\nargv = [\"/bin/sleep\", \"300\"]\n\
     [programs.family]\nargv = [\"/bin/sh\", \"-c\", \"sleep 301 & exec sleep 302\"]\n";
@@ -152,7 +152,7 @@ async fn a_full_disk_refuses_orders_and_still_records_deaths() {
     let pid = agent.start_replica("1-1-1", order.clone()).await;
     let filler = disk.0.join("filler");
     let _ = std::fs::write(&filler, vec![0_u8; 8 * 1024 * 1024]);
-    let mut last = String::new();
+    let mut last = StepResult::default();
     // What was allocated ahead is used up first.
     for step in 2..3_000 {
         let late = start("demo-b", "sleeper");
@@ -161,12 +161,13 @@ async fn a_full_disk_refuses_orders_and_still_records_deaths() {
             .await
             .unwrap();
         if !result.error.is_empty() {
-            last = result.error;
+            last = result;
             break;
         }
         agent.kill_replica(&format!("1-2-{step}"), &late, 0).await;
     }
-    assert!(last.contains("No space left on device"), "{last}");
+    assert!(last.error.starts_with("no space on host host-a: "), "{last:?}");
+    assert_eq!((last.code.as_str(), last.blame.as_str()), ("no_space", "host"));
     assert_eq!(agent.look(&["demo-b"]).await.processes.len(), 0, "nothing half done");
     kill(pid, Signal::KILL);
     assert_eq!(world.obituary(&order.incarnation).await.status, "signal 9 (SIGKILL)");
