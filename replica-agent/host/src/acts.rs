@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use watchdog_core::ids::Incarnation;
+use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId};
 
 use watchdog_membership::environment::StateFile;
 
@@ -103,29 +103,7 @@ pub(crate) async fn run(
             if let Err(error) = supervisor.ledger.record_order(entries).await {
                 return unrecorded(error);
             }
-            let known =
-                supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
-            watchdog_crash_points::crash_point!("host.kill.recorded");
-            let kept = supervisor.find(incarnation);
-            let is_exclusive = kept.as_ref().is_some_and(|kept| kept.life.lease_ms.is_some());
-            let ended = match (kept, known) {
-                (Some(kept), _) => supervisor.end(&kept, grace).await,
-                (None, Some(obituary)) => Ok(obituary),
-                (None, None) => supervisor.end_unknown(&order.cluster, replica, incarnation).await,
-            };
-            watchdog_crash_points::crash_point!("host.kill.proven");
-            match ended {
-                // An order that goes on from here would start another beside what is left.
-                Ok(obituary) if is_exclusive && !obituary.tree_gone => {
-                    let error = "its main process is dead, and without a control group nothing proves that all of it is";
-                    Outcome {
-                        obituary: Some(obituary),
-                        ..Outcome::failed(error, Fault::new("tree_not_gone", Blame::Host))
-                    }
-                }
-                Ok(obituary) => Outcome { obituary: Some(obituary), ..Outcome::default() },
-                Err(error) => failed(supervisor, &error),
-            }
+            run_kill(supervisor, &order.cluster, (replica, incarnation, grace)).await
         }
         Act::Snapshot(replica, incarnation, budget) => {
             // It has no effect, so only a new epoch must be on disk first.
@@ -152,6 +130,37 @@ pub(crate) async fn run(
     }
 }
 
+/// Ends a life whose end is recorded as begun.
+async fn run_kill(
+    supervisor: &Arc<Supervisor>,
+    cluster: &ClusterId,
+    (replica, incarnation, grace): (ReplicaId, Incarnation, Duration),
+) -> Outcome {
+    let known = supervisor.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
+    watchdog_crash_points::crash_point!("host.kill.recorded");
+    let kept = supervisor.find(incarnation);
+    let is_exclusive = kept.as_ref().is_some_and(|kept| kept.life.lease_ms.is_some());
+    let ended = match (kept, known) {
+        (Some(kept), _) => supervisor.end(&kept, grace).await,
+        (None, Some(obituary)) => Ok(obituary),
+        (None, None) => supervisor.end_unknown(cluster, replica, incarnation).await,
+    };
+    watchdog_crash_points::crash_point!("host.kill.proven");
+    match ended {
+        // An order that goes on from here would start another beside what is left.
+        Ok(obituary) if is_exclusive && !obituary.tree_gone => {
+            let error =
+                "its main process is dead, and without a control group nothing proves that all of it is";
+            Outcome {
+                obituary: Some(obituary),
+                ..Outcome::failed(error, Fault::new("tree_not_gone", Blame::Host))
+            }
+        }
+        Ok(obituary) => Outcome { obituary: Some(obituary), ..Outcome::default() },
+        Err(error) => failed(supervisor, &error),
+    }
+}
+
 /// What a start brings.
 type StartOrder = (Life, Program, StateFile);
 
@@ -169,22 +178,23 @@ async fn run_start(
     let (ordered, loads) = (life.clone(), program.load.is_some());
     let prepare = tokio::task::spawn_blocking(move || {
         let prepared = preparing.prepare(&ordered, &program, &state);
-        let launch = prepared.map_err(|error| failed(&preparing, &error))?;
-        load::render_first(&program, &state).map_err(|error| failed(&preparing, &error))?;
+        let launch = prepared.map_err(|error| Box::new(failed(&preparing, &error)))?;
+        load::render_first(&program, &state).map_err(|error| Box::new(failed(&preparing, &error)))?;
         Ok(launch)
     });
     // The two syncs run side by side: neither counts before the other.
     let (recorded, prepared) = tokio::join!(supervisor.ledger.record_order(entries), prepare);
     let broken =
         || Outcome::failed("the thread that prepares starts failed", Fault::new("task", Blame::Agent));
-    let prepared = prepared.unwrap_or_else(|_| Err(broken()));
-    let prepared = recorded.map_err(unrecorded).and(prepared);
-    let prepared = prepared.and_then(|launch| may().map(|()| launch).map_err(|refusal| refused(&refusal)));
+    let prepared = prepared.unwrap_or_else(|_| Err(Box::new(broken())));
+    let prepared = recorded.map_err(|error| Box::new(unrecorded(error))).and(prepared);
+    let may = |launch| may().map(|()| launch).map_err(|refusal| Box::new(refused(&refusal)));
+    let prepared = prepared.and_then(may);
     let launch = match prepared {
         Ok(launch) => launch,
         Err(error) => {
             launcher.discard().await;
-            return fail_start(supervisor, &life, error).await;
+            return fail_start(supervisor, &life, *error).await;
         }
     };
     watchdog_crash_points::crash_point!("host.start.recorded");

@@ -135,16 +135,15 @@ impl Reader {
     ///
     /// Why it is none that may be read; [`ReadFault::Hangs`] also when an earlier read still does.
     pub(crate) async fn read(&mut self) -> Result<Vec<u8>, ReadFault> {
-        let reading = match &mut self.reading {
-            Some(reading) => reading,
-            None => {
-                let permit = READS.clone().try_acquire_owned().map_err(|_| ReadFault::Hangs)?;
-                let (root, beneath, max) = (self.root.clone(), self.beneath.clone(), self.max);
-                self.reading.insert(tokio::task::spawn_blocking(move || {
-                    let _permit = permit;
-                    read(&root, &beneath, max)
-                }))
-            }
+        let reading = if let Some(reading) = &mut self.reading {
+            reading
+        } else {
+            let permit = READS.clone().try_acquire_owned().map_err(|_| ReadFault::Hangs)?;
+            let (root, beneath, max) = (self.root.clone(), self.beneath.clone(), self.max);
+            self.reading.insert(tokio::task::spawn_blocking(move || {
+                let _permit = permit;
+                read(&root, &beneath, max)
+            }))
         };
         let read = tokio::time::timeout(PATIENCE, reading).await.map_err(|_| ReadFault::Hangs)?;
         self.reading = None;

@@ -176,7 +176,11 @@ impl Refusal {
         let blame = match self {
             Self::Field { field, .. } if field.starts_with("start.parameters") => Blame::Declaration,
             Self::NotFound { field: "start.program", .. } | Self::NoCgroup { .. } => Blame::Declaration,
-            Self::Field { .. } | Self::NotOurs { .. } => Blame::Leader,
+            Self::Field { .. }
+            | Self::NotOurs { .. }
+            | Self::Alive { .. }
+            | Self::Dead { .. }
+            | Self::NotFound { .. } => Blame::Leader,
             // The order was right when it was given, or will be soon; nothing was begun.
             Self::OlderEpoch { .. }
             | Self::WrongInstance { .. }
@@ -184,7 +188,6 @@ impl Refusal {
             | Self::EarlierSession { .. }
             | Self::Busy { .. }
             | Self::GivenUp { .. } => Blame::Channel,
-            Self::Alive { .. } | Self::Dead { .. } | Self::NotFound { .. } => Blame::Leader,
             Self::Lost { .. } => Blame::Agent,
             Self::Ledger(_) => Blame::Host,
         };

@@ -74,7 +74,7 @@ impl Written {
 pub(crate) fn write(path: &Path, text: &str) -> io::Result<Written> {
     let parent = path.parent().ok_or_else(|| io::Error::other("it names no file"))?;
     let name = path.file_name().ok_or_else(|| io::Error::other("it names no file"))?;
-    let (directory, name) = target(walk(parent)?, name)?;
+    let (directory, name) = target(&walk(parent)?, name)?;
     let before = match statat(&directory, &name, AtFlags::SYMLINK_NOFOLLOW) {
         Ok(stat) if FileType::from_raw_mode(stat.st_mode) != FileType::RegularFile => {
             return Err(io::Error::other("what is there is not a regular file"));
@@ -183,7 +183,7 @@ fn parts(path: &Path) -> Vec<OsString> {
 }
 
 /// Where a name leads, without leaving its directory upwards.
-fn target(base: OwnedFd, name: &OsStr) -> io::Result<(OwnedFd, OsString)> {
+fn target(base: &OwnedFd, name: &OsStr) -> io::Result<(OwnedFd, OsString)> {
     let leads_out = || io::Error::other("it is a link that leads out of its directory");
     let mut beneath = Path::new(name).to_owned();
     for _ in 0..LINKS_MAX {
@@ -193,7 +193,7 @@ fn target(base: OwnedFd, name: &OsStr) -> io::Result<(OwnedFd, OsString)> {
             Some(parent) => {
                 let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_MAGICLINKS;
                 let flags = OFlags::DIRECTORY | OFlags::CLOEXEC;
-                openat2(&base, parent, flags, Mode::empty(), resolve)
+                openat2(base, parent, flags, Mode::empty(), resolve)
                     .map_err(|error| if error == Errno::XDEV { leads_out() } else { error.into() })?
             }
             None => base.as_fd().try_clone_to_owned()?,

@@ -41,7 +41,7 @@ fn shell(script: &str) -> String {
 }
 
 fn toml_text(text: &str) -> String {
-    format!("{:?}", text)
+    format!("{text:?}")
 }
 
 fn command_probe(program: &str, interval_ms: u64, timeout_ms: u64) -> String {

@@ -104,7 +104,7 @@ mod tests {
         }
         // At the next checks all are there: none was dropped for another.
         for check in 1..4 {
-            let now = start + check * Duration::from_secs(60);
+            let now = start + check * Duration::from_mins(1);
             let anew = (0..1_500).filter(|number| made(&mut channels, *number, now)).count();
             assert_eq!(anew, 0, "check {check}");
         }
@@ -131,7 +131,7 @@ mod tests {
     fn a_few_are_kept_however_idle() {
         let (mut channels, start) = (Channels::default(), Instant::now());
         assert!((0..100).all(|number| made(&mut channels, number, start)));
-        let later = start + Duration::from_secs(86_400);
+        let later = start + Duration::from_hours(24);
         assert!((0..100).all(|number| !made(&mut channels, number, later)));
     }
 }

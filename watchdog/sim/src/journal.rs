@@ -65,6 +65,7 @@ pub enum Fault {
 
 /// See the module.
 #[derive(Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, most of them for a mutant")]
 pub struct Journal {
     /// Whether it answers anybody.
     pub up: bool,

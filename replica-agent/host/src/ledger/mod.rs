@@ -158,11 +158,11 @@ impl Ledger {
         let (writes, orders) = mpsc::channel();
         let (ruin, ruined) = watch::channel(None);
         let counters = Counters::default();
-        let writer =
+        let scribe =
             Writer { path, host: host.clone(), file, book: book.clone(), counters: counters.clone(), ruin };
         std::thread::Builder::new()
             .name("ledger".into())
-            .spawn(move || writer.run(&orders))
+            .spawn(move || scribe.run(&orders))
             .map_err(|source| LedgerError::io("start the thread of", directory, source))?;
         Ok(Opened { ledger: Self { book, counters, writes, ruined }, replaced, fresh })
     }

@@ -45,7 +45,9 @@ pub(super) async fn examine(
     match probes.map(|text| serde_json::from_str::<Vec<Probe>>(&text)).transpose() {
         Ok(probes) => {
             for probe in probes.into_iter().flatten() {
-                probe_faults(config, &probe).into_iter().for_each(|fault| object("probes", fault));
+                for fault in probe_faults(config, &probe) {
+                    object("probes", fault);
+                }
                 users.extend(user_of(config, &probe));
             }
         }

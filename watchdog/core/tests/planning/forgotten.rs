@@ -86,7 +86,9 @@ fn ahead(number: u128) -> Incarnation {
 fn earlier_leader() -> Record {
     let mut record = Record { epoch: 3, ..Record::default() };
     record.term();
-    ["h1", "h2", "h3"].iter().for_each(|name| record.boot(name, "boot-1"));
+    for name in ["h1", "h2", "h3"] {
+        record.boot(name, "boot-1");
+    }
     let (state_hash, why) = (Some(right()), String::new());
     record.write(Body::Marked { version: Version(7), mark: Mark::Stable, state_hash, why });
     for number in 0..20 {
@@ -128,7 +130,11 @@ fn a_life_just_started_bars_another_although_its_name_is_the_oldest() {
     }
 }
 
+/// What happened, how it is told, and whether another life may be started.
+type Row<'a> = (&'a str, &'a dyn Fn(&mut Record), bool);
+
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table is as long as its stories are many")]
 fn the_linter_counts_lives_for_itself() {
     type Tell = fn(&mut Record);
     let (started, killed): (Tell, Act) = (
@@ -136,7 +142,7 @@ fn the_linter_counts_lives_for_itself() {
         Act::Kill { host: host("h2"), incarnation: incarnation(42), grace_ms: 0 },
     );
     let kill = |record: &mut Record, outcome| record.act(killed.clone(), outcome);
-    let table: [(&str, &dyn Fn(&mut Record), bool); 11] = [
+    let table: [Row<'_>; 11] = [
         // story | record | another life may be started
         ("never started", &|_| {}, true),
         ("started", &|it| started(it), false),

@@ -62,6 +62,7 @@ pub(crate) fn of_goal(world: &mut World, words: &[&str]) -> bool {
     true
 }
 
+#[expect(clippy::too_many_lines, reason = "a table is as long as there are words")]
 pub(crate) fn of_replica(world: &mut World, name: &str, words: &[&str]) -> bool {
     let on_candidate = Loaded { version: CANDIDATE, state_hash: candidate() };
     match words {

@@ -78,6 +78,9 @@ fn a_death_that_was_forgotten_is_not_told_of_again() {
     }
 }
 
+/// What is told, the record of it, and the lives that are seen, the newest first.
+type Row = (&'static str, Vec<Vec<Body>>, Vec<u128>);
+
 #[test]
 fn which_life_is_the_newest_is_said_by_the_record() {
     let dead = |bits| died(bits, 50);
@@ -85,7 +88,7 @@ fn which_life_is_the_newest_is_said_by_the_record() {
         let plan = planned(1, u64::try_from(bits).unwrap(), start(bits));
         vec![recorded(&plan), intended(&plan), closed(&plan, Outcome::Done), ended(&plan, PlanStatus::Done)]
     };
-    let table: [(&str, Vec<Vec<Body>>, Vec<u128>); 5] = [
+    let table: [Row; 5] = [
         // story | record | lives that are seen, the newest first
         ("ordered later", vec![begun(9), vec![dead(9)], begun(5)], vec![5, 9]),
         ("a stranger that runs beside ours came before it", vec![begun(5)], vec![5, 9]),

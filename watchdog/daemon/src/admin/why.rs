@@ -40,7 +40,7 @@ pub(crate) fn verdict(world: &World, replica: &ReplicaId, now: Time) -> Result<w
     let last_failure = cause::of_replica(world, replica);
     let mut verdict = sentence(&view, findings, open.is_some(), &refusals);
     if let Some(failure) = &last_failure {
-        verdict += &format!("; the last try failed: {failure}");
+        verdict = format!("{verdict}; the last try failed: {failure}");
     }
     Ok(wire::Verdict {
         replica: replica.to_string(),
@@ -110,12 +110,12 @@ fn past(world: &World, replica: &ReplicaId) -> Vec<String> {
     let heals = world.history.heals.get(replica);
     let newest = heals.into_iter().flatten().rev().take(HEALS_TOLD);
     newest
-        .map(|heal| {
-            let failed = world.plans.get(&heal.plan).filter(|_| heal.status == PlanStatus::Failed);
-            let cause = failed.and_then(|story| cause::of_plan(story, replica));
-            let cause = cause.map(|cause| format!(": {cause}")).unwrap_or_default();
-            let (at, word) = (rfc3339(heal.at), heal.status.word());
-            format!("{at} plan {}: {:?} {word}{cause}", heal.plan, heal.remedy)
+        .map(|tried| {
+            let failed = world.plans.get(&tried.plan).filter(|_| tried.status == PlanStatus::Failed);
+            let why = failed.and_then(|story| cause::of_plan(story, replica));
+            let ending = why.map(|why| format!(": {why}")).unwrap_or_default();
+            let (at, how) = (rfc3339(tried.at), tried.status.word());
+            format!("{at} plan {}: {:?} {how}{ending}", tried.plan, tried.remedy)
         })
         .collect()
 }

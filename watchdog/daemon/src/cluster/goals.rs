@@ -136,7 +136,9 @@ impl Lead {
             let entries = self.books.journal().log_from(&cluster, from).await?;
             let Some(last) = entries.last() else { return Ok(touched) };
             from = last.version.next();
-            entries.iter().for_each(|entry| touch(&mut touched, entry));
+            for entry in &entries {
+                touch(&mut touched, entry);
+            }
         }
     }
 

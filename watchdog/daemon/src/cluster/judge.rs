@@ -53,12 +53,16 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let strike_due = world.strikes.next_due(news.now, &world.log.policy);
     let mut draft = Draft::new(&world.history, &world.observation, news.epoch, news.now);
     // A new leader does so before it decides anything; what could not be written then is written now.
-    of_older_leaders(draft.history(), news.epoch).into_iter().for_each(|body| draft.push(body));
+    for body in of_older_leaders(draft.history(), news.epoch) {
+        draft.push(body);
+    }
     first_sights(world, &news.looked, &mut draft);
     news.bodies.into_iter().chain(changes).for_each(|body| draft.push(body));
     let bounds = (&world.log.policy, world.log.replicas.len());
     forget_outdated(&mut draft, &world.strikes.convictions(), bounds);
-    undeclared(draft.history(), &world.log.replicas).into_iter().for_each(|body| draft.push(body));
+    for body in undeclared(draft.history(), &world.log.replicas) {
+        draft.push(body);
+    }
     draft.follow_up();
     let mut inputs = Vec::new();
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };

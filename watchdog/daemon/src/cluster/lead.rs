@@ -239,13 +239,12 @@ impl Lead {
             if !self.world.lock().history.open_intents.contains_key(finished.step()) {
                 continue;
             }
-            match finished.doubt() {
-                Some(why) => self.sealing.doubt(finished.step().clone(), why),
-                None => {
-                    let step = finished.step().clone();
-                    let bodies = finished.into_bodies(&self.world.lock().history);
-                    self.unread.ended.push((step, bodies));
-                }
+            let step = finished.step().clone();
+            if let Some(why) = finished.doubt() {
+                self.sealing.doubt(step, why);
+            } else {
+                let told = finished.into_bodies(&self.world.lock().history);
+                self.unread.ended.push((step, told));
             }
         }
         {

@@ -142,14 +142,18 @@ impl World {
         let seen = std::mem::replace(&mut mind.observation, nothing);
         let mut draft = Draft::new((std::mem::take(&mut mind.history), seen), epoch, now);
         if !self.lacks(Safeguard::PlansAnew) && !self.lacks(Safeguard::PlansClosed) {
-            of_older_leaders(draft.history(), epoch).into_iter().for_each(|body| draft.push(body));
+            for body in of_older_leaders(draft.history(), epoch) {
+                draft.push(body);
+            }
         }
         first_sights(&looked, &mut draft);
         news.into_iter().chain(changes).for_each(|body| draft.push(body));
         let convictions = mind.strikes.convictions();
         let bounds = (&mind.log.policy, mind.log.replicas.len());
         forget_outdated(&mut draft, &convictions, bounds);
-        undeclared(draft.history(), &mind.log.replicas).into_iter().for_each(|body| draft.push(body));
+        for body in undeclared(draft.history(), &mind.log.replicas) {
+            draft.push(body);
+        }
         draft.follow_up();
         let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
         if is_called_for(&convictions, &mind.log.target, draft.history()) {

@@ -88,6 +88,7 @@ impl World {
     }
 
     /// Does it; false when there was nobody to do it to.
+    #[expect(clippy::too_many_lines, reason = "a table is as long as there are kinds of harm")]
     fn inflict(&mut self, harm: &Harm, lasts_ms: Option<u64>) -> bool {
         match harm {
             Harm::Crash(replica) => {
