@@ -195,6 +195,8 @@ fn is_for_a_human(refusal: &Refusal) -> bool {
         | Reason::Autonomy { .. }
         | Reason::Declined { .. }
         | Reason::RolloutHeld { .. }
+        // Why the goal can't start it is told beside it.
+        | Reason::LeftToGoal { .. }
         | Reason::RolloutWaits { .. } => true,
         Reason::NoRemedy { fault } => *fault == watchdog_core::finding::FaultKind::HostGone,
         _ => false,
