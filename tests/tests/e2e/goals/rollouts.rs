@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 use watchdog_tests::customer::Customer;
-use watchdog_tests::story::{Backend, PATIENCE, Story};
+use watchdog_tests::story::{Backend, PATIENCE, Replica, Story};
 use watchdog_tests::{admin, ports, wait_for};
 
 use super::{achieve, goal, head, incident, pace, same_lives};
 
 crate::stories!(
     a_good_model_reaches_all_without_a_customer_noticing,
+    a_version_is_started_from_once_before_it_is_stable,
     a_rolling_restart_is_not_noticed_either,
     a_rollout_goes_on_under_the_next_leader,
     an_old_version_is_restored_and_its_number_touches_nobody,
@@ -30,6 +31,17 @@ fn a_good_model_reaches_all_without_a_customer_noticing(backend: Backend) {
     assert_eq!(over["to"].as_u64(), Some(story.replica("demo-c").unwrap().version));
     assert_eq!(experience.failed, Vec::<String>::new());
     assert!(experience.answered > 10, "{experience:?}");
+}
+
+fn a_version_is_started_from_once_before_it_is_stable(backend: Backend) {
+    let story = Story::begin(backend).unwrap();
+    let before = story.healthy().unwrap();
+    let mut proven = goal(&Value::Null);
+    proven["rollout"]["prove_start"] = json!(true);
+    achieve(&story, &proven);
+    let is_anew = |was: &&Replica| story.replica(&was.name).unwrap().incarnation != was.incarnation;
+    let anew: Vec<&str> = before.iter().filter(is_anew).map(|was| was.name.as_str()).collect();
+    assert_eq!(anew, ["demo-a"], "the canary, and no other");
 }
 
 fn a_rolling_restart_is_not_noticed_either(backend: Backend) {
