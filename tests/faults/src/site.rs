@@ -149,7 +149,7 @@ impl Site {
             "clusters": [CLUSTER],
             "lease_ms": LEASE_MS,
             // A control group would outlive us on the machine.
-            "cgroups": false,
+            "cgroups": true,
             "coordination": coordination(),
             "programs": { PROGRAM: {
                 "argv": [programs.join(PROGRAM)],
