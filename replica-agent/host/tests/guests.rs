@@ -15,7 +15,7 @@ use watchdog_core::state::State;
 use watchdog_membership::records::HostRecord;
 use watchdog_proto::agent::{Load, Start, StepResult, act_request};
 
-/// The number of `nobody`.
+/// The user number that Debian gives to `nobody`.
 const NOBODY: u32 = 65_534;
 
 /// A directory in which everybody may write, on a way that everybody may go.

@@ -1,7 +1,7 @@
 //! Blame: whose an outcome is. Whatever counts tries, rejects, quarantines or escalates asks it here.
 //!
 //! ```text
-//! done ──► nobody's        begun, and failed by the agent's own word ──► replica │ host │ agent │ version, as it says
+//! done ──► no blame        begun, and failed by the agent's own word ──► replica │ host │ agent │ version, as it says
 //! never begun, or unknown ──► agent │ channel │ ours: no try of the replica or the version; the channel is asked again
 //! ```
 //!

@@ -214,7 +214,7 @@ struct Tried {
     within_hour: u32,
     /// Whether anything was surely begun of what is remembered.
     surely: bool,
-    /// Starts of which nobody knows whether they were begun: no tries, but the next one waits as after them.
+    /// Starts of unknown fate: no tries, but the next one waits as after them.
     doubtful: u32,
     last_ended_at: Time,
 }
@@ -314,7 +314,7 @@ fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
 /// Heals after the last one that worked and was followed by quiet.
 ///
 /// A heal that a newer leader superseded, or an operator stopped, was no try, nor was one of which nothing was begun, or
-/// that failed by somebody else's fault. A flapping replica never had quiet;
+/// that failed by another's fault. A flapping replica never had quiet;
 /// on a candidate it must last for a soak, so that what fails there now and then fails.
 fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
     let was_tried = |heal: &&&PastHeal| heal.is_try();

@@ -95,7 +95,7 @@ pub enum Reason {
         /// How many tries there were.
         tries: u32,
     },
-    /// What was ordered was not begun, or failed by somebody else's fault; it is no try, and is ordered again.
+    /// What was ordered was not begun, or failed by another's fault; it is no try, and is ordered again.
     NotBegun {
         /// When.
         until: Time,

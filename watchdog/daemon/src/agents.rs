@@ -298,15 +298,17 @@ fn blame(word: &str) -> Option<Blame> {
 /// What an agent's refusal means. What it can't do at all is for the replica's ladder to get around; all else it did not begin.
 fn refused(fate: Outcome, status: &Status) -> Report {
     let said = status.metadata().get(BLAME).and_then(|word| word.to_str().ok());
-    let blame = match status.code() {
-        Code::Unimplemented => return Report::of(Outcome::Failed, status.message()),
-        _ if said.and_then(blame).is_some() => said.and_then(blame).unwrap_or(Blame::Agent),
+    if status.code() == Code::Unimplemented {
+        return Report::of(Outcome::Failed, status.message());
+    }
+    // Older agents say it by the code alone.
+    let by_code = match status.code() {
         Code::InvalidArgument | Code::NotFound | Code::OutOfRange => Blame::Version,
         Code::ResourceExhausted => Blame::Host,
         Code::FailedPrecondition => Blame::Agent,
         _ => Blame::Channel,
     };
-    Report::of(fate, status.message()).blaming(blame)
+    Report::of(fate, status.message()).blaming(said.and_then(blame).unwrap_or(by_code))
 }
 
 /// Whether asking again can't change the answer.

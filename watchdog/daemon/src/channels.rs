@@ -15,7 +15,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(10);
 /// However many are in use, there are no more; then the one that was asked for least lately goes.
 const CHANNELS_MAX: usize = 16_384;
 
-/// See the module.
+/// The connections that are kept open, by address.
 #[derive(Debug)]
 pub(crate) struct Channels<C> {
     by_address: HashMap<String, Kept<C>>,

@@ -1,4 +1,4 @@
-//! Identity: as whom a program runs: the user behind a name, with its groups, as the machine's own name service tells them.
+//! Identity: the user that a program runs as, with its groups, as the machine's own name service tells them.
 
 use std::ffi::CString;
 use std::path::{Path, PathBuf};

@@ -40,7 +40,7 @@ pub(crate) struct Launch {
     pub(crate) user: Option<String>,
     /// What is given to that user before.
     pub(crate) owned: Vec<PathBuf>,
-    /// What that user may read, and nobody else but us.
+    /// Files that only this user and ours may read.
     pub(crate) readable: Vec<PathBuf>,
     /// Where to run.
     pub(crate) directory: Option<PathBuf>,

@@ -76,7 +76,7 @@ impl Supervisor {
         }
     }
 
-    /// Everything of a life that can be found now; of one with a group nobody needs to know.
+    /// Everything of a life that can be found now; a group tells it by itself.
     pub(super) async fn members(&self, body: &Body) -> BTreeSet<Member> {
         if body.group.is_some() {
             return BTreeSet::new();

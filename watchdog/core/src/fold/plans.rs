@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::starts::started;
 use crate::blame::Blame;
 use crate::history::{
     Begun, HEALS_KEPT, History, Intent, Miss, OpenPlan, PastHeal, PastLife, Progress, StepProgress,
@@ -95,7 +96,7 @@ impl History {
         }
     }
 
-    /// A start of which nobody knew whether it was begun was, when its life is known to have died.
+    /// A start of unknown fate was begun after all, when its life is known to have died.
     pub(super) fn settle_starts(&mut self, replica: &ReplicaId) {
         let (Some(heals), Some(lives)) = (self.heals.get_mut(replica), self.lives.get(replica)) else {
             return;
@@ -172,8 +173,8 @@ impl History {
             progress.blame = *blame;
             find_step(&open.plan, step).cloned()
         });
-        if let Some(open) = self.open_plans.get(plan).cloned() {
-            self.learn_of_start(&open, step);
+        if let Some(start) = self.open_plans.get(plan).and_then(|open| started(open, step)) {
+            self.file_start(start);
         }
         let replica = intent.and_then(|intent| intent.replica);
         let replica = replica.or_else(|| planned.as_ref().and_then(|step| step.replica.clone()));

@@ -2,6 +2,9 @@
 //!
 //! A load that reports success proves nothing about the next start, so only a start that was begun and looked at counts.
 
+use std::collections::BTreeSet;
+
+use crate::blame::Blame;
 use crate::history::{History, OpenPlan, Starts};
 use crate::ids::{ReplicaId, StepId};
 use crate::plan::{Act, Outcome};
@@ -18,48 +21,20 @@ impl History {
         self.starts.get(&hash).is_some_and(|starts| starts.failed.contains(replica))
     }
 
-    /// Draws from the end of a look what it says of the start before it.
-    ///
-    /// `open` is the plan as it stands with that end.
-    pub(super) fn learn_of_start(&mut self, open: &OpenPlan, id: &StepId) {
-        let Some(step) = open.plan.steps.iter().find(|step| step.id == *id) else { return };
-        let (Some(replica), Some(outcome)) = (&step.replica, outcome_of(open, id)) else { return };
-        let (hash, well) = match (&step.act, outcome) {
-            (Act::Probe { incarnation, state_hash, .. }, Outcome::Done | Outcome::Failed) => {
-                let started = open.plan.steps.iter().any(|before| {
-                    let starts =
-                        matches!(before.act, Act::Start { incarnation: it, .. } if it == *incarnation);
-                    starts && outcome_of(open, &before.id) == Some(Outcome::Done)
-                });
-                if !started {
-                    return;
-                }
-                (*state_hash, outcome == Outcome::Done)
-            }
-            (Act::Start { incarnation, .. }, Outcome::Failed) if is_its_own(open, id) => {
-                let aim = open.plan.steps.iter().find_map(|later| match later.act {
-                    Act::Probe { incarnation: it, state_hash, .. } if it == *incarnation => Some(state_hash),
-                    _ => None,
-                });
-                let Some(aim) = aim else { return };
-                (aim, false)
-            }
-            _ => return,
-        };
-        self.file_start(replica, hash, well);
-    }
-
-    fn file_start(&mut self, replica: &ReplicaId, hash: Hash, well: bool) {
+    /// Remembers what a start came to.
+    pub(super) fn file_start(&mut self, start: Started) {
+        let Started { replica, hash, well } = start;
         let starts = self.starts.entry(hash).or_default();
         if well {
             starts.proven = true;
-            starts.failed.remove(replica);
+            starts.failed.remove(&replica);
         } else {
-            starts.failed.insert(replica.clone());
+            starts.failed.insert(replica);
         }
         // Of a state that nothing refers to any more nobody asks whether it can be started from.
         let rolling = self.rollout.as_ref().map(|rollout| rollout.state_hash);
-        let marked: Vec<Hash> = self.marked_hashes.values().copied().chain(rolling).chain([hash]).collect();
+        let marked: BTreeSet<Hash> =
+            self.marked_hashes.values().copied().chain(rolling).chain([hash]).collect();
         self.starts.retain(|hash, _| marked.contains(hash));
     }
 
@@ -72,6 +47,39 @@ impl History {
     }
 }
 
+/// What a start that was begun came to.
+pub(super) struct Started {
+    replica: ReplicaId,
+    /// On which state.
+    hash: Hash,
+    /// Whether the replica was seen well there.
+    well: bool,
+}
+
+/// What the end of the step `id` of `open`, which knows of that end, says of a start.
+pub(super) fn started(open: &OpenPlan, id: &StepId) -> Option<Started> {
+    let step = open.plan.steps.iter().find(|step| step.id == *id)?;
+    let replica = step.replica.clone()?;
+    match (&step.act, outcome_of(open, id)?) {
+        (Act::Probe { incarnation, state_hash, .. }, outcome @ (Outcome::Done | Outcome::Failed)) => {
+            let mut before = open.plan.steps.iter();
+            let was_started = before.any(|before| {
+                let starts = matches!(before.act, Act::Start { incarnation: it, .. } if it == *incarnation);
+                starts && outcome_of(open, &before.id) == Some(Outcome::Done)
+            });
+            was_started.then(|| Started { replica, hash: *state_hash, well: outcome == Outcome::Done })
+        }
+        (Act::Start { incarnation, .. }, Outcome::Failed) if is_its_own(open, id) => {
+            let hash = open.plan.steps.iter().find_map(|later| match later.act {
+                Act::Probe { incarnation: it, state_hash, .. } if it == *incarnation => Some(state_hash),
+                _ => None,
+            })?;
+            Some(Started { replica, hash, well: false })
+        }
+        _ => None,
+    }
+}
+
 fn outcome_of(open: &OpenPlan, step: &StepId) -> Option<Outcome> {
     open.progress.steps.get(step).and_then(|progress| progress.outcome)
 }
@@ -79,5 +87,5 @@ fn outcome_of(open: &OpenPlan, step: &StepId) -> Option<Outcome> {
 /// Whether what went wrong with a step that was begun is the replica's or the version's.
 fn is_its_own(open: &OpenPlan, step: &StepId) -> bool {
     let blame = open.progress.steps.get(step).and_then(|progress| progress.blame);
-    crate::blame::Blame::of(Outcome::Failed, blame).is_some_and(crate::blame::Blame::is_try)
+    Blame::of(Outcome::Failed, blame).is_some_and(Blame::is_try)
 }

@@ -14,7 +14,7 @@ use crate::state::State;
 /// What a state declares, by replica.
 pub type Declarations = BTreeMap<ReplicaId, Value>;
 
-/// See the module.
+/// The declared replicas that differ between two states.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Redeclared {
     /// Declared now, and not before.

@@ -89,9 +89,7 @@ impl<'a> Case<'a> {
 
     /// The same, when it could be tried on the stable version to tell: as its goal declares it, it never was on that.
     pub fn triable(&self) -> Option<&'a Rollout> {
-        let declares =
-            |rollout: &&Rollout| rollout.adds.contains(self.replica) || rollout.edits.contains(self.replica);
-        self.blamable().filter(|rollout| !declares(rollout))
+        self.blamable().filter(|rollout| !rollout.declares(self.replica))
     }
 
     /// Whether it was to be tried on the stable version and nobody knows whether that was done.

@@ -43,13 +43,11 @@ impl<'a> Mover<'a> {
         if is_volunteer(replica, self.input) {
             return self.volunteer(case);
         }
-        safety::may_touch(replica, self.input)?;
-        may(Remedy::Roll, Some(replica), self.input)?;
+        self.may_move(&case)?;
         // What fails there must not have been ill before.
         let Some((_, life)) = case.life().filter(|(_, life)| is_healthy(life)) else {
             return Err(Reason::NotWell);
         };
-        self.is_due(&case)?;
         let serving = case.is_serving();
         let anew = self.rollout.restart || !is_as_declared(life, case.spec);
         let steps = if anew {
@@ -68,13 +66,18 @@ impl<'a> Mover<'a> {
     /// Why it can't be touched now.
     pub(super) fn proof(&self, replica: &'a ReplicaId) -> Result<Treatment<'a>, Reason> {
         let case = self.case(replica)?;
-        safety::may_touch(replica, self.input)?;
-        may(Remedy::Roll, Some(replica), self.input)?;
+        self.may_move(&case)?;
         let Some((_, life)) = case.life() else { return Err(Reason::NotWell) };
-        self.is_due(&case)?;
         let serving = case.is_serving();
         let steps = restart::restart(&case, &life.host)?;
         Ok(Treatment { case, remedy: Remedy::Roll, steps, serving })
+    }
+
+    /// Whether one that serves may be moved now.
+    fn may_move(&self, case: &Case) -> Result<(), Reason> {
+        safety::may_touch(case.replica, self.input)?;
+        may(Remedy::Roll, Some(case.replica), self.input)?;
+        self.is_due(case)
     }
 
     fn volunteer(&self, case: Case<'a>) -> Result<Treatment<'a>, Reason> {
@@ -109,7 +112,7 @@ impl<'a> Mover<'a> {
     /// Whether nothing that the log does not declare any more still runs on `host`: what the goal declares anew or in
     /// another way may need its port, its files or whatever else there is only one of.
     fn place_is_free(&self, replica: &ReplicaId, host: &HostId) -> Result<(), Reason> {
-        if !self.rollout.adds.contains(replica) && !self.rollout.edits.contains(replica) {
+        if !self.rollout.declares(replica) {
             return Ok(());
         }
         let stays = |other: &&ReplicaId| {

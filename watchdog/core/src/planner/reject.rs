@@ -13,7 +13,7 @@ use crate::input::PlanInput;
 use crate::plan::{Act, Plan};
 use crate::policy::Remedy;
 use crate::refusal::Refusal;
-use crate::rollout::verdict::condemned;
+use crate::rollout::verdict::{condemned, held_by};
 
 use super::draft::Draft;
 use super::{assemble, may};
@@ -49,9 +49,8 @@ fn candidate(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
 /// often and wherever it may, and is not well: that declaration is part of the version.
 pub(super) fn of_declaration(input: &PlanInput, replica: &ReplicaId, why: &str) -> Option<Plan> {
     let rollout = input.history.rollout.as_ref()?;
-    let is_declared = rollout.adds.contains(replica) || rollout.edits.contains(replica);
     let (version, to) =
-        (rollout.to, input.target.stable.filter(|_| is_declared && rollout.expects(replica))?);
+        (rollout.to, input.target.stable.filter(|_| rollout.declares(replica) && rollout.expects(replica))?);
     // One that was well as it is declared fell ill for another reason.
     let moved_at = rollout.moved.get(replica).map(|moved| moved.at)?;
     let heals = input.history.heals.get(replica).into_iter().flatten();
@@ -92,8 +91,8 @@ fn stable(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
 /// Whether the goal that rolls, and is not held, brings it to another state yet.
 fn awaits_goal(replica: &ReplicaId, input: &PlanInput) -> bool {
     let Some(rollout) = &input.history.rollout else { return false };
-    let left = !rollout.moved.contains_key(replica) && !rollout.trials.contains_key(replica);
-    left && rollout.is_blamable(&input.target) && super::rollout::held(input).is_none()
+    let left = !rollout.has_sent(replica) && rollout.is_blamable(&input.target);
+    left && held_by(rollout, input).is_none()
 }
 
 /// Whether every way to heal it was used up since the stable version became so, and it is ill still.

@@ -12,10 +12,10 @@ use crate::input::PlanInput;
 use crate::plan::Plan;
 use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal, few};
+use crate::rollout::Rollout;
 use crate::rollout::survey::{Survey, survey};
-use crate::rollout::verdict::{Verdict, condemned, verdict};
+use crate::rollout::verdict::{Verdict, condemned, held_by, verdict};
 use crate::rollout::volunteer::is_volunteer;
-use crate::rollout::{Rollout, Trial};
 use crate::safety::Budget;
 use crate::storm::storm;
 
@@ -173,12 +173,6 @@ pub fn held(input: &PlanInput) -> Option<Refusal> {
         why: trial.failed.clone().unwrap_or_default(),
     };
     Some(Refusal { subject: None, reason })
-}
-
-/// The trial that holds the goal; one of a replica that is not declared any more does not.
-fn held_by<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<(&'a ReplicaId, &'a Trial)> {
-    let failed = rollout.trials.iter().filter(|(_, trial)| trial.failed.is_some());
-    failed.into_iter().find(|(replica, _)| input.replicas.contains_key(*replica))
 }
 
 /// Whether a plan with this remedy runs or waits for a human.

@@ -136,6 +136,16 @@ impl Rollout {
         self.moved.contains_key(replica) && !self.trials.contains_key(replica)
     }
 
+    /// Whether the replica was ordered to it at all, whatever came of that.
+    pub fn has_sent(&self, replica: &ReplicaId) -> bool {
+        self.moved.contains_key(replica) || self.trials.contains_key(replica)
+    }
+
+    /// Whether the goal declares the replica, anew or in another way.
+    pub fn declares(&self, replica: &ReplicaId) -> bool {
+        self.adds.contains(replica) || self.edits.contains(replica)
+    }
+
     /// Who should hold the candidate by now.
     pub fn sent(&self) -> impl Iterator<Item = &ReplicaId> {
         self.moved.keys().filter(|replica| self.expects(replica))

@@ -47,6 +47,12 @@ pub fn verdict(replica: &ReplicaId, trial: &Trial, input: &PlanInput) -> Verdict
     }
 }
 
+/// The trial that holds the goal; one of a replica that is not declared any more does not.
+pub fn held_by<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<(&'a ReplicaId, &'a Trial)> {
+    let mut failed = rollout.trials.iter().filter(|(_, trial)| trial.failed.is_some());
+    failed.find(|(replica, _)| input.replicas.contains_key(*replica))
+}
+
 /// Those whose trial blames the candidate, when they are more than may fail.
 pub fn condemned<'a>(rollout: &'a Rollout, input: &PlanInput) -> Option<Vec<&'a ReplicaId>> {
     // A version that never got there has not failed there: the trial must prove its channel.

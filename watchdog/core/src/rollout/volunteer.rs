@@ -6,26 +6,23 @@
 //! quarantined on another state ─────────────► the same: what it was given up for may have ended
 //! ```
 //!
-//! It serves nobody, so that to start it costs no budget and endangers nothing; it is no canary for those who serve.
+//! It does not serve, so that to start it costs no budget and endangers nothing; it is no canary for those that do.
 
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
 use crate::planner::case::serves;
+use crate::rollout::verdict::held_by;
 use crate::safety::is_newborn;
 
 /// Whether the goal that rolls starts this replica on its candidate, out of turn.
 pub fn is_volunteer(replica: &ReplicaId, input: &PlanInput) -> bool {
     let Some(rollout) = &input.history.rollout else { return false };
-    let on_its_way = rollout.moved.contains_key(replica) || rollout.trials.contains_key(replica);
     let declared = matches!(input.replicas.get(replica), Some(Ok(_)));
-    // What founds a cluster is what everybody is started on anyway.
-    if input.target.stable.is_none() || on_its_way || !declared || serves(input, replica) {
+    // What founds a cluster is what all replicas are started on anyway.
+    if input.target.stable.is_none() || rollout.has_sent(replica) || !declared || serves(input, replica) {
         return false;
     }
-    let held = rollout
-        .trials
-        .iter()
-        .any(|(other, trial)| trial.failed.is_some() && input.replicas.contains_key(other));
+    let held = held_by(rollout, input).is_some();
     !held && (is_newborn(replica, input) || may_be_mended(replica, input))
 }
 

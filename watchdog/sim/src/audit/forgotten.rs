@@ -9,7 +9,7 @@ use super::{Audit, Truth};
 use crate::fact::Fact;
 use crate::life::Life;
 
-/// See the module.
+/// The audit `forgotten`.
 #[derive(Default)]
 pub(super) struct Forgotten {
     /// Lives whose death the record was told, true or not, or that were told never to begin: others look at that.

@@ -12,7 +12,7 @@ use watchdog_core::state::Hash;
 use super::{Audit, Truth};
 use crate::fact::{Effect, Fact};
 
-/// See the module.
+/// The audit `innocent`: what was really begun, by state and by plan.
 #[derive(Default)]
 pub(super) struct Innocent {
     /// The states that somebody was really brought to.

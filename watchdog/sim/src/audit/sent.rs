@@ -12,7 +12,7 @@ use crate::fact::Fact;
 /// Who is proven dead for so long must have been seen to be.
 const SEEN_MS: u64 = 5_000;
 
-/// See the module.
+/// The audit `sent`: what was begun to be sent, and which replicas are dead.
 #[derive(Default)]
 pub(super) struct Sent {
     dead_since: BTreeMap<ReplicaId, (u64, Incarnation)>,
