@@ -12,7 +12,9 @@ use watchdog_tests::{admin, wait_for};
 use crate::points::Provocation;
 use crate::stage::{Fate, Stage};
 
-/// A replica that no host can start.
+/// An address that no machine has (RFC 5737).
+const NOBODYS_ADDRESS: &str = "192.0.2.1:1";
+/// A replica that comes up nowhere.
 const HOPELESS: &str = "replica/demo-x";
 /// How long a first kill, that opens the way to the point, may take.
 const OPENING_PATIENCE: Duration = Duration::from_secs(20);
@@ -69,7 +71,8 @@ impl Provocation {
             Self::Edit => edit(stage)?,
             Self::Hopeless => {
                 let mut spec = admin::value(&stage.story.dev, "replica/demo-a")?;
-                spec["program"] = json!("no-such-program");
+                // It dies of it at each start; what its host refuses to start would be no fault of its own.
+                spec["parameters"]["listen"] = json!(NOBODYS_ADDRESS);
                 // Under a name of its own each time: whoever is given up once is not given up again.
                 let key = format!("{HOPELESS}-{}", stage.round());
                 stage.append(&[(&key, Some(spec))])?;

@@ -13,9 +13,9 @@ use watchdog_tests::{admin, wait_for};
 
 /// What everything must have happened by; an election alone takes two seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How long a probe may take, in milliseconds: several clusters share the machine, and only who is stopped is to be
+/// How long a probe may take: several clusters share the machine, and only who is stopped is to be
 /// healed.
-const PROBE_TIMEOUT_MS: u64 = 500;
+const PROBE_PATIENCE: [&str; 2] = ["--probe-timeout-ms", "500"];
 /// More goals than one cluster is given.
 const GOALS_MAX: &str = "10000";
 /// What a process that has live points must contain.
@@ -68,20 +68,15 @@ impl Stage {
         let points = tempfile::tempdir().context("make the directory of the armed points")?;
         let told = points.path().to_str().context("the directory's name is no text")?.to_owned();
         let environment = vec![(watchdog_crash_points::VARIABLE.to_owned(), told)];
-        let story = Story::on(&Setup { environment, ..backend.setup()? })?;
+        let more = PROBE_PATIENCE.map(ToOwned::to_owned).to_vec();
+        let story = Story::on(&Setup { environment, more, ..backend.setup()? })?;
         let stage =
             Self { story, goals: Vec::new(), versions: Vec::new(), points, rounds: AtomicU32::new(0) };
         let mut policy = admin::value(&stage.story.dev, "policy/healing")?;
         policy["backoff"] = json!({ "initial_ms": 0, "factor": 1.0, "max_ms": 0 });
         policy["flapping_deaths"] = json!(10_000);
         policy["heals_per_hour"] = json!(10_000);
-        let mut changes = vec![("policy/healing", Some(policy))];
-        for key in ["replica/demo-a", "replica/demo-b", "replica/demo-c"] {
-            let mut spec = admin::value(&stage.story.dev, key)?;
-            spec["probes"][0]["timing"]["timeout_ms"] = json!(PROBE_TIMEOUT_MS);
-            changes.push((key, Some(spec)));
-        }
-        admin::append(&stage.story.dev, &changes)?;
+        admin::append(&stage.story.dev, &[("policy/healing", Some(policy))])?;
         stage.until_at_rest()?;
         Ok(stage)
     }

@@ -38,9 +38,18 @@ pub(super) enum Found {
     },
 }
 
+/// What all replicas of a new cluster have in common.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shape {
+    /// How many hosts there are.
+    pub(super) hosts: u16,
+    /// How long a probe may take, in milliseconds.
+    pub(super) probe_timeout_ms: u64,
+}
+
 /// Waits for a leader and writes the log's beginning when there is none.
-pub(super) async fn found(client: &Client, replicas: u16, hosts: u16) -> anyhow::Result<Found> {
-    let changes = changes(replicas, hosts)?;
+pub(super) async fn found(client: &Client, replicas: u16, shape: Shape) -> anyhow::Result<Found> {
+    let changes = changes(replicas, shape)?;
     let mut impatience = Impatience::begin();
     loop {
         let answers = client.ask_all().await;
@@ -68,8 +77,8 @@ pub(super) async fn found(client: &Client, replicas: u16, hosts: u16) -> anyhow:
     }
 }
 
-/// The changes that found a cluster of `replicas` on `hosts`.
-pub(super) fn changes(replicas: u16, hosts: u16) -> anyhow::Result<Vec<ChangeRequest>> {
+/// The changes that found a cluster of `replicas`.
+pub(super) fn changes(replicas: u16, shape: Shape) -> anyhow::Result<Vec<ChangeRequest>> {
     let mut state = vec![
         (POLICY_KEY.to_owned(), policy()?),
         // So that a misspelt kind is refused and not quietly loaded.
@@ -81,7 +90,7 @@ pub(super) fn changes(replicas: u16, hosts: u16) -> anyhow::Result<Vec<ChangeReq
         ("rule/block".to_owned(), json!({ "if_above": 0.8, "then": "deny" })),
     ];
     for index in 0..replicas {
-        let spec = serde_json::to_value(replica(index, hosts)?).context("declare a replica")?;
+        let spec = serde_json::to_value(replica(index, shape)?).context("declare a replica")?;
         state.push((format!("replica/{}", replica_name(index)), spec));
     }
     let change = |(key, value): (String, Value)| ChangeRequest { key, value_json: Some(value.to_string()) };
@@ -89,9 +98,10 @@ pub(super) fn changes(replicas: u16, hosts: u16) -> anyhow::Result<Vec<ChangeReq
 }
 
 /// May live on any host; each host is the first choice of as many.
-pub(super) fn replica(index: u16, hosts: u16) -> anyhow::Result<ReplicaSpec> {
+pub(super) fn replica(index: u16, shape: Shape) -> anyhow::Result<ReplicaSpec> {
+    let hosts = shape.hosts;
     let names = (0..hosts).map(|offset| HostId::new(host_name((index + offset) % hosts)));
-    let timing = ProbeTiming { interval_ms: 50, timeout_ms: 80, failures: 3 };
+    let timing = ProbeTiming { interval_ms: 50, timeout_ms: shape.probe_timeout_ms, failures: 3 };
     Ok(ReplicaSpec {
         hosts: names.collect::<Result<_, _>>().context("name the hosts")?,
         program: PROGRAM.to_owned(),

@@ -63,6 +63,10 @@ pub(crate) struct Options {
     /// How many host agents
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = clap::value_parser!(u16).range(1..=99))]
     hosts: u16,
+    /// How long a probe of a replica may take in a new cluster, in milliseconds; on a busy machine more than the
+    /// default finds only those that hang
+    #[arg(long, value_name = "MS", default_value_t = 80, value_parser = clap::value_parser!(u64).range(1..=60_000))]
+    probe_timeout_ms: u64,
     /// The first watchdog's address, the others take the next ports; port 0 takes free ones
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7400", value_parser = listen)]
     listen: SocketAddr,
@@ -78,6 +82,12 @@ pub(crate) struct Options {
     /// Tell an incident on the cluster once it is ready, check how it ends, and end
     #[arg(long, value_name = "NAME", value_enum)]
     scenario: Option<Scenario>,
+}
+
+impl Options {
+    fn shape(&self) -> founding::Shape {
+        founding::Shape { hosts: self.hosts, probe_timeout_ms: self.probe_timeout_ms }
+    }
 }
 
 fn listen(text: &str) -> Result<SocketAddr, String> {
@@ -150,7 +160,7 @@ impl Stage<'_> {
         let client = Client::new(&layout.endpoints(), &certificates::dialer(layout.certificates.as_ref())?)?;
         let mut hopeless = self.init.hopeless();
         tokio::select! {
-            outcome = bring_up(&client, options, &layout) => outcome?,
+            outcome = bring_up(&client, options) => outcome?,
             why = hopeless.wait_for(Option::is_some) => {
                 let why = why.ok().and_then(|why| why.clone()).unwrap_or_default();
                 anyhow::bail!("{why}");
@@ -163,7 +173,7 @@ impl Stage<'_> {
         let timeline = Timeline::begin(&client, std::time::SystemTime::now());
         say("ready");
         let setting =
-            Setting { client: &client, timeline: &timeline, home: self.home.path(), hosts: layout.hosts };
+            Setting { client: &client, timeline: &timeline, home: self.home.path(), shape: options.shape() };
         tokio::select! {
             verdict = told(options.scenario, setting) => verdict,
             never = timeline.tell() => match never {},
@@ -237,9 +247,9 @@ impl Stage<'_> {
 }
 
 /// From processes that run to a cluster that serves.
-async fn bring_up(client: &Client, options: &Options, layout: &Layout) -> anyhow::Result<()> {
+async fn bring_up(client: &Client, options: &Options) -> anyhow::Result<()> {
     let replicas = options.replicas.unwrap_or(REPLICAS);
-    match founding::found(client, replicas, layout.hosts).await? {
+    match founding::found(client, replicas, options.shape()).await? {
         founding::Found::New { head } => {
             say(format_args!("founded cluster {CLUSTER} with {replicas} replicas, at version {head}"));
         }

@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::Parser;
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::policy::Policy;
-use watchdog_core::replica::ReplicaSpec;
+use watchdog_core::replica::{Probe, ReplicaSpec};
 use watchdog_proto::admin::{ClusterStatus, Event, LeaderView, ReplicaView};
 
 use super::client::Answers;
@@ -63,7 +63,7 @@ fn wrong_arguments_are_refused_with_the_reason() {
 
 #[test]
 fn the_log_begins_with_what_the_core_understands() {
-    let changes = founding::changes(4, 3).unwrap();
+    let changes = founding::changes(4, founding::Shape { hosts: 3, probe_timeout_ms: 500 }).unwrap();
     let value = |key: &str| {
         changes.iter().find(|change| change.key == key).and_then(|change| change.value_json.clone())
     };
@@ -72,6 +72,11 @@ fn the_log_begins_with_what_the_core_understands() {
     assert!(!value("policy/healing").unwrap().contains("strikes"), "only what differs from the defaults");
     let hosts = |name: &str| {
         let spec: ReplicaSpec = serde_json::from_str(&value(&format!("replica/{name}")).unwrap()).unwrap();
+        assert!(
+            spec.probes
+                .iter()
+                .all(|probe| matches!(probe, Probe::Http { timing, .. } if timing.timeout_ms == 500))
+        );
         spec.hosts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ")
     };
     assert_eq!([hosts("demo-a"), hosts("demo-b"), hosts("demo-d")], ["h1 h2 h3", "h2 h3 h1", "h1 h2 h3"]);

@@ -99,9 +99,9 @@ impl World {
             Safeguard::Pause => input.history.pause = None,
             Safeguard::Holds => input.history.holds.clear(),
             Safeguard::Quarantine => {
-                input.history.quarantined.clear();
-                for heals in input.history.heals.values_mut() {
-                    heals.retain(|heal| heal.remedy != Remedy::Quarantine);
+                // With the tries that led to it, after which nothing but another quarantine is left.
+                for replica in std::mem::take(&mut input.history.quarantined).keys() {
+                    input.history.heals.remove(replica);
                 }
             }
             Safeguard::Soak => {

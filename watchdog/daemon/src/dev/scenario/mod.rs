@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::client::Client;
+use super::founding::Shape;
 use super::timeline::Timeline;
 use customer::Customer;
 use scene::{Life, Scene, check, lives, narrate};
@@ -67,8 +68,8 @@ impl Scenario {
     /// If it does not end as it must: what was expected, and what was found.
     pub(super) async fn play(self, setting: Setting<'_>) -> anyhow::Result<String> {
         let begun = Instant::now();
-        let Setting { client, timeline, home, hosts } = setting;
-        let scene = Scene { client, timeline, home, hosts, deadline: begun + PATIENCE };
+        let Setting { client, timeline, home, shape } = setting;
+        let scene = Scene { client, timeline, home, shape, deadline: begun + PATIENCE };
         let outcome = self.tell_with_customer(&scene).await;
         // Also when it failed: whoever looks for the reason reads the timeline to its end.
         let told = timeline.catch_up().await;
@@ -123,8 +124,8 @@ pub(super) struct Setting<'a> {
     pub(super) timeline: &'a Timeline<'a>,
     /// By which processes are found to be ours.
     pub(super) home: &'a Path,
-    /// How many hosts there are.
-    pub(super) hosts: u16,
+    /// What its replicas have in common.
+    pub(super) shape: Shape,
 }
 
 /// Another model than the one that is there, and something that goes wrong with it.

@@ -46,7 +46,7 @@ fn fresh(before: &[Life]) -> Vec<(u16, String)> {
 
 fn declared(scene: &Scene<'_>, fresh: &[(u16, String)]) -> anyhow::Result<Map<String, Value>> {
     let declare = |(index, name): &(u16, String)| {
-        let spec = serde_json::to_value(founding::replica(*index, scene.hosts)?);
+        let spec = serde_json::to_value(founding::replica(*index, scene.shape)?);
         Ok((format!("replica/{name}"), spec.context("declare a replica")?))
     };
     fresh.iter().map(declare).collect()

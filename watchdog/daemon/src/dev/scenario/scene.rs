@@ -13,6 +13,7 @@ use watchdog_proto::admin::{ClusterStatus, GoalApplyRequest, GoalView, ReplicaVi
 
 use super::record::Record;
 use crate::dev::client::{Answers, Client};
+use crate::dev::founding::Shape;
 use crate::dev::progress::missing;
 use crate::dev::timeline::Timeline;
 use crate::dev::{CLUSTER, say, sweep};
@@ -46,8 +47,8 @@ pub(super) struct Scene<'a> {
     pub(super) client: &'a Client,
     pub(super) timeline: &'a Timeline<'a>,
     pub(super) home: &'a Path,
-    /// How many hosts there are.
-    pub(super) hosts: u16,
+    /// What its replicas have in common.
+    pub(super) shape: Shape,
     /// When all must be over.
     pub(super) deadline: Instant,
 }

@@ -11,6 +11,7 @@ use tokio::time::Instant;
 use super::record::{Peak, Record};
 use super::scene::Scene;
 use super::{Client, Scenario, Timeline};
+use crate::dev::founding::Shape;
 
 const LIFE: &str = "01a20e99-3bdc-73e9-bd1a-9f8cbf10b538";
 
@@ -125,7 +126,8 @@ async fn at_the_deadline_it_is_said_what_was_waited_for() {
         Client::new(&["http://127.77.0.1:1".to_owned()], &Dialer::new(None, Servers::Watchdogs)).unwrap();
     let timeline = Timeline::begin(&client, std::time::SystemTime::UNIX_EPOCH);
     let home = std::path::Path::new("/nowhere");
-    let scene = Scene { client: &client, timeline: &timeline, home, hosts: 1, deadline: Instant::now() };
+    let shape = Shape { hosts: 1, probe_timeout_ms: 80 };
+    let scene = Scene { client: &client, timeline: &timeline, home, shape, deadline: Instant::now() };
     let error = scene.leader().await.unwrap_err().to_string();
     assert_eq!(error, "waited in vain for a leader; found: http://127.77.0.1:1 does not answer");
     let error = scene.declare(&json!({})).await.unwrap_err().to_string();
