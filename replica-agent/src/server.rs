@@ -66,20 +66,28 @@ impl Server {
         match act {
             Act::Load(order) => {
                 let outcome = self.loader.load(&order, report).await;
-                self.loader.told(&outcome)
+                let result = self.loader.told(&outcome);
+                // Whoever has it drained and then loads another version wants it to serve: what it was drained for is over.
+                if result.error.is_empty() && self.loader.status.borrow().draining {
+                    let undrained = self.undrain(report).await;
+                    return if undrained.error.is_empty() { result } else { undrained };
+                }
+                result
             }
             Act::Drain => {
                 self.loader.status.send_modify(|status| status.draining = true);
                 ended("drain", within(report, self.loader.application.drain()).await)
             }
-            Act::Undrain => {
-                let outcome = within(report, self.loader.application.undrain()).await;
-                if outcome.is_ok() {
-                    self.loader.status.send_modify(|status| status.draining = false);
-                }
-                ended("undrain", outcome)
-            }
+            Act::Undrain => self.undrain(report).await,
         }
+    }
+
+    async fn undrain(&self, report: &Report) -> StepResult {
+        let outcome = within(report, self.loader.application.undrain()).await;
+        if outcome.is_ok() {
+            self.loader.status.send_modify(|status| status.draining = false);
+        }
+        ended("undrain", outcome)
     }
 
     async fn run(self: Arc<Self>, order: Order, report: Report) {
@@ -222,6 +230,8 @@ impl Agent for Service {
     }
 
     async fn examine(&self, _: Request<ExamineRequest>) -> Result<Response<ExamineReply>, RpcStatus> {
-        Err(RpcStatus::unimplemented("an embedded agent starts nothing; its host agent is the one to ask"))
+        Err(RpcStatus::failed_precondition(
+            "an embedded agent starts nothing; its host agent is the one to ask",
+        ))
     }
 }

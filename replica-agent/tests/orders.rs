@@ -221,9 +221,14 @@ async fn drained_is_seen_until_undrained_and_leaving_drains() {
     assert!(rig.look().await.draining);
     rig.act("3-1-2", undrain()).await.unwrap();
     assert!(!rig.look().await.draining);
+    // What it was drained for was given up, and it is loaded instead.
+    rig.act("3-1-3", drain()).await.unwrap();
+    let (_, result) = rig.act("3-1-4", Act::Load(load())).await.unwrap();
+    assert_eq!((result.error.as_str(), result.version.is_some()), ("", true));
+    assert!(!rig.look().await.draining);
     let toy = rig.toy.clone();
     rig.stop().await.unwrap();
-    assert_eq!(*toy.drained.lock().unwrap(), ["drain", "undrain", "drain"]);
+    assert_eq!(*toy.drained.lock().unwrap(), ["drain", "undrain", "drain", "undrain", "drain"]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

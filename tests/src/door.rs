@@ -42,7 +42,7 @@ pub struct Door {
     tokens: Vec<String>,
     daemon: Guarded,
     directory: Directory,
-    _chroot: Chroot,
+    chroot: Chroot,
 }
 
 impl Door {
@@ -62,7 +62,7 @@ impl Door {
         command.arg("run").arg("--config").arg(&config);
         command.envs(setup.log.as_ref().map(|level| ("WATCHDOG_LOG", level)));
         let daemon = Guarded::spawn("watchdog run", &mut command, &home.join("log"))?;
-        let door = Self { address, tokens, daemon, directory, _chroot: chroot };
+        let door = Self { address, tokens, daemon, directory, chroot };
         wait_for("a leader", PATIENCE, || {
             http::ask("GET", &door.address, "/leader", PATIENCE).ok().filter(|(status, _)| *status == 200)
         })
@@ -88,6 +88,11 @@ impl Door {
     /// The file that says who there is.
     pub fn identities(&self) -> PathBuf {
         self.directory.path().join("identities.toml")
+    }
+
+    /// Where its coordination service is.
+    pub fn coordination(&self) -> String {
+        self.chroot.url()
     }
 
     /// What it has written so far.

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open, pidfd_send_signal};
 
 use crate::reaper;
 
@@ -202,6 +202,19 @@ pub fn told_of(path: &Path) -> Vec<(u32, OwnedFd)> {
         (told && pid != std::process::id()).then_some((pid, handle))
     };
     entries.flatten().filter_map(told).collect()
+}
+
+/// Ends at its drop whoever was told of a rig's directory and has left its processes' groups.
+#[derive(Debug)]
+pub struct Swept<'a>(pub &'a Path);
+
+impl Drop for Swept<'_> {
+    fn drop(&mut self) {
+        for (_, handle) in told_of(self.0) {
+            // Who has ended by itself needs no signal.
+            let _ = pidfd_send_signal(&handle, Signal::KILL);
+        }
+    }
 }
 
 /// A handle of the process `pid`, unless it is gone.

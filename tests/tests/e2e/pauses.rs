@@ -68,7 +68,9 @@ fn a_pause_outlives_the_journal_that_it_was_written_to() {
     story.kill(&dead).unwrap();
     std::thread::sleep(Duration::from_secs(6));
     assert_eq!(story.steps_for("demo-b", since).unwrap(), Vec::<String>::new());
-    assert_ne!(story.replica("demo-b").unwrap().state, "healthy");
+    let status = story.dev.status().unwrap();
+    let row = status["replicas"].as_array().unwrap().iter().find(|row| row["replica"] == "demo-b").unwrap();
+    assert_ne!(row["state"], "healthy", "{row}");
     ordered(&story, &["release", "demo-c"]);
     ordered(&story, &["resume"]);
     story.until_replaced(&dead).unwrap();

@@ -11,6 +11,8 @@ crate::stories!(
     bad_model_on_b_of_two,
     bad_model_everywhere,
     leader_dies_mid_rollout,
+    bad_stable,
+    slow_journal,
     scale_out,
     rolling_restart,
 );
@@ -103,6 +105,33 @@ fn leader_dies_mid_rollout(backend: Backend) {
     in_order(&ended, &["── kill -9 the leading watchdog", "term_opened", "goal_ended", "── check: goal"]);
 }
 
+fn bad_stable(backend: Backend) {
+    let ended = told(backend, "bad-stable", &[]);
+    let story = [
+        "── declare goal fraud-v2",
+        "── check: goal fraud-v2 was rejected",
+        "── check: only demo-a was ever touched",
+        "── check: goal fraud-v3 was achieved, and is stable",
+        "── kill -9 demo-b",
+        "── the status says: ",
+        "--force",
+        "── check: every replica holds the stable state of before",
+        "── check: nothing is left to decide",
+    ];
+    in_order(&ended, &story);
+}
+
+fn slow_journal(backend: Backend) {
+    let ended = told(backend, "slow-journal", &[]);
+    let story = [
+        "── kill -9 demo-b",
+        "── demo-b lives again",
+        "── check: goal fraud-v2 was achieved",
+        "── check: nobody was quarantined",
+    ];
+    in_order(&ended, &story);
+}
+
 fn scale_out(backend: Backend) {
     let ended = told(backend, "scale-out", &[]);
     in_order(&ended, &["── declare goal scale-out", "── check: 5 replicas", "── declare goal scale-in"]);
@@ -130,7 +159,8 @@ mod refused {
         for name in ["crash", "hang", "drift", "bad-model-on-b", "bad-model-everywhere"] {
             assert!(text.contains(name), "{name} is not named:\n{text}");
         }
-        for name in ["leader-dies-mid-rollout", "scale-out", "rolling-restart"] {
+        for name in ["leader-dies-mid-rollout", "bad-stable", "slow-journal", "scale-out", "rolling-restart"]
+        {
             assert!(text.contains(name), "{name} is not named:\n{text}");
         }
         assert!(ended.survivors.is_empty());

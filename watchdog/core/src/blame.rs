@@ -77,8 +77,8 @@ impl Blame {
     /// Whose fault it was, in words that end a sentence.
     pub fn phrase(self) -> &'static str {
         match self {
-            Self::Replica => "the replica's own",
-            Self::Version => "the version's",
+            Self::Replica => "the replica's own fault",
+            Self::Version => "the version's fault",
             Self::Host => "the host's fault, not the replica's",
             Self::Agent => "the agent's fault, not the replica's",
             Self::Channel => "the fault of the way to its agent, not the replica's",

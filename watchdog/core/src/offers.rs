@@ -16,6 +16,7 @@ use crate::ids::{GoalId, PlanId, ReplicaId, Time, Version};
 use crate::plan::PlanStatus;
 use crate::policy::Remedy;
 use crate::refusal::{Reason, Refusal};
+use crate::rollout::Rollout;
 
 /// What a human can tell the watchdogs to do.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,7 +76,8 @@ pub struct Offer {
 }
 
 impl Offer {
-    fn of(command: Command, sentence: impl Into<String>) -> Self {
+    /// What to do, and why.
+    pub fn of(command: Command, sentence: impl Into<String>) -> Self {
         let line = line(&command);
         Self { command, sentence: sentence.into(), line }
     }
@@ -99,14 +101,27 @@ pub fn line(command: &Command) -> String {
 }
 
 /// What can be done now, the gentlest first; empty when nothing waits for a human.
-pub fn offers(history: &History, refusals: &[Refusal], now: Time) -> Vec<Offer> {
+pub fn offers<'a>(
+    history: &History,
+    refusals: impl IntoIterator<Item = &'a Refusal>,
+    now: Time,
+) -> Vec<Offer> {
+    let refusals: Vec<&Refusal> = refusals.into_iter().collect();
     let mut offers = Vec::new();
     offers.extend(halts(history, now));
     offers.extend(waiting(history));
     offers.extend(refusals.iter().filter_map(|refusal| of_refusal(refusal, history)));
     offers.extend(released(history));
     offers.extend(fallen(history));
-    offers.extend(goal(history));
+    // One that gets on by itself is nobody's to decide about.
+    let hindered = !offers.is_empty() || !refusals.is_empty();
+    offers.extend(
+        history
+            .rollout
+            .as_ref()
+            .filter(|rollout| hindered || !rollout.failures.is_empty())
+            .map(|rollout| goal(rollout, history)),
+    );
     let mut known = BTreeSet::new();
     offers.retain(|offer| known.insert(offer.command.clone()));
     offers
@@ -219,17 +234,16 @@ fn fallen(history: &History) -> Option<Offer> {
     (!who.is_empty()).then(|| Offer::of(Command::Restore { version: before }, why))
 }
 
-fn goal(history: &History) -> Option<Offer> {
-    let rollout = history.rollout.as_ref()?;
+fn goal(rollout: &Rollout, history: &History) -> Offer {
     let goal = rollout.goal.clone();
-    Some(if history.stable.is_some() {
+    if history.stable.is_some() {
         let why =
             format!("goal {goal} rolls; its changes are taken back, and replicas return to what is stable");
         Offer::of(Command::Withdraw { goal }, why)
     } else {
         let why = format!("goal {goal} founds the cluster, and can only be set right by another");
         Offer::of(Command::Supersede { goal }, why)
-    })
+    }
 }
 
 #[cfg(test)]

@@ -84,10 +84,11 @@ fn a_refusal_is_exit_1_with_its_sentence() {
 #[test]
 fn orders_carry_who_why_and_for_how_long() {
     let fake = Fake::leading(7);
-    let table: [(&[&str], &str); 10] = [
+    let table: [(&[&str], &str); 11] = [
         (&["plan", "approve", "7-1"], "approve al 7-1"),
         (&["plan", "reject", "7-1"], "reject al 7-1"),
         (&["goal", "withdraw", "g-1"], "withdraw al g-1"),
+        (&["goal", "restore", "3", "--force", "--reason", "nobody starts"], "restore al 3 nobody starts"),
         (&["pause", "--reason", "disk swap"], "pause al 0 disk swap"),
         (&["resume"], "resume al"),
         (&["hold", "demo-b", "--reason", "memory", "--for", "1m"], "hold al demo-b 60000 memory"),

@@ -20,7 +20,8 @@ use watchdog_ports::delays::Delays;
 use watchdog_proto::agent::act_event::Event;
 use watchdog_proto::agent::agent_client::AgentClient;
 use watchdog_proto::agent::{
-    ActRequest, LookReply, LookRequest, Obituary, SealReply, SealRequest, StepResult,
+    ActRequest, ExamineReply, ExamineRequest, LookReply, LookRequest, Obituary, SealReply, SealRequest,
+    StepResult,
 };
 use watchdog_trust::Dialer;
 
@@ -192,6 +193,19 @@ impl Agents {
         let mut client = self.client(address)?;
         let answer = tokio::time::timeout(patience, client.look(request)).await;
         self.heard(address, answer)
+    }
+
+    /// Asks a host what it would refuse of a declaration. It decides nothing, so that silence is nobody's fault.
+    pub(crate) async fn examine(
+        &self,
+        address: &str,
+        request: ExamineRequest,
+        patience: Duration,
+    ) -> Result<ExamineReply, Status> {
+        let mut client = self.client(address)?;
+        let answer = tokio::time::timeout(patience, client.examine(request)).await;
+        let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("the agent did not answer")));
+        answer.map(tonic::Response::into_inner)
     }
 
     fn heard<T>(

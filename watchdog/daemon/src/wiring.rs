@@ -12,6 +12,7 @@ use tonic::transport::Server;
 use watchdog_core::goal::fault::GOAL_BYTES_MAX;
 use watchdog_core::ids::ClusterId;
 use watchdog_journal::Journal;
+use watchdog_journal::brake::Brake;
 use watchdog_membership::wire;
 use watchdog_ports::delays::Delays;
 use watchdog_proto::admin::admin_server::AdminServer;
@@ -21,7 +22,7 @@ use watchdog_trust::{Clients, Credentials, Dialer, Gate, Incoming, Limits, Role,
 use crate::access::{Access, CONNECTION_STREAMS_MAX, Door};
 use crate::admin::AdminService;
 use crate::cluster::{ClusterTask, Handle, Identity};
-use crate::config::Config;
+use crate::config::{Config, JournalUrl};
 use crate::http;
 use crate::metrics::{self, Metrics};
 use crate::shutdown::Shutdown;
@@ -128,6 +129,11 @@ fn credentials(config: &Config) -> anyhow::Result<Option<Arc<Credentials>>> {
         Credentials::open(files, Some(Role::Watchdog), Clients::Anybody).context("use [tls]")?;
     credentials.keep_fresh();
     Ok(Some(credentials))
+}
+
+/// Makes the journal slow for whoever writes, until it is released.
+pub(crate) async fn slow_journal(journal: &JournalUrl) -> anyhow::Result<Brake> {
+    Brake::apply(journal.as_str()).await.context("reach the journal to slow it down")
 }
 
 /// Opens the journal, waiting for one that is not there yet: a watchdog that gives up heals nobody.

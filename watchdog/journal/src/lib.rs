@@ -21,6 +21,7 @@
 //! transaction whose client was silent for the time-out, so a frozen leader does not keep the term row.
 //! SQLite can't: whoever is stopped inside a transaction keeps the others waiting until it runs or dies.
 
+pub mod brake;
 mod database;
 mod failure;
 mod healing;

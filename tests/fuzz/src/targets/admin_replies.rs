@@ -113,6 +113,7 @@ fn status() -> wire::ClusterStatus {
         blind: Some(text("since then")),
         goal: Some(text("g")),
         goal_stage: Some(text("canary")),
+        offers: vec![wire::AwaitedView { what: text("w"), command: text("c") }],
     }
 }
 

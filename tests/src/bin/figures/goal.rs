@@ -21,12 +21,16 @@ pub(crate) fn measure(
     goals: (f64, Option<f64>),
 ) -> anyhow::Result<Vec<Row>> {
     let dev = Dev::start(setup)?;
-    let mut samples = Vec::new();
+    let (mut loaded, mut started) = (Vec::new(), Vec::new());
     for round in 0..good {
-        samples.push(deploy(&dev, round)?);
+        // In turns, so that both meet the same machine.
+        loaded.push(deploy(&dev, (round * 2, false))?);
+        started.push(deploy(&dev, (round * 2 + 1, true))?);
     }
     let what = format!("goal apply --wait, one key, 3 replicas, no soak, {name}");
-    let mut rows = vec![Row::new(what, "ms", samples, Some(goals.0))];
+    let without = format!("{what}, prove_start = false");
+    let with = format!("{what}, the canary started once (the default)");
+    let mut rows = vec![Row::new(without, "ms", loaded, Some(goals.0)), Row::new(with, "ms", started, None)];
     if bad > 0 {
         without_backoff(&dev)?;
         let samples: Result<Vec<f64>, _> = (0..bad).map(|round| undo(&dev, round)).collect();
@@ -37,11 +41,11 @@ pub(crate) fn measure(
 }
 
 /// The whole command, as an operator types it.
-fn deploy(dev: &Dev, round: usize) -> anyhow::Result<f64> {
+fn deploy(dev: &Dev, (round, prove_start): (usize, bool)) -> anyhow::Result<f64> {
     let file = dev.home().join("goal.json");
     let goal = json!({
         "set": { "setting/limit": round },
-        "rollout": { "soak_ms": 0 },
+        "rollout": { "soak_ms": 0, "prove_start": prove_start },
     });
     std::fs::write(&file, goal.to_string())?;
     let file = file.to_str().context("the path is no text")?;

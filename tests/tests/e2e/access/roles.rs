@@ -11,7 +11,7 @@ const RESOURCE_EXHAUSTED: u32 = 8;
 const UNAUTHENTICATED: u32 = 16;
 
 /// Each method, and the least role that it needs.
-const METHODS: [(&str, &str); 30] = [
+const METHODS: [(&str, &str); 31] = [
     ("Status", "viewer"),
     ("Why", "viewer"),
     ("PlanList", "viewer"),
@@ -40,6 +40,7 @@ const METHODS: [(&str, &str); 30] = [
     ("PlanApprove", "approver"),
     ("PlanReject", "approver"),
     ("StormRelease", "approver"),
+    ("GoalRestore", "approver"),
     ("LogAppend", "admin"),
     ("LeaderResign", "admin"),
 ];

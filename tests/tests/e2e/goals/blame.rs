@@ -1,9 +1,12 @@
 //! Blame: a version that fails is told from a host that fails, and only the version is rejected.
 
+use std::net::TcpListener;
+use std::time::{Duration, Instant};
+
 use serde_json::{Value, json};
 use watchdog_tests::customer::Customer;
-use watchdog_tests::story::{Backend, Story};
-use watchdog_tests::{admin, http};
+use watchdog_tests::story::{Backend, PATIENCE, Story};
+use watchdog_tests::{admin, http, ports};
 
 use super::{achieve, fail, goal, head, incident, pace, same_lives};
 
@@ -99,15 +102,38 @@ fn every_way_to_fail_is_blamed_on_the_version(backend: Backend) {
 
 fn a_host_that_fails_everything_is_not_the_versions_fault(backend: Backend) {
     let story = Story::begin(backend).unwrap();
-    let taken = story.replica("demo-c").unwrap().address.trim_start_matches("http://").to_owned();
-    let spec = admin::value(&story.dev, "replica/demo-b").unwrap();
-    let (mut broken, mut policy) = (spec.clone(), admin::value(&story.dev, "policy/healing").unwrap());
-    // Whatever it is started with next, it can't listen; and there is no other host for it.
-    broken["parameters"]["listen"] = json!(taken);
-    broken["hosts"] = json!([story.replica("demo-b").unwrap().host]);
+    let address = format!("127.0.0.1:{}", ports::free().unwrap());
+    let mut spec = admin::value(&story.dev, "replica/demo-b").unwrap();
+    let mut policy = admin::value(&story.dev, "policy/healing").unwrap();
+    // There is no other host for it.
+    spec["parameters"]["listen"] = json!(address);
+    spec["hosts"] = json!([story.replica("demo-b").unwrap().host]);
+    admin::append(&story.dev, &[("replica/demo-b", Some(spec))]).unwrap();
+    story
+        .until("demo-b at its place", |_| {
+            story.replica("demo-b").ok().filter(|it| it.address.ends_with(&address) && it.state == "healthy")
+        })
+        .unwrap();
+    story.until_all_healthy().unwrap();
     policy["tries"] = json!({ "restart": 1 });
-    admin::append(&story.dev, &[("replica/demo-b", Some(broken)), ("policy/healing", Some(policy))]).unwrap();
+    policy["quiet_ms"] = json!(100);
+    admin::append(&story.dev, &[("policy/healing", Some(policy))]).unwrap();
 
+    // As soon as it has died somebody else has its port, and it can't listen whatever it is started with.
+    let thief = std::thread::spawn({
+        let address = address.clone();
+        move || {
+            let begun = Instant::now();
+            loop {
+                if let Ok(listener) = TcpListener::bind(&address) {
+                    return listener;
+                }
+                assert!(begun.elapsed() < PATIENCE, "nobody left {address}");
+                // Quicker than it is started again.
+                std::thread::sleep(Duration::from_millis(1));
+            }
+        }
+    });
     let id = story.declare(&goal(&incident("crash", &["demo-b"]))).unwrap();
     let held = story.until_goal(&id, "hold", |view| view["stage"] == "held").unwrap();
     assert!(held["stage_detail"].as_str().unwrap().contains("demo-b fails"), "{held:#}");
@@ -121,7 +147,7 @@ fn a_host_that_fails_everything_is_not_the_versions_fault(backend: Backend) {
     // A human decides; demo-b, which nobody can help, does not keep the others from returning.
     let said = admin::withdraw(&story.dev, &id).unwrap();
     assert!(said.contains("taken back"), "{said}");
-    admin::append(&story.dev, &[("replica/demo-b", Some(spec))]).unwrap();
+    drop(thief.join().unwrap());
     let released = story.dev.ctl(&["release", "demo-b"]).unwrap();
     assert!(released.status.success(), "{}", String::from_utf8_lossy(&released.stderr));
     story.until_all_hold_one_state().unwrap();

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod blame;
+mod declared;
 mod places;
 mod refused;
 mod rollouts;

@@ -1,6 +1,6 @@
 //! Deployment: a cluster as its owner sets it up: `watchdogctl certs init`, a file for each program, TLS to every store.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use watchdog_proto::admin::admin_client::AdminClient;
 use watchdog_proto::admin::{ChangeRequest, LogAppendRequest};
 use watchdog_tests::postgres::{Durability, Postgres, unprivileged};
+use watchdog_tests::process::Swept;
 use watchdog_tests::story::{PATIENCE, runs};
 use watchdog_tests::visitor::Visitor;
 use watchdog_tests::zookeeper::Ensemble;
@@ -169,17 +170,6 @@ fn coordination(site: &Site, name: &str, port: u16) -> String {
     format!("[coordination]\nurl = \"zookeeper://127.0.0.1:{port}/watchdog\"\n{keys}")
 }
 
-/// Ends what a site has started outside its own processes' groups.
-struct Ended<'a>(&'a Path);
-
-impl Drop for Ended<'_> {
-    fn drop(&mut self) {
-        for (_, handle) in watchdog_tests::process::told_of(self.0) {
-            let _ = rustix::process::pidfd_send_signal(&handle, rustix::process::Signal::KILL);
-        }
-    }
-}
-
 #[test]
 fn a_deployment_with_tls_to_everything_heals() {
     let site = Site::new();
@@ -197,7 +187,7 @@ fn a_deployment_with_tls_to_everything_heals() {
         .unwrap();
     doubtful.kill();
 
-    let _ended = Ended(site.directory.path());
+    let _ended = Swept(site.directory.path());
     let _watchdog = site.start("watchdog", &watchdog(&site, &encrypted(&ca), zookeeper));
     let _host = site.start("replica-agent", &host(&site, zookeeper));
     wait_for("a leader", PATIENCE, || site.status().filter(|status| status["leader"].is_object())).unwrap();

@@ -89,13 +89,22 @@ pub(crate) enum GoalCommand {
         id: GoalId,
     },
     /// Declare a goal that returns the application to an earlier state.
-    #[command(after_help = "Declarations of replicas and bounds stay as they are.\n\n\
+    #[command(
+        after_help = "Declarations of replicas and bounds stay as they are. The goal is rolled out and proven as \
+        any other. With --force nothing is rolled out or proven: the version is stable at once, what was stable is \
+        given up, a goal that rolls ends, and whoever is quarantined is released. It is the way out of a stable \
+        version that nobody can be started on, and takes the role approver.\n\n\
         Examples:\n  watchdogctl goal restore stable --wait\n  \
-        watchdogctl goal restore 41 --reason 'customers complain'")]
+        watchdogctl goal restore 41 --reason 'customers complain'\n  \
+        watchdogctl goal restore 41 --force --reason 'nobody starts on 42'"
+    )]
     Restore {
         /// The number of a version, or `stable`.
         #[arg(value_parser = restorable, value_name = "VERSION|stable")]
         version: Restore,
+        /// Make it stable at once, whatever was proven of it or of what is stable now; for a version before that.
+        #[arg(long, conflicts_with_all = ["name", "wait", "at", "supersede"])]
+        force: bool,
         #[command(flatten)]
         words: RestoreTerms,
         #[command(flatten)]

@@ -9,7 +9,11 @@ mod apply;
 mod watch;
 mod wish;
 
-use watchdog_proto::admin::{GoalListRequest, GoalShowRequest, GoalView, GoalWithdrawRequest};
+use watchdog_proto::admin::{
+    GoalListRequest, GoalRestoreRequest, GoalShowRequest, GoalView, GoalWithdrawRequest,
+};
+
+use watchdog_core::goal::Restore;
 
 use self::wish::Wish;
 use super::{operate, show};
@@ -33,7 +37,14 @@ pub(super) async fn run(command: GoalCommand, settings: &Settings) -> Result<(),
             if differs { Err(Failure::Told { exit_code: CHANGES }) } else { Ok(()) }
         }
         GoalCommand::Apply { file, terms } => apply::run(&Wish::read(&file)?, &terms, settings).await,
-        GoalCommand::Restore { version, words, terms } => {
+        GoalCommand::Restore { version, force: true, words, .. } => {
+            let reason = words.reason.unwrap_or_else(|| "no reason given".to_owned());
+            let by = settings.by.clone();
+            let request = GoalRestoreRequest { cluster, version: numbered(version)?, reason, by };
+            let order = async |mut to: Client| to.goal_restore(request.clone()).await;
+            operate::done(settings, &settings.fleet.write(Repeat::Never, order).await?)
+        }
+        GoalCommand::Restore { version, words, terms, .. } => {
             apply::run(&Wish::restore(version, words), &terms, settings).await
         }
         GoalCommand::List { limit } => {
@@ -56,6 +67,17 @@ pub(super) async fn run(command: GoalCommand, settings: &Settings) -> Result<(),
             let order = async |mut to: Client| to.goal_withdraw(request.clone()).await;
             operate::done(settings, &settings.fleet.write(Repeat::Harmless, order).await?)
         }
+    }
+}
+
+/// The version to force: what is stable needs none.
+fn numbered(version: Restore) -> Result<u64, Failure> {
+    match version {
+        Restore::Version(version) => Ok(version.0),
+        Restore::Named(_) => Err(Failure::Refused(
+            "--force takes the number of a version before the stable one; `watchdogctl log list` shows which there are"
+                .to_owned(),
+        )),
     }
 }
 

@@ -11,8 +11,9 @@ pub(super) fn place(root: &Node, sentence: &str) -> Option<usize> {
 /// A key is set, or removed.
 fn key(root: &Node, key: &str, what: &str) -> Option<usize> {
     if let Some(entry) = root.entry("set").and_then(|set| set.node.entry(key)) {
-        let culprit = unknown(what).and_then(|name| named(&entry.node, name));
-        return Some(culprit.map_or(entry.at, |culprit| culprit.at));
+        let culprit = unknown(what).and_then(|name| named(&entry.node, name)).map(|culprit| culprit.at);
+        let field = || what.split_once(": ").and_then(|(field, _)| path(&entry.node, field));
+        return Some(culprit.or_else(field).unwrap_or(entry.at));
     }
     let removed = root.entry("remove")?.node.elements();
     removed.iter().find(|node| matches!(&node.shape, Shape::Text(text) if text == key)).map(|node| node.at)

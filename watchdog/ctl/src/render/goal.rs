@@ -2,7 +2,9 @@
 
 use std::fmt::Write as _;
 
-use watchdog_proto::admin::{GoalApplyReply, GoalDiffReply, GoalListReply, GoalReplicaView, GoalView};
+use watchdog_proto::admin::{
+    AwaitedView, GoalApplyReply, GoalDiffReply, GoalListReply, GoalReplicaView, GoalView,
+};
 
 use super::Paper;
 use super::log::difference;
@@ -103,7 +105,7 @@ pub(crate) fn goal(goal: &GoalView, paper: &Paper) -> String {
     if !goal.replicas.is_empty() {
         drawn += &replicas(&goal.replicas).draw(paper);
     }
-    drawn += &list("A human is needed:", &awaited(goal), paper);
+    drawn += &list("A human is needed:", &awaited(&goal.awaited), paper);
     drawn + &list("Refused:", &goal.refusals.iter().map(refused).collect::<Vec<_>>(), paper)
 }
 
@@ -148,6 +150,7 @@ fn progress(replica: &GoalReplicaView) -> String {
 }
 
 /// Draws what only a human can decide.
-fn awaited(goal: &GoalView) -> Vec<String> {
-    goal.awaited.iter().map(|it| format!("{}: {}", it.what, it.command)).collect()
+/// What only a human can decide, each with its command.
+pub(super) fn awaited(all: &[AwaitedView]) -> Vec<String> {
+    all.iter().map(|it| format!("{}: {}", it.what, it.command)).collect()
 }

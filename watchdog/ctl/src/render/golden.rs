@@ -67,6 +67,10 @@ fn refusal(replica: Option<&str>, sentence: &str) -> RefusalView {
     RefusalView { kind: "held".into(), replica, culprit: None, sentence: sentence.into() }
 }
 
+fn offer(what: &str, command: &str) -> AwaitedView {
+    AwaitedView { what: what.into(), command: command.into() }
+}
+
 pub(crate) fn troubled() -> ClusterStatus {
     let mut status = healthy();
     status.head = 14;
@@ -95,6 +99,10 @@ pub(crate) fn troubled() -> ClusterStatus {
         refusal(Some("demo-b"), "paused by alice@desk for a time: switch replacement"),
         refusal(Some("demo-d"), "demo-d: demo-d is held by bob@desk: new memory"),
         refusal(None, "2 of 4 vanished together without proof of death"),
+    ];
+    status.offers = vec![
+        offer("paused by alice@desk: switch replacement", "watchdogctl resume"),
+        offer("2 of 4 vanished together without proof of death", "watchdogctl storm release --reason REASON"),
     ];
     status
 }
@@ -156,6 +164,7 @@ fn a_verdict_goes_from_the_sentence_to_its_evidence() {
         doing: vec!["start demo-b on host-b with version 12".into()],
         history: vec!["7-2 restart: died again after 4 s".into()],
         last_failure: None,
+        offers: vec![offer("demo-b is quarantined: three tries", "watchdogctl release demo-b")],
     };
     compare("why", &why(&verdict, &paper(None)));
     compare("why-narrow", &why(&verdict, &paper(Some(72))));

@@ -108,8 +108,13 @@ fn remarks(status: &ClusterStatus, paper: &Paper) -> Vec<(Tone, String)> {
         let text = format!("Plan {plan} is open: watchdogctl plan show {plan}");
         remarks.push((Tone::Unsure, text));
     }
-    for refusal in &status.refusals {
+    // What somebody can do something about is told with the command.
+    let decided = |refusal: &&RefusalView| status.offers.iter().any(|offer| offer.what == refusal.sentence);
+    for refusal in status.refusals.iter().filter(|refusal| !decided(refusal)) {
         remarks.push((Tone::Bad, sentence(&format!("Refused: {}", refused(refusal)))));
+    }
+    for offer in &status.offers {
+        remarks.push((Tone::Unsure, format!("To decide: {}: {}", offer.what, offer.command)));
     }
     remarks.extend(watchdogs(status).map(|text| (Tone::Faint, text)));
     remarks

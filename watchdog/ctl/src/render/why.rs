@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use watchdog_proto::admin::{FindingView, Verdict};
 
 use super::Paper;
+use super::goal::awaited;
 use super::paint::Tone;
 use super::status::refused;
 use super::table::{Cell, Table, Worth};
@@ -27,6 +28,7 @@ pub(crate) fn why(verdict: &Verdict, paper: &Paper) -> String {
     }
     drawn += &list(&format!("Doing{}:", clean(&plan)), &verdict.doing, paper);
     drawn += &list("Refused:", &verdict.refusals.iter().map(refused).collect::<Vec<_>>(), paper);
+    drawn += &list("To decide:", &awaited(&verdict.offers), paper);
     drawn + &list("Before, newest first:", &verdict.history, paper)
 }
 

@@ -252,6 +252,10 @@ impl Admin for Service {
         let it = request.into_inner();
         self.write(format!("withdraw {} {}", it.by, it.id)).await
     }
+    async fn goal_restore(&self, request: Request<GoalRestoreRequest>) -> Answer<Done> {
+        let it = request.into_inner();
+        self.write(format!("restore {} {} {}", it.by, it.version, it.reason)).await
+    }
     async fn log_list(&self, request: Request<LogListRequest>) -> Answer<LogListReply> {
         self.refusal()?;
         let (head, it) = (self.script().head, request.into_inner());

@@ -44,7 +44,7 @@ pub(super) struct Route {
 }
 
 /// The methods of our own service.
-const ADMIN: [(&str, Role, Kind); 30] = [
+const ADMIN: [(&str, Role, Kind); 31] = [
     ("Status", Role::Viewer, Kind::Read),
     ("Why", Role::Viewer, Kind::Read),
     ("PlanList", Role::Viewer, Kind::Read),
@@ -61,6 +61,7 @@ const ADMIN: [(&str, Role, Kind); 30] = [
     ("GoalShow", Role::Viewer, Kind::Read),
     ("GoalWatch", Role::Viewer, Kind::Stream),
     ("GoalWithdraw", Role::Operator, Kind::Act),
+    ("GoalRestore", Role::Approver, Kind::Act),
     ("LogList", Role::Viewer, Kind::Read),
     ("LogShow", Role::Viewer, Kind::Read),
     ("LogDiff", Role::Viewer, Kind::Read),

@@ -13,6 +13,7 @@ use watchdog_core::policy::loosened;
 use watchdog_core::state::{State, canonical};
 use watchdog_proto::admin as wire;
 
+use super::examine::examine;
 use super::tap::{PATIENCE, tap};
 use super::{goal_view, invalid, log, parse, writes};
 use crate::cluster::Handle;
@@ -35,22 +36,33 @@ fn read(goal_json: &str) -> Result<Goal, Status> {
     wire_goal::read(goal_json).map_err(|error| invalid("goal", &error))
 }
 
-/// What a goal would change now.
-pub(crate) async fn diff(handle: &Handle, goal_json: &str) -> Result<wire::GoalDiffReply, Status> {
-    let goal = read(goal_json)?;
+/// The changes that a goal comes to now, and the head that they were made for.
+///
+/// # Errors
+///
+/// What is wrong with the goal, by key and field.
+async fn composed(handle: &Handle, goal: &Goal) -> Result<(Version, State, Vec<Change>), Status> {
     let (cluster, head, state, stable) = {
         let world = handle.world.lock();
         (world.cluster.clone(), world.log.head.version, world.log.state.clone(), world.history.stable)
     };
-    fault::find(&goal, &state, head, stable).map_err(|fault| Status::invalid_argument(fault.to_string()))?;
+    fault::find(goal, &state, head, stable).map_err(|fault| Status::invalid_argument(fault.to_string()))?;
     let restored = match (goal.restore, stable) {
         (Some(Restore::Version(version)), _) | (Some(Restore::Named(_)), Some(version)) => {
             Some(handle.journal.state(&cluster, version).await.map_err(|error| log::journal(&error))?)
         }
         (Some(Restore::Named(_)) | None, _) => None,
     };
-    let changes = compose(&goal, &state, restored.as_ref());
-    let notes = notes(handle, &goal, &state, &changes);
+    let changes = compose(goal, &state, restored.as_ref());
+    Ok((head, state, changes))
+}
+
+/// What a goal would change now.
+pub(crate) async fn diff(handle: &Handle, goal_json: &str) -> Result<wire::GoalDiffReply, Status> {
+    let goal = read(goal_json)?;
+    let (head, state, changes) = composed(handle, &goal).await?;
+    let mut notes = notes(handle, &goal, &state, &changes);
+    notes.extend(examine(handle, &changes).await?);
     let mut reply = wire::GoalDiffReply { head: head.0, notes, ..wire::GoalDiffReply::default() };
     for change in &changes {
         let (operation, count) = match (&change.before, &change.after) {
@@ -117,6 +129,10 @@ pub(crate) async fn apply(
             &"give a UUID of your own, so that asking again declares nothing twice",
         ));
     }
+    writes::leads(handle)?;
+    // What the hosts would refuse is refused here; who leads looks at all else.
+    let (.., changes) = composed(handle, &spec).await?;
+    examine(handle, &changes).await?;
     let declaration = Declaration {
         spec,
         request: request.request,
@@ -199,5 +215,17 @@ pub(crate) async fn withdraw(
         return Err(Status::not_found(format!("id: there is no goal {goal}")));
     }
     let message = writes::ask(handle, asker, Wish::Withdraw(goal)).await?;
+    Ok(Response::new(wire::Done { message }))
+}
+
+/// Makes an earlier version stable again.
+pub(crate) async fn restore(
+    handle: &Handle,
+    asker: Asker,
+    request: wire::GoalRestoreRequest,
+) -> Answer<wire::Done> {
+    let reason = writes::text("reason", &request.reason)?;
+    let to = Version(request.version);
+    let message = writes::ask(handle, asker, Wish::Restore { to, reason }).await?;
     Ok(Response::new(wire::Done { message }))
 }

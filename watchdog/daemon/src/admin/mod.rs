@@ -6,6 +6,7 @@
 pub(crate) mod asker;
 pub(crate) mod cause;
 pub(crate) mod events;
+mod examine;
 pub(crate) mod goal_view;
 pub(crate) mod goals;
 pub(crate) mod log;
@@ -162,6 +163,12 @@ impl Admin for AdminService {
         let asker = asker(&request, &request.get_ref().by)?;
         let request = request.into_inner();
         goals::withdraw(self.cluster(&request.cluster)?, asker, request).await
+    }
+
+    async fn goal_restore(&self, request: Request<wire::GoalRestoreRequest>) -> Answer<wire::Done> {
+        let asker = asker(&request, &request.get_ref().by)?;
+        let request = request.into_inner();
+        goals::restore(self.cluster(&request.cluster)?, asker, request).await
     }
 
     async fn log_list(&self, request: Request<wire::LogListRequest>) -> Answer<wire::LogListReply> {

@@ -8,13 +8,14 @@ use watchdog_core::history::{Pause, Progress};
 use watchdog_core::ids::{Epoch, HostId, Incarnation, ReplicaId, Time, Version};
 use watchdog_core::input::Decision;
 use watchdog_core::observation::{HostSeen, Loaded, Presence, Sight};
+use watchdog_core::offers::Offer;
 use watchdog_core::plan::{PlanStatus, Step};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::state::Hash;
 use watchdog_membership::records::ContenderRecord;
 use watchdog_proto::admin::{
-    ClusterStatus, HoldView, HostView, LeaderView, PauseView, PlanView, RefusalView, ReplicaView, StepView,
-    WatchdogView,
+    AwaitedView, ClusterStatus, HoldView, HostView, LeaderView, PauseView, PlanView, RefusalView,
+    ReplicaView, StepView, WatchdogView,
 };
 
 use crate::clock::rfc3339;
@@ -57,7 +58,13 @@ pub(crate) fn status_but_replicas(world: &World, now: Time) -> ClusterStatus {
         blind: blind(world),
         goal,
         goal_stage,
+        offers: world.offers(now).iter().map(offer_view).collect(),
     }
+}
+
+/// What a human can do, and what to type for it.
+pub(crate) fn offer_view(offer: &Offer) -> AwaitedView {
+    AwaitedView { what: offer.sentence.clone(), command: offer.line.clone() }
 }
 
 fn alive<'a>(

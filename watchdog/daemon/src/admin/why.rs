@@ -2,7 +2,8 @@
 
 use tonic::Status;
 use watchdog_core::finding::{Evidence, Finding, Subject};
-use watchdog_core::ids::{ReplicaId, Time};
+use watchdog_core::ids::{PlanId, ReplicaId, Time};
+use watchdog_core::offers::{Command, Offer};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::tell;
@@ -52,7 +53,28 @@ pub(crate) fn verdict(world: &World, replica: &ReplicaId, now: Time) -> Result<w
         plan: open.map(|open| open.plan.id.to_string()),
         doing: doing.unwrap_or_default(),
         history: past(world, replica),
+        offers: offers(world, replica, now).iter().map(views::offer_view).collect(),
     })
+}
+
+/// What a human can do about this one, but for what only concerns others.
+fn offers(world: &World, replica: &ReplicaId, now: Time) -> Vec<Offer> {
+    let heals = |plan: &PlanId| {
+        let open = world.history.open_plans.get(plan);
+        open.is_some_and(|open| open.plan.heals.iter().any(|heal| heal.replica == *replica))
+    };
+    let mut offers = world.offers(now);
+    offers.retain(|offer| match &offer.command {
+        Command::Release { target } => target == replica.as_str(),
+        Command::Redeclare { replica: whom, .. } => whom == replica,
+        Command::Approve { plan } | Command::Decline { plan } => heals(plan),
+        Command::Resume
+        | Command::ReleaseStorm
+        | Command::Restore { .. }
+        | Command::Withdraw { .. }
+        | Command::Supersede { .. } => true,
+    });
+    offers
 }
 
 fn refusals(world: &World, replica: &ReplicaId, now: Time) -> Vec<Refusal> {
@@ -114,8 +136,10 @@ fn past(world: &World, replica: &ReplicaId) -> Vec<String> {
             let failed = world.plans.get(&tried.plan).filter(|_| tried.status == PlanStatus::Failed);
             let why = failed.and_then(|story| cause::of_plan(story, replica));
             let ending = why.map(|why| format!(": {why}")).unwrap_or_default();
+            let missed = tried.missed.as_ref();
+            let blame = missed.map(|missed| format!("; it is {}", missed.blame.phrase())).unwrap_or_default();
             let (at, how) = (rfc3339(tried.at), tried.status.word());
-            format!("{at} plan {}: {:?} {how}{ending}", tried.plan, tried.remedy)
+            format!("{at} plan {}: {:?} {how}{ending}{blame}", tried.plan, tried.remedy)
         })
         .collect()
 }

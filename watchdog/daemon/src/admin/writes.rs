@@ -173,10 +173,20 @@ async fn write(handle: &Handle, asker: Asker, body: Body, done: &str) -> Answer<
     Ok(Response::new(wire::Done { message }))
 }
 
-pub(super) async fn ask(handle: &Handle, asker: Asker, wish: Wish) -> Result<String, Status> {
+/// Only who leads writes.
+///
+/// # Errors
+///
+/// For a follower: who does.
+pub(super) fn leads(handle: &Handle) -> Result<(), Status> {
     if handle.world.lock().role == Role::Follower {
         return Err(denied(handle, &Denial::NotLeader));
     }
+    Ok(())
+}
+
+pub(super) async fn ask(handle: &Handle, asker: Asker, wish: Wish) -> Result<String, Status> {
+    leads(handle)?;
     let (answer, answered) = oneshot::channel();
     let act = Act { asker, wish, answer };
     handle.acts.send(act).await.map_err(|_| Status::unavailable("this watchdog is shutting down"))?;

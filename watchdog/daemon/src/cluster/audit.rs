@@ -39,6 +39,7 @@ impl Order {
             Wish::Append { .. } => ("log append", Matter::Log),
             Wish::Declare(_) => ("goal apply", Matter::Goals),
             Wish::Withdraw(_) => ("goal withdraw", Matter::Goals),
+            Wish::Restore { .. } => ("goal restore --force", Matter::Goals),
             Wish::Approve(plan) => ("plan approve", Matter::Plan(plan.clone())),
             Wish::Decline(plan) => ("plan reject", Matter::Plan(plan.clone())),
             Wish::Cancel(plan) => ("plan cancel", Matter::Plan(plan.clone())),

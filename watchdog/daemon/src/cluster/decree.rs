@@ -1,5 +1,6 @@
 //! Decree: what operators decide about goals and plans: to declare, to withdraw, to approve.
 
+use watchdog_core::goal::given_up::restored;
 use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{GoalStatus, fault};
 use watchdog_core::ids::{GoalId, PlanId, Version};
@@ -92,6 +93,28 @@ impl Lead {
         })
     }
 
+    /// Makes an earlier version stable again, whatever was proven of either.
+    pub(super) async fn restore_for(
+        &mut self,
+        order: &Order,
+        (to, reason): (Version, &str),
+    ) -> Result<String, Denial> {
+        let (cluster, stable) = {
+            let world = self.world.lock();
+            (world.cluster.clone(), world.history.stable)
+        };
+        let Some(stable) = stable.filter(|stable| to < *stable && to > Version(0)) else {
+            return Err(not_before(to, stable));
+        };
+        let hash = self.books.journal().state(&cluster, to).await.map_err(denied)?.hash();
+        let why = format!("restored by {}: {reason}", order.asker.name);
+        let bodies = restored(&self.world.lock().history, (to, hash), &why);
+        self.write_for(order, bodies).await?;
+        Ok(format!(
+            "version {to} is stable again and version {stable} is given up; replicas return to version {to}"
+        ))
+    }
+
     /// Ends an open plan before its next step.
     pub(super) async fn cancel_for(&mut self, order: &Order, id: &PlanId) -> Result<String, Denial> {
         if !self.world.lock().history.open_plans.contains_key(id) {
@@ -141,6 +164,22 @@ impl Lead {
         self.write_for(order, vec![body]).await?;
         Ok(format!("plan {id} is approved and begins"))
     }
+}
+
+/// Why there is nothing to go back to at `to`.
+fn not_before(to: Version, stable: Option<Version>) -> Denial {
+    let what = match stable {
+        None => "nothing is stable yet, so there is nothing to go back from; declare a goal".to_owned(),
+        Some(stable) if stable == to => {
+            format!(
+                "it is what is stable; `watchdogctl goal withdraw ID` takes back a goal that rolls over it"
+            )
+        }
+        Some(stable) => format!(
+            "expected the number of a version before {stable}, which is stable; without `--force` any version is rolled out and proven as a goal"
+        ),
+    };
+    Denial::Invalid { field: "version".to_owned(), what }
 }
 
 /// Whether a goal that is declared now is composed on the head that its author has seen.

@@ -46,6 +46,7 @@ impl Lead {
                 Wish::Append { expected, edits } => self.append_for(&order, expected, edits).await,
                 Wish::Declare(declaration) => self.declare_for(&order, declaration).await,
                 Wish::Withdraw(goal) => self.withdraw_for(&order, &goal).await,
+                Wish::Restore { to, reason } => self.restore_for(&order, (to, &reason)).await,
                 Wish::Approve(plan) => self.approve_for(&order, &plan).await,
                 Wish::Decline(plan) => self.decline_for(&order, &plan).await,
                 Wish::Cancel(plan) => self.cancel_for(&order, &plan).await,

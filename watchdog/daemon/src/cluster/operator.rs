@@ -61,6 +61,13 @@ pub(crate) enum Wish {
     Declare(Declaration),
     /// Take this goal back.
     Withdraw(GoalId),
+    /// Make this earlier version stable again.
+    Restore {
+        /// Which.
+        to: Version,
+        /// Why.
+        reason: String,
+    },
     /// Let this plan begin.
     Approve(PlanId),
     /// Never let it begin.

@@ -17,6 +17,7 @@ use watchdog_core::ids::{
 };
 use watchdog_core::input::{PlanInput, fresh_names};
 use watchdog_core::observation::{Observation, Sight};
+use watchdog_core::offers::{Command, Offer, offers};
 use watchdog_core::plan::Outcome;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
@@ -227,6 +228,17 @@ impl World {
         let kept = self.kept.holds.iter().map(|(target, hold)| (target.as_str(), pauses::pause(hold)));
         let recorded = self.history.holds.iter().map(|(target, hold)| (target.as_str(), hold.clone()));
         kept.chain(recorded).filter(|(_, hold)| hold.stands(now)).collect()
+    }
+
+    /// What a human can do about what stands in the way.
+    pub(crate) fn offers(&self, now: Time) -> Vec<Offer> {
+        let mut offers = offers(&self.history, self.refusals.iter().chain(&self.obstacles), now);
+        // The record may have been lost, and what halts us is kept beside it.
+        if let Some(pause) = self.pause(now).filter(|_| self.history.pause.is_none()) {
+            let why = format!("paused by {}: {}", pause.by, pause.reason);
+            offers.insert(0, Offer::of(Command::Resume, why));
+        }
+        offers
     }
 
     /// From now on nothing can be seen, for this reason.

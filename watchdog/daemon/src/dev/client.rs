@@ -9,8 +9,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Status, Streaming};
 use watchdog_proto::admin::admin_client::AdminClient;
 use watchdog_proto::admin::{
-    ClusterStatus, Event, EventsRequest, GoalApplyReply, GoalApplyRequest, GoalShowRequest, GoalView,
-    LogAppendRequest, StatusRequest,
+    ClusterStatus, Event, EventsRequest, GoalApplyReply, GoalApplyRequest, GoalRestoreRequest,
+    GoalShowRequest, GoalView, LogAppendRequest, StatusRequest,
 };
 use watchdog_trust::Dialer;
 
@@ -104,6 +104,12 @@ impl Client {
     ) -> Result<GoalApplyReply, Status> {
         let mut leader = self.at(leader)?;
         patiently(WRITE_PATIENCE, leader.goal_apply(request)).await
+    }
+
+    /// Makes an earlier version stable again; answers what the leader says.
+    pub(super) async fn restore(&self, leader: &str, request: GoalRestoreRequest) -> Result<String, Status> {
+        let mut leader = self.at(leader)?;
+        Ok(patiently(WRITE_PATIENCE, leader.goal_restore(request)).await?.message)
     }
 
     /// One goal, as the leader sees it.

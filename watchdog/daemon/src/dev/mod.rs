@@ -172,8 +172,8 @@ impl Stage<'_> {
         say(format_args!("endpoints {endpoints}"));
         let timeline = Timeline::begin(&client, std::time::SystemTime::now());
         say("ready");
-        let setting =
-            Setting { client: &client, timeline: &timeline, home: self.home.path(), shape: options.shape() };
+        let (home, journal, shape) = (self.home.path(), &layout.journal, options.shape());
+        let setting = Setting { client: &client, timeline: &timeline, home, journal, shape };
         tokio::select! {
             verdict = told(options.scenario, setting) => verdict,
             never = timeline.tell() => match never {},

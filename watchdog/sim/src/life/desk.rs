@@ -105,6 +105,8 @@ impl World {
                 life.fall_ill(now);
             }
             (life.state, life.version, life.hash) = (order.state.clone(), order.version, order.hash);
+            // What it was drained for was given up.
+            life.is_draining = false;
             life.reckon(now);
             Reply::done()
         };

@@ -6,7 +6,7 @@ import { facts } from "./facts.js";
 import { follow, read } from "./feed.js";
 import { incidentPanel } from "./incident-view.js";
 import { logPanel } from "./log.js";
-import { hostsPanel, refusalsPanel } from "./parts.js";
+import { hostsPanel, offersPanel, refusalsPanel } from "./parts.js";
 import { planPanel } from "./plans.js";
 import { replicaPanel } from "./replicas.js";
 import { rolloutPanel } from "./rollout.js";
@@ -29,11 +29,12 @@ export function showCluster(cluster) {
     rollout: rolloutPanel(store),
     incidents: incidentPanel(store, base, (name) => why.open(name)),
     refusals: refusalsPanel(store),
+    offers: offersPanel(store),
     hosts: hostsPanel(store),
     log: logPanel(store, base),
   };
   const left = el("div", { class: "column" }, parts.plans.node, parts.replicas.node, parts.log.node);
-  const right = el("div", { class: "column" }, parts.refusals.node, parts.rollout.node, parts.incidents.node, parts.hosts.node);
+  const right = el("div", { class: "column" }, parts.refusals.node, parts.offers.node, parts.rollout.node, parts.incidents.node, parts.hosts.node);
   document.getElementById("main").replaceChildren(head.node, el("div", { class: "columns" }, left, right));
 
   const render = (changes) => {

@@ -1,4 +1,4 @@
-// Parts: why nothing is done, and who there is: watchdogs, hosts, holds.
+// Parts: why nothing is done, what can be decided, and who there is: watchdogs, hosts, holds.
 
 import { pageOf } from "./facts.js";
 import { el, keyedList, panel, setAttribute, setShown, setText } from "./dom.js";
@@ -29,6 +29,35 @@ export function refusalsPanel(store) {
       setShown(node, refusals.length > 0);
       setText(beside, count(refusals.length, "reason"));
       list.show(refusals.map((refusal) => [`${refusal.kind} ${refusal.sentence}`, refusal]));
+    },
+  };
+}
+
+/** What a human can do about what stands in the way, the gentlest first, each with its command. */
+export function offersPanel(store) {
+  const { node, beside, body } = panel("offers", "What you can decide");
+  const items = el("ul", { class: "refusals" });
+  body.append(items);
+  node.hidden = true;
+  const list = keyedList(items, () => {
+    const what = el("span");
+    const command = el("code");
+    return {
+      node: el("li", {}, what, command),
+      patch(offer) {
+        setText(what, offer.what);
+        setText(command, offer.command);
+      },
+    };
+  });
+  return {
+    node,
+    show(changes) {
+      if (!changes.status || !store.status) return;
+      const { offers } = store.status;
+      setShown(node, offers.length > 0);
+      setText(beside, count(offers.length, "choice"));
+      list.show(offers.map((offer) => [`${offer.command} ${offer.what}`, offer]));
     },
   };
 }

@@ -56,6 +56,7 @@ function tell(verdict) {
     ...part("What is seen, and how it is known", verdict.findings, finding, "Nothing is wrong with it."),
     ...part("What is being done", verdict.doing, (line) => el("li", { text: line }), verdict.plan ? `Plan ${verdict.plan} is open.` : "Nothing has to be."),
     ...part("Why not", verdict.refusals, (refusal) => el("li", {}, el("b", { text: plain(refusal.kind) }), ` ${refusal.sentence}`), "Nothing stands in the way."),
+    ...(verdict.offers.length === 0 ? [] : part("What you can decide", verdict.offers, (offer) => el("li", {}, `${offer.what} `, el("code", { text: offer.command })))),
     ...part("What was done before", verdict.history, (line) => el("li", { class: "mono", text: line }), "It was never healed."),
   ];
 }

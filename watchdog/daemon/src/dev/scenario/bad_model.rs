@@ -26,9 +26,9 @@ impl Before {
         Self { head: status.head, lives, state_hash }
     }
 
-    /// All but the one that it happens to.
-    fn but(&self, victim: &str) -> Vec<Life> {
-        self.lives.iter().filter(|life| life.replica != victim).cloned().collect()
+    /// All but those that it happens to.
+    fn but(&self, victims: &[&str]) -> Vec<Life> {
+        self.lives.iter().filter(|life| !victims.contains(&life.replica.as_str())).cloned().collect()
     }
 }
 
@@ -46,13 +46,15 @@ pub(super) async fn on_b(scene: &Scene<'_>) -> anyhow::Result<()> {
     undone(&record, &goal, &status)?;
     let (bad, acts) = (goal.to.unwrap_or_default(), record.acts(CANARY));
     let met = acts.iter().any(|act| matches!(act, Act::Load { to, .. } if to.0 == bad));
-    let expected = format!("{CANARY} had loaded version {bad}, and was brought back by a load");
-    check(&expected, met && loads(&acts) >= 2, record.words(CANARY))?;
+    let starts = acts.iter().filter_map(|act| started(act)).collect::<Vec<_>>();
+    let expected =
+        format!("{CANARY} had loaded version {bad}, was started on it once, and was brought back by a load");
+    check(&expected, met && starts == [bad] && loads(&acts) >= 2, record.words(CANARY))?;
     tried(&record, bad)?;
     let touched: Vec<String> = record.touched().into_iter().collect();
     let expected = format!("only {CANARY} and {VICTIM} were ever touched");
     check(&expected, touched == [CANARY, VICTIM], touched.join(", "))?;
-    same_lives(scene, &before.but(VICTIM)).await?;
+    same_lives(scene, &before.but(&[CANARY, VICTIM])).await?;
     all_hold(scene, &before.state_hash, Holding::TheSame).await?;
     let peak = record.peak().touched;
     check("at most one serving replica was touched at a time", peak <= 1, peak)
@@ -74,7 +76,7 @@ pub(super) async fn everywhere(scene: &Scene<'_>) -> anyhow::Result<()> {
     undone(&record, &goal, &status)?;
     let touched: Vec<String> = record.touched().into_iter().collect();
     check(&format!("only {CANARY} was ever touched"), touched == [CANARY], touched.join(", "))?;
-    same_lives(scene, &before.but(CANARY)).await?;
+    same_lives(scene, &before.but(&[CANARY])).await?;
     all_hold(scene, &before.state_hash, Holding::TheSame).await
 }
 

@@ -5,6 +5,7 @@
 //! ```
 
 mod bad_model;
+mod bad_stable;
 mod customer;
 mod faults;
 mod http;
@@ -13,6 +14,7 @@ mod record;
 mod restart;
 mod scale;
 mod scene;
+mod slow_journal;
 #[cfg(test)]
 mod tests;
 
@@ -26,11 +28,14 @@ use tokio::time::Instant;
 use super::client::Client;
 use super::founding::Shape;
 use super::timeline::Timeline;
+use crate::config::JournalUrl;
 use customer::Customer;
 use scene::{Life, Scene, check, lives, narrate};
 
 /// When a scenario must be over; a loaded machine is slow, a broken product is slower.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// The same where every write takes more than a second.
+const SLOW_PATIENCE: Duration = Duration::from_mins(4);
 /// So that each request can be answered by another replica than the first.
 const REPLICAS_MIN: usize = 2;
 
@@ -49,6 +54,10 @@ pub(crate) enum Scenario {
     BadModelEverywhere,
     /// The leading watchdog is killed while a canary soaks: another one finishes the rollout
     LeaderDiesMidRollout,
+    /// A version that nobody can be started on: it is found out; let through, it is left again by what status offers
+    BadStable,
+    /// Every commit takes more than a second while a replica dies and a goal rolls: nobody is blamed for it
+    SlowJournal,
     /// Two more replicas are declared, and taken back
     ScaleOut,
     /// Every replica is started anew, one after the other
@@ -68,8 +77,9 @@ impl Scenario {
     /// If it does not end as it must: what was expected, and what was found.
     pub(super) async fn play(self, setting: Setting<'_>) -> anyhow::Result<String> {
         let begun = Instant::now();
-        let Setting { client, timeline, home, shape } = setting;
-        let scene = Scene { client, timeline, home, shape, deadline: begun + PATIENCE };
+        let Setting { client, timeline, home, journal, shape } = setting;
+        let patience = if matches!(self, Self::SlowJournal) { SLOW_PATIENCE } else { PATIENCE };
+        let scene = Scene { client, timeline, home, journal, shape, deadline: begun + patience };
         let outcome = self.tell_with_customer(&scene).await;
         // Also when it failed: whoever looks for the reason reads the timeline to its end.
         let told = timeline.catch_up().await;
@@ -110,6 +120,8 @@ impl Scenario {
             Self::BadModelOnB => bad_model::on_b(scene).await,
             Self::BadModelEverywhere => bad_model::everywhere(scene).await,
             Self::LeaderDiesMidRollout => leader::dies_mid_rollout(scene).await,
+            Self::BadStable => bad_stable::found_out_and_left(scene).await,
+            Self::SlowJournal => slow_journal::blames_nobody(scene).await,
             Self::ScaleOut => scale::out_and_in(scene).await,
             Self::RollingRestart => restart::rolling(scene).await,
         }
@@ -124,6 +136,8 @@ pub(super) struct Setting<'a> {
     pub(super) timeline: &'a Timeline<'a>,
     /// By which processes are found to be ours.
     pub(super) home: &'a Path,
+    /// Where its record is kept.
+    pub(super) journal: &'a JournalUrl,
     /// What its replicas have in common.
     pub(super) shape: Shape,
 }
@@ -142,6 +156,9 @@ fn model(head: u64, incident: Option<Value>) -> Value {
 
 /// Checks that each of these is still the same process of the same life.
 async fn same_lives(scene: &Scene<'_>, before: &[Life]) -> anyhow::Result<()> {
+    if before.is_empty() {
+        return Ok(());
+    }
     let now = lives(&scene.settled().await?);
     let names: Vec<&str> = before.iter().map(|life| life.replica.as_str()).collect();
     let names = match names.split_last() {

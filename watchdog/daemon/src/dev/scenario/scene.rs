@@ -3,15 +3,17 @@
 use std::path::Path;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::time::{Instant, sleep};
 use tonic::{Code, Status};
 use uuid::Uuid;
 use watchdog_core::record::Body;
-use watchdog_proto::admin::{ClusterStatus, GoalApplyRequest, GoalView, ReplicaView};
+use watchdog_proto::admin::{ClusterStatus, GoalApplyRequest, GoalRestoreRequest, GoalView, ReplicaView};
 
 use super::record::Record;
+use crate::config::JournalUrl;
 use crate::dev::client::{Answers, Client};
 use crate::dev::founding::Shape;
 use crate::dev::progress::missing;
@@ -47,6 +49,8 @@ pub(super) struct Scene<'a> {
     pub(super) client: &'a Client,
     pub(super) timeline: &'a Timeline<'a>,
     pub(super) home: &'a Path,
+    /// Where its record is kept.
+    pub(super) journal: &'a JournalUrl,
     /// What its replicas have in common.
     pub(super) shape: Shape,
     /// When all must be over.
@@ -169,6 +173,19 @@ impl Scene<'_> {
             };
             self.pause("a leader that takes the goal", || fault).await?;
         }
+    }
+
+    /// Makes an earlier version stable again; answers what the leader says.
+    ///
+    /// # Errors
+    ///
+    /// If the leader refuses it, or there is none.
+    pub(super) async fn restore(&self, version: u64, reason: &str) -> anyhow::Result<String> {
+        let (cluster, reason, by) = (CLUSTER.to_owned(), reason.to_owned(), "watchdog dev".to_owned());
+        let request = GoalRestoreRequest { cluster, version, reason, by };
+        let (leader, _) = self.client.ask_all().await.leader_and_head().context("nobody leads")?;
+        let done = self.client.restore(&leader, request).await;
+        done.map_err(|status| anyhow::anyhow!("it was refused: {}", status.message()))
     }
 
     /// Looks at a goal until `look` finds what it looks for.

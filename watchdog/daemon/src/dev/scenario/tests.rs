@@ -113,6 +113,8 @@ fn scenarios_are_called_as_the_design_says() {
         "bad-model-on-b",
         "bad-model-everywhere",
         "leader-dies-mid-rollout",
+        "bad-stable",
+        "slow-journal",
         "scale-out",
         "rolling-restart",
     ];
@@ -127,7 +129,9 @@ async fn at_the_deadline_it_is_said_what_was_waited_for() {
     let timeline = Timeline::begin(&client, std::time::SystemTime::UNIX_EPOCH);
     let home = std::path::Path::new("/nowhere");
     let shape = Shape { hosts: 1, probe_timeout_ms: 80 };
-    let scene = Scene { client: &client, timeline: &timeline, home, shape, deadline: Instant::now() };
+    let journal = &"sqlite:/nowhere/journal.db".parse().unwrap();
+    let scene =
+        Scene { client: &client, timeline: &timeline, home, journal, shape, deadline: Instant::now() };
     let error = scene.leader().await.unwrap_err().to_string();
     assert_eq!(error, "waited in vain for a leader; found: http://127.77.0.1:1 does not answer");
     let error = scene.declare(&json!({})).await.unwrap_err().to_string();
