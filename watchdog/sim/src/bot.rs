@@ -161,7 +161,7 @@ fn unwell(world: &World) -> Option<String> {
 }
 
 fn told(mind: &Mind) -> String {
-    let words: Vec<String> = &mind.refusals.map(ToString::to_string).collect();
+    let words: Vec<String> = mind.refusals.iter().map(ToString::to_string).collect();
     if words.is_empty() { "nobody says why".to_owned() } else { words.join("; ") }
 }
 
@@ -178,7 +178,7 @@ impl World {
         if self.lacks(Safeguard::Offers) {
             return Vec::new();
         }
-        offers(&mind.history, mind.refusals.iter(), self.now_of(dog))
+        offers(&mind.history, &mind.refusals, self.now_of(dog))
     }
 
     fn follow(&mut self, command: &Command) {
