@@ -59,8 +59,9 @@ impl Desk {
 
 /// The agent of the host `h1`, with its state in `home`.
 fn host_agent(door: &Door, home: &Path) -> Guarded {
-    let (file, dir) = (home.join("agent.toml"), home.join("host"));
-    let (coordination, server) = (door.coordination(), program("scoring-server").unwrap());
+    let (file, dir) = (home.join("agent.toml"), home.join("host").display().to_string());
+    let (coordination, server) =
+        (door.coordination(), program("scoring-server").unwrap().display().to_string());
     let text = format!(
         "host = \"h1\"\nlisten = \"127.0.0.1:0\"\ndir = {dir:?}\nclusters = [\"demo\"]\n\
          [coordination]\nurl = {coordination:?}\n[programs.scoring-server]\nargv = [{server:?}]\n"

@@ -24,18 +24,16 @@ fn declared(story: &Story, name: &str, change: impl FnOnce(&mut Value)) -> Value
 fn what_a_host_would_refuse_is_refused_where_it_is_declared(backend: Backend) {
     let story = Story::begin(backend).unwrap();
     let (before, record) = (head(&story), story.now().unwrap());
-    let table: [(&dyn Fn(&mut Value), &[&str]); 4] = [
-        (
-            &|spec| spec["program"] = json!("no-such-program"),
-            &["replica/demo-b: program: ", "no-such-program"],
-        ),
-        (&|spec| spec["parameters"]["listen"] = json!("nowhere"), &["parameters.listen", "host h1"]),
-        (&|spec| spec["parameters"]["colour"] = json!("red"), &["parameters.colour"]),
-        (&|spec| spec["hosts"] = json!(["h9"]), &["replica/demo-b: hosts: ", "h9", "h1, h2"]),
+    // Where in the declaration, what stands there, and what must be named.
+    let table = [
+        ("/program", json!("no-such-program"), ["replica/demo-b: program: ", "no-such-program"]),
+        ("/parameters/listen", json!("nowhere"), ["parameters.listen", "host h1"]),
+        ("/parameters/debug", json!("maybe"), ["parameters.debug", "host h2"]),
+        ("/hosts", json!(["h9"]), ["replica/demo-b: hosts: no host agent called h9", "h1, h2"]),
     ];
     let file = story.dev.home().join("goal.json");
-    for (change, named) in table {
-        let spec = declared(&story, "demo-b", change);
+    for (place, value, named) in table {
+        let spec = declared(&story, "demo-b", |spec| *spec.pointer_mut(place).unwrap() = value);
         std::fs::write(&file, json!({ "set": { "replica/demo-b": spec } }).to_string()).unwrap();
         for verb in ["diff", "apply"] {
             let output = story.dev.ctl(&["goal", verb, "-f", file.to_str().unwrap()]).unwrap();
