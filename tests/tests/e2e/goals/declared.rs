@@ -27,8 +27,8 @@ fn what_a_host_would_refuse_is_refused_where_it_is_declared(backend: Backend) {
     // Where in the declaration, what stands there, and what must be named.
     let table = [
         ("/program", json!("no-such-program"), ["replica/demo-b: program: ", "no-such-program"]),
-        ("/parameters/listen", json!("nowhere"), ["parameters.listen", "host h1"]),
-        ("/parameters/debug", json!("maybe"), ["parameters.debug", "host h2"]),
+        ("/parameters", json!({ "listen": "nowhere" }), ["parameters.listen", "host h1"]),
+        ("/parameters", json!({ "debug": "maybe" }), ["parameters.debug", "host h2"]),
         ("/hosts", json!(["h9"]), ["replica/demo-b: hosts: no host agent called h9", "h1, h2"]),
     ];
     let file = story.dev.home().join("goal.json");

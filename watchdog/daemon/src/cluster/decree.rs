@@ -171,9 +171,8 @@ fn not_before(to: Version, stable: Option<Version>) -> Denial {
     let what = match stable {
         None => "nothing is stable yet, so there is nothing to go back from; declare a goal".to_owned(),
         Some(stable) if stable == to => {
-            format!(
-                "it is what is stable; `watchdogctl goal withdraw ID` takes back a goal that rolls over it"
-            )
+            "it is what is stable; `watchdogctl goal withdraw ID` takes back a goal that rolls over it"
+                .to_owned()
         }
         Some(stable) => format!(
             "expected the number of a version before {stable}, which is stable; without `--force` any version is rolled out and proven as a goal"
