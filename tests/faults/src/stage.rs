@@ -16,6 +16,8 @@ use crate::net::{self, EACH, Node, run};
 use crate::site::{CLUSTER, DATABASE_PORT, Site};
 use crate::unit::Unit;
 
+/// More goals than are declared.
+const GOALS_MAX: &str = "10000";
 /// Two busy cores start ten programs, four of them large.
 const START_PATIENCE: Duration = Duration::from_secs(90);
 const DATABASE_STOP: Duration = Duration::from_secs(10);
@@ -123,14 +125,12 @@ impl Stage {
     /// After `patience`, with what is still open.
     pub fn until_at_rest(&self, patience: Duration) -> anyhow::Result<Value> {
         let mut open = String::from("nobody answered");
-        let found = wait_for("a cluster at rest", patience, || match self.status() {
-            Ok(status) => match what_is_open(&status) {
-                None => Some(status),
-                Some(what) => {
-                    open = what;
-                    None
-                }
-            },
+        let found = wait_for("a cluster at rest", patience, || match self.at_rest() {
+            Ok(Ok(status)) => Some(status),
+            Ok(Err(what)) => {
+                open = what;
+                None
+            }
             Err(error) => {
                 open = format!("{error:#}");
                 None
@@ -139,16 +139,33 @@ impl Stage {
         found.with_context(|| format!("still open: {open}"))
     }
 
+    /// The status when nothing is left to do, else what is.
+    fn at_rest(&self) -> anyhow::Result<Result<Value, String>> {
+        // Before the status, which names no goal that waits for its turn.
+        let goals = self.told(&["goal", "list", "--limit", GOALS_MAX])?;
+        let goes_on = goals["goals"].as_array().into_iter().flatten().find(|goal| goal["ended_at"].is_null());
+        let status = self.status()?;
+        Ok(match goes_on {
+            Some(goal) => Err(format!("goal {} is {}", goal["id"], goal["status"])),
+            None => what_is_open(&status).map_or(Ok(status), Err),
+        })
+    }
+
     /// The status as the leader tells it.
     ///
     /// # Errors
     ///
     /// If nobody leads, or nobody answers in time.
     pub fn status(&self) -> anyhow::Result<Value> {
-        let output = self.ctl(&["-o", "json", "status"])?;
+        self.told(&["status"])
+    }
+
+    /// What `watchdogctl` says, as JSON.
+    fn told(&self, arguments: &[&str]) -> anyhow::Result<Value> {
+        let output = self.ctl(&[&["-o", "json"], arguments].concat())?;
         let said = String::from_utf8_lossy(&output.stderr);
-        anyhow::ensure!(output.status.success(), "watchdogctl status: {}", said.trim());
-        serde_json::from_slice(&output.stdout).context("read the status")
+        anyhow::ensure!(output.status.success(), "watchdogctl {}: {}", arguments.join(" "), said.trim());
+        serde_json::from_slice(&output.stdout).context("read what watchdogctl says")
     }
 
     /// Runs `watchdogctl` as an operator outside of all cuts.
