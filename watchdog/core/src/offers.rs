@@ -203,7 +203,7 @@ fn of_refusal(refusal: &Refusal, history: &History) -> Option<Offer> {
 
 fn released(history: &History) -> impl Iterator<Item = Offer> {
     history.quarantined.iter().map(|(replica, quarantine)| {
-        let why = format!("{replica} is quarantined: {}", quarantine.why);
+        let why = format!("{replica}: quarantined until released: {}", quarantine.why);
         Offer::of(Command::Release { target: replica.to_string() }, why)
     })
 }

@@ -6,6 +6,7 @@ mod declared;
 mod places;
 mod refused;
 mod rollouts;
+mod unmodified;
 
 use serde_json::{Value, json};
 use watchdog_tests::story::{Replica, Story};

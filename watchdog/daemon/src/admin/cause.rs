@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use watchdog_core::ids::{ReplicaId, Time};
 use watchdog_core::input::PlanInput;
 use watchdog_core::plan::{Outcome, PlanStatus, Step};
+use watchdog_core::planner::plan;
 use watchdog_core::planner::rollout::{Stage, stage};
 use watchdog_core::rollout::Rollout;
 use watchdog_core::rollout::survey::Survey;
@@ -73,13 +74,17 @@ pub(super) fn awaited(
     let (blocked, reasons) = blocked(world, now);
     let ill = super::goal_view::ill(&input.convictions);
     let waiting = survey.left.iter().chain(&survey.under_way).chain(&survey.on_trial).chain(&ill);
-    let waiting: BTreeSet<&ReplicaId> = waiting.copied().collect();
-    // One that nobody has to decide about may still move, and with it all the others.
-    let stuck = !waiting.is_empty() && waiting.iter().all(|replica| blocked.contains(replica));
-    if stuck {
+    let concerned = waiting.into_iter().any(|replica| blocked.contains(replica));
+    if concerned && nothing_comes(input) {
         all.extend(reasons);
     }
     all
+}
+
+/// Whether there is nothing to do now, and time alone does not change that.
+fn nothing_comes(input: &PlanInput) -> bool {
+    let decision = plan(input);
+    decision.plan.is_none() && decision.again_at.is_none()
 }
 
 fn paused(world: &World, now: Time) -> Vec<AwaitedView> {

@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tonic::Status;
 use watchdog_core::change::Change;
 use watchdog_core::ids::{HostId, ReplicaId};
-use watchdog_core::observation::Presence;
+use watchdog_core::observation::{Presence, Sight};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_proto::agent::{ExamineRequest, Objection};
 
@@ -53,7 +53,9 @@ pub(super) async fn examine(handle: &Handle, changes: &[Change]) -> Result<Vec<S
         let world = handle.world.lock();
         for (replica, spec) in &declared {
             let strangers: Vec<&HostId> = spec.hosts.iter().filter(|host| !is_known(&world, host)).collect();
-            if strangers.len() == spec.hosts.len() {
+            // Who sees nobody can't tell who is unknown.
+            let sees = matches!(world.observation.sight, Sight::Clear);
+            if sees && strangers.len() == spec.hosts.len() {
                 return Err(homeless(&world, replica, &strangers));
             }
             notes.extend(strangers.iter().map(|host| {
