@@ -86,6 +86,10 @@ pub struct History {
     /// Since when deaths and tries of a replica count again: a human released it, or it was moved to or from a candidate.
     #[serde(default)]
     pub forgiven: BTreeMap<ReplicaId, Time>,
+    /// When a human last released a replica from a quarantine, or from the blame of a failed trial: what was done to it
+    /// before is held against it no more.
+    #[serde(default)]
+    pub released: BTreeMap<ReplicaId, Time>,
     /// The lives of each replica that we ordered or know to have died, in the order of the record: all that are not proven
     /// dead, and of those that are the last [`LIVES_KEPT`].
     pub lives: BTreeMap<ReplicaId, VecDeque<PastLife>>,
@@ -140,6 +144,11 @@ impl History {
         self.forgiven.get(replica).is_none_or(|forgiven| at >= *forgiven)
     }
 
+    /// Whether something was done to a replica at `at` before a human last looked after it.
+    pub fn was_released_since(&self, replica: &ReplicaId, at: Time) -> bool {
+        self.released.get(replica).is_some_and(|released| at < *released)
+    }
+
     /// Whether this life was ordered by us and is not known to be dead; a stranger only ever has an obituary here.
     pub fn is_ours(&self, replica: &ReplicaId, incarnation: Incarnation) -> bool {
         let mut ordered = self.lives.get(replica).into_iter().flatten();
@@ -148,11 +157,8 @@ impl History {
 
     /// Whether the goal that rolls declares a replica anew and it was never well yet.
     pub fn is_newborn(&self, replica: &ReplicaId) -> bool {
-        let Some(rollout) = self.rollout.as_ref().filter(|rollout| rollout.adds.contains(replica)) else {
-            return false;
-        };
-        let mut heals = self.heals.get(replica).into_iter().flatten();
-        !heals.any(|heal| heal.at >= rollout.started_at && heal.worked() && heal.begun == Begun::Surely)
+        let rollout = self.rollout.as_ref().filter(|rollout| rollout.adds.contains(replica));
+        rollout.is_some_and(|rollout| !rollout.arrived.contains(replica))
     }
 
     /// The newest stable version whose state is not that of the one that stands, to fall back to.

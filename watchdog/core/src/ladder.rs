@@ -223,8 +223,10 @@ impl Tried {
     fn count(case: &Case) -> Self {
         let heals = since_release(case);
         let mut tried = Self::default();
-        // That a goal moved it is no sign that it is ill.
-        let heals_it = |heal: &&PastHeal| heal.remedy != Remedy::Roll;
+        // That a goal moved it is no sign that it is ill. To be ended is to be healed only of not being declared.
+        let stops = case.is_convicted_of(FaultKind::Undeclared);
+        let heals_it =
+            |heal: &&PastHeal| heal.remedy != Remedy::Roll && (heal.remedy == Remedy::Stop) == stops;
         // Nor is what was never begun on it.
         let was_begun = |heal: &&PastHeal| heal.begun != Begun::Never;
         let recent = |heal: &&PastHeal| {
@@ -304,9 +306,12 @@ pub(crate) fn channel_is_due(case: &Case) -> Result<(), Reason> {
     Ok(())
 }
 
-/// Heals after the last quarantine: whoever released it from there has given it a fresh start.
+/// Heals after the last quarantine and the last release: whoever released it has given it a fresh start.
 fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
-    let heals: Vec<&PastHeal> = case.input.history.heals.get(case.replica).into_iter().flatten().collect();
+    let history = &case.input.history;
+    let heals = history.heals.get(case.replica).into_iter().flatten();
+    let heals: Vec<&PastHeal> =
+        heals.filter(|heal| !history.was_released_since(case.replica, heal.at)).collect();
     let quarantined = heals.iter().rposition(|heal| heal.remedy == Remedy::Quarantine);
     heals[quarantined.map_or(0, |at| at + 1)..].to_vec()
 }
@@ -314,22 +319,27 @@ fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
 /// Heals after the last one that worked and was followed by quiet.
 ///
 /// A heal that a newer leader superseded, or an operator stopped, was no try, nor was one of which nothing was begun, or
-/// that failed by another's fault. A flapping replica never had quiet;
-/// on a candidate it must last for a soak, so that what fails there now and then fails.
+/// that failed by another's fault; but it was ill when any of them was planned, so that none of them belongs to a quiet.
+/// A flapping replica never had quiet; on a candidate it must last for a soak, so that what fails there now and then fails.
 fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
-    let was_tried = |heal: &&&PastHeal| heal.is_try();
     let counts = |heal: &&&PastHeal| case.input.history.counts(case.replica, heal.at);
-    let tries: Vec<&PastHeal> = heals.iter().filter(was_tried).filter(counts).copied().collect();
+    let ill: Vec<&PastHeal> =
+        heals.iter().filter(counts).filter(|heal| tells_of_illness(heal)).copied().collect();
     let flaps = case.is_convicted_of(FaultKind::Flapping);
     let soak_ms = case.blamable().map_or(0, |rollout| rollout.pace.soak_ms);
     let quiet_ms = case.input.policy.quiet_ms.max(soak_ms);
     let quiet_after = |at: &usize| {
-        let next = tries.get(at + 1).map_or_else(|| case.since(), |heal| heal.since);
-        let worked = tries[*at].worked();
-        worked && next.since_ms(tries[*at].ended_at.unwrap_or(next)) >= quiet_ms
+        let next = ill.get(at + 1).map_or_else(|| case.since(), |heal| heal.since);
+        let worked = ill[*at].is_try() && ill[*at].worked();
+        worked && next.since_ms(ill[*at].ended_at.unwrap_or(next)) >= quiet_ms
     };
-    let forgotten = (0..tries.len()).filter(|_| !flaps).rfind(quiet_after).map_or(0, |at| at + 1);
-    tries[forgotten..].to_vec()
+    let forgotten = (0..ill.len()).filter(|_| !flaps).rfind(quiet_after).map_or(0, |at| at + 1);
+    ill[forgotten..].iter().filter(|heal| heal.is_try()).copied().collect()
+}
+
+/// Whether a heal says that its replica was ill when it was planned. An order to a candidate does not, but it is a try there.
+fn tells_of_illness(heal: &PastHeal) -> bool {
+    heal.is_try() || heal.remedy != Remedy::Roll
 }
 
 fn count(number: usize) -> u32 {

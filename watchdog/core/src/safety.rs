@@ -199,16 +199,11 @@ pub fn disturbed(input: &PlanInput) -> BTreeMap<ReplicaId, Disturbance> {
     }
     for replica in input.replicas.keys().filter(|replica| !serves(input, replica)) {
         // What a goal adds was never a part of what served, so that it is missed by nobody before it is there.
-        if !is_newborn(replica, input) {
+        if !input.history.is_newborn(replica) {
             disturbed.insert(replica.clone(), Disturbance::Down);
         }
     }
     disturbed
-}
-
-/// Whether the goal that rolls declares it anew and it was never well yet, so that nothing counts on it.
-pub fn is_newborn(replica: &ReplicaId, input: &PlanInput) -> bool {
-    input.history.is_newborn(replica)
 }
 
 /// Whether those who would know say that it serves, whatever became of an order: and not before an agent that did not

@@ -17,20 +17,15 @@ use watchdog_core::state::Key;
 
 use crate::audit::Violation;
 use crate::dog::{Mind, Wish};
-use crate::life::Trait;
 use crate::mutant::Safeguard;
 use crate::world::World;
 
 /// How many offers are followed at most.
-const TURNS_MAX: u32 = 30;
+const TURNS_MAX: u32 = 60;
 /// How long it is waited for what comes of one.
 const TURN_MS: u64 = 240_000;
 /// How often it is looked meanwhile.
 const LOOK_EVERY_MS: u64 = 5_000;
-
-/// The mistakes that it finds and that are not mended yet.
-pub(crate) const COUNTED: &str = "hosts that are gone for good are counted for ever, and no storm is over";
-pub(crate) const LOCKED: &str = "a version that nobody can be started on is stable, and there is no way back";
 
 /// Follows offers until all is well; a violation when that never comes.
 pub(crate) fn find_way_out(world: &mut World) {
@@ -67,15 +62,10 @@ pub(crate) fn find_way_out(world: &mut World) {
         world.follow(&offer.command);
     }
     if world.violation.is_none() {
-        let known = if blames_what_cannot_start(world) {
-            Some(LOCKED)
-        } else {
-            (!world.setup.gone.is_empty()).then_some(COUNTED)
-        };
         let tried: Vec<&str> = followed.keys().map(String::as_str).collect();
         let tried = if tried.is_empty() { "nothing".to_owned() } else { tried.join(", ") };
         let what = format!("{what}; offered was {tried}, and it did not help");
-        world.complain(Violation { audit: "way-out", at: world.now, what, known });
+        world.complain(Violation { audit: "way-out", at: world.now, what, known: None });
     }
 }
 
@@ -84,7 +74,10 @@ fn gist(command: &Command) -> String {
     match command {
         Command::Withdraw { .. } => "goal withdraw".to_owned(),
         Command::Supersede { .. } => "goal apply --supersede".to_owned(),
-        Command::Redeclare { replica, .. } => format!("goal apply for {replica}"),
+        Command::Redeclare { replica, anew: false } => format!("goal apply for {replica}"),
+        Command::Redeclare { replica, anew: true } => {
+            format!("goal apply for another in the place of {replica}")
+        }
         Command::Approve { .. } => "plan approve".to_owned(),
         Command::Decline { .. } => "plan reject".to_owned(),
         command => line(command).replace("watchdogctl ", ""),
@@ -119,17 +112,6 @@ fn what_after_a_turn(world: &mut World) -> Option<String> {
 /// Whether something is broken that no command mends: a machine that is off, or whose agent is.
 fn is_broken(world: &World) -> bool {
     world.hosts.iter().any(|host| host.replaced_by.is_none() && !host.is_up())
-}
-
-/// Whether a version that nobody can be started on was taken for stable.
-pub(crate) fn blames_what_cannot_start(world: &World) -> bool {
-    let marks = &world.journal.folded.marks;
-    let stable = marks.iter().filter(|(_, mark)| **mark == watchdog_core::record::Mark::Stable);
-    let states = stable.map(|(version, _)| world.journal.state(*version));
-    let bad = |state: &watchdog_core::state::State| {
-        world.journal.declared.iter().any(|replica| Trait::of(state, replica) == Trait::DiesOnlyAtStart)
-    };
-    states.into_iter().any(|state| bad(&state))
 }
 
 /// What is not well; `None` when every declared replica serves what it should and nothing is left open.
@@ -185,8 +167,8 @@ impl World {
         let wish = match command {
             Command::Resume => Wish::Resume,
             Command::Release { target } => Wish::Release(target.clone()),
-            Command::Approve { .. } => Wish::Approve,
-            Command::Decline { .. } => Wish::Decline,
+            Command::Approve { plan } => Wish::Approve(Some(plan.clone())),
+            Command::Decline { plan } => Wish::Decline(Some(plan.clone())),
             Command::ReleaseStorm => Wish::ReleaseStorm,
             Command::Withdraw { .. } => Wish::Withdraw,
             Command::Restore { version } => {

@@ -4,63 +4,40 @@ use std::collections::BTreeSet;
 
 use watchdog_core::finding::Subject;
 use watchdog_core::goal::errand::errand;
-use watchdog_core::ids::ReplicaId;
+use watchdog_core::ids::{HostId, ReplicaId};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::plan;
 use watchdog_core::refusal::{Reason, Refusal, StormAwaits};
 use watchdog_core::rollout::expected;
 
-use crate::bot::{COUNTED, LOCKED, blames_what_cannot_start};
 use crate::dog::Mind;
 use crate::world::World;
 
-/// What keeps it from rest, and the known mistake that it comes from; `None` when nothing does.
-pub(crate) fn restless(world: &mut World) -> Option<(String, Option<&'static str>)> {
-    let what = what(world)?;
-    let leader = world.dogs.iter().find(|dog| dog.lead.is_some()).and_then(|dog| dog.mind.as_ref());
-    let waits = leader.is_some_and(|mind| waits_for_the_unsettled(world, mind));
-    let known = if waits {
-        Some("who serves another version after an order of unknown fate stays disturbed")
-    } else if leader.is_some_and(|mind| counts_the_gone(world, mind)) {
-        Some(COUNTED)
-    } else if blames_what_cannot_start(world) {
-        Some(LOCKED)
-    } else {
-        None
-    };
-    Some((what, known))
-}
-
-/// Whether a storm waits for half of all hosts although half of those that are not gone for good are there.
-fn counts_the_gone(world: &World, mind: &Mind) -> bool {
-    let awaits_hosts = mind
-        .refusals
-        .iter()
-        .any(|refusal| matches!(refusal.reason, Reason::Storm { awaiting: StormAwaits::Hosts, .. }));
-    let up = world.hosts.iter().filter(|host| host.is_up()).count();
-    awaits_hosts && !world.setup.gone.is_empty() && 2 * up >= world.setup.hosts.len() - world.setup.gone.len()
-}
-
-/// Whether somebody is not touched for the sake of one that serves, and only the fate of an order to it is not known.
-fn waits_for_the_unsettled(world: &World, mind: &Mind) -> bool {
-    let serves = |replica: &ReplicaId| {
-        world.lives.values().any(|life| life.replica == *replica && life.well_since.is_some())
-    };
-    let unsettled = |replica: &&ReplicaId| mind.history.unsettled.contains(*replica) && serves(replica);
-    mind.refusals.iter().any(|refusal| match &refusal.reason {
-        Reason::WouldDisturb { disturbed, .. } => disturbed.iter().any(|it| unsettled(&it)),
-        _ => false,
-    })
-}
-
-fn what(world: &mut World) -> Option<String> {
+/// What keeps it from rest; `None` when nothing does.
+pub(crate) fn restless(world: &mut World) -> Option<String> {
     let Some(dog) = (0..world.dogs.len()).find(|dog| leads(world, *dog)) else {
         return Some("nobody leads".to_owned());
     };
     let mind = world.dogs[dog].mind.take()?;
-    let found = unfinished(&mind).or_else(|| unserved(world, &mind)).or_else(|| replanned(world, dog, &mind));
+    let found = unfinished(&mind)
+        .or_else(|| needless_storm(world, &mind))
+        .or_else(|| unserved(world, &mind))
+        .or_else(|| replanned(world, dog, &mind));
     world.dogs[dog].mind = Some(mind);
     found
+}
+
+/// A storm that waits for hosts, although half of those are there on which the declared replicas live or lived last: only
+/// when more of them are gone is it for a human to say that it is not this side which is cut off.
+fn needless_storm(world: &World, mind: &Mind) -> Option<String> {
+    let storm = mind
+        .refusals
+        .iter()
+        .find(|refusal| matches!(refusal.reason, Reason::Storm { awaiting: StormAwaits::Hosts, .. }))?;
+    let last = mind.log.replicas.keys().filter_map(|replica| world.journal.folded.lives.get(replica)?.back());
+    let homes: BTreeSet<&HostId> = last.map(|life| &life.host).collect();
+    let there = homes.iter().filter(|host| world.zoo.hosts.contains_key(**host)).count();
+    (2 * there >= homes.len()).then(|| format!("{there} of {} hosts are there: {storm}", homes.len()))
 }
 
 fn leads(world: &World, dog: usize) -> bool {
@@ -197,7 +174,9 @@ fn is_for_a_human(refusal: &Refusal) -> bool {
         | Reason::RolloutHeld { .. }
         // Why the goal can't start it is told beside it.
         | Reason::LeftToGoal { .. }
-        | Reason::RolloutWaits { .. } => true,
+        | Reason::RolloutWaits { .. }
+        // Whether it is one is seen beside.
+        | Reason::Storm { awaiting: StormAwaits::Hosts, .. } => true,
         Reason::NoRemedy { fault } => *fault == watchdog_core::finding::FaultKind::HostGone,
         _ => false,
     }

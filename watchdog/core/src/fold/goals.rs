@@ -52,6 +52,8 @@ impl History {
         for replica in adds.iter().chain(edits) {
             self.absolve(replica, entry.at);
         }
+        let mut arrived = before.as_ref().map(|before| before.arrived.clone()).unwrap_or_default();
+        arrived.retain(|replica| !adds.contains(replica));
         let (mut adds, mut edits) = (adds.clone(), edits.clone());
         if let Some(before) = &before {
             adds.extend(before.adds.iter().cloned());
@@ -76,8 +78,17 @@ impl History {
             failures: Vec::new(),
             adds,
             edits,
+            arrived,
         });
         self.aimed_at = entry.sequence;
+    }
+
+    /// A replica was seen well: one that the goal declares anew counts among those who serve from here on, whatever goal
+    /// takes over.
+    pub(super) fn arrive(&mut self, replica: ReplicaId) {
+        if let Some(rollout) = self.rollout.as_mut().filter(|rollout| rollout.adds.contains(&replica)) {
+            rollout.arrived.insert(replica);
+        }
     }
 
     pub(super) fn end_goal(&mut self, entry: &Entry) {
@@ -250,16 +261,16 @@ impl History {
         }
     }
 
-    /// An operator has looked after the replica or host that a failed trial blames: it is moved again.
-    pub(super) fn release_trial(&mut self, target: &str, entry: &Entry) {
-        let Some(rollout) = &mut self.rollout else { return };
+    /// An operator has looked after the replica or host that a failed trial blames: it is moved again. Answers who is.
+    pub(super) fn release_trial(&mut self, target: &str, entry: &Entry) -> Vec<ReplicaId> {
+        let Some(rollout) = &mut self.rollout else { return Vec::new() };
         let released: Vec<ReplicaId> = rollout.blamed_as(target).cloned().collect();
-        for replica in released {
-            rollout.trials.remove(&replica);
-            rollout.moved.remove(&replica);
-            self.forgiven.insert(replica, entry.at);
+        for replica in &released {
+            rollout.trials.remove(replica);
+            rollout.moved.remove(replica);
             self.aimed_at = entry.sequence;
         }
+        released
     }
 
     /// What replicas tried on a version that is gone does not count against them.

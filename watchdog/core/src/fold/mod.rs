@@ -89,20 +89,25 @@ impl History {
         self.sealed.clear();
     }
 
-    /// Ends a hold and a quarantine; after the latter a human has looked, so what was tried before is forgiven.
+    /// Ends a hold, a quarantine, or the blame of a failed trial; after the latter two a human has looked, so that what was
+    /// tried before is forgiven.
     fn release(&mut self, target: &str, entry: &Entry) {
         self.holds.remove(target);
-        self.release_trial(target, entry);
+        let mut looked_after = self.release_trial(target, entry);
         self.reconsider(Some(target));
         // Whether the stable version is to blame is asked anew when somebody has looked after one that was given up.
         self.declined.remove(&Self::declined_key(None, Remedy::FallBack));
-        let Ok(replica) = ReplicaId::new(target) else {
-            return;
-        };
-        if self.quarantined.remove(&replica).is_some() {
+        if let Ok(replica) = ReplicaId::new(target)
+            && self.quarantined.remove(&replica).is_some()
+        {
             self.heals.remove(&replica);
             self.unsettled.remove(&replica);
             self.forget_failed_starts(&replica);
+            looked_after.push(replica);
+        }
+        for replica in looked_after {
+            self.witness.release(&replica);
+            self.released.insert(replica.clone(), entry.at);
             self.forgiven.insert(replica, entry.at);
         }
     }

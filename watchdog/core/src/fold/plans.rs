@@ -186,20 +186,15 @@ impl History {
                     self.forget_life(&replica, incarnation);
                 }
             }
-            Outcome::Done => {
-                if let (Some(replica), Some(Act::Kill { host, incarnation, .. })) =
-                    (replica, planned.map(|step| step.act))
-                {
-                    self.confirm_kill(Obituary {
-                        replica,
-                        incarnation,
-                        host,
-                        status: "killed".to_owned(),
-                        tree_gone: false,
-                        at: entry.at,
-                    });
+            Outcome::Done => match (replica, planned.map(|step| step.act)) {
+                (Some(replica), Some(Act::Kill { host, incarnation, .. })) => {
+                    let status = "killed".to_owned();
+                    let at = entry.at;
+                    self.confirm_kill(Obituary { replica, incarnation, host, status, tree_gone: false, at });
                 }
-            }
+                (Some(replica), Some(Act::Probe { .. })) => self.arrive(replica),
+                _ => {}
+            },
             Outcome::Failed => {}
         }
     }

@@ -1,14 +1,18 @@
-//! Outdated: plans that wait for a human although what they were for is over, or has become graver.
+//! Outdated: plans that wait for a human although what they were for is over, has become graver, or would do harm by now.
+//!
+//! A plan that waits bars its replicas, so that one which could not be approved any more must not wait for ever.
 
 use std::collections::BTreeMap;
 
 use crate::finding::{Conviction, Subject};
 use crate::history::{History, OpenPlan};
 use crate::ids::{PlanId, ReplicaId};
+use crate::input::PlanInput;
 use crate::plan::PlanStatus;
 use crate::policy::{Policy, Remedy};
 use crate::record::Body;
 use crate::replica::ReplicaSpec;
+use crate::vet::vet;
 
 /// The plans that are not worth an answer any more; who is ill is not kept waiting for one.
 ///
@@ -21,6 +25,18 @@ pub fn outdated(
     let waits = history.open_plans.values().filter(|open| open.status == PlanStatus::AwaitingApproval);
     let over = waits.filter(|open| !stands(open, history, (convictions, policy, replicas)));
     over.map(|open| open.plan.id.clone()).collect()
+}
+
+/// The ends of plans that wait for a human and would be refused by the linter now, not only for what passes by itself:
+/// they aim at another version than is expected by now, at a life or a host that is gone, or at who is not theirs to touch.
+pub fn refused(input: &PlanInput) -> Vec<Body> {
+    let waits = input.history.open_plans.values().filter(|open| open.status == PlanStatus::AwaitingApproval);
+    let refused = waits.filter_map(|open| {
+        let objection = vet(&open.plan, input).into_iter().find(|objection| !objection.passes())?;
+        let why = format!("it would not be right any more: {objection}");
+        Some(Body::PlanStatus { plan: open.plan.id.clone(), status: PlanStatus::Superseded, why })
+    });
+    refused.collect()
 }
 
 /// The ends of the quarantines of those that `replicas` does not declare any more: declared again they begin anew.

@@ -51,10 +51,12 @@ pub(super) fn of_declaration(input: &PlanInput, replica: &ReplicaId, why: &str) 
     let rollout = input.history.rollout.as_ref()?;
     let (version, to) =
         (rollout.to, input.target.stable.filter(|_| rollout.declares(replica) && rollout.expects(replica))?);
-    // One that was well as it is declared fell ill for another reason.
+    // One that was well as it is declared fell ill for another reason; so did one that was given up for heals before.
     let moved_at = rollout.moved.get(replica).map(|moved| moved.at)?;
     let heals = input.history.heals.get(replica).into_iter().flatten();
-    if heals.filter(|heal| heal.at >= moved_at).any(PastHeal::worked) {
+    let since: Vec<&PastHeal> = heals.filter(|heal| heal.at >= moved_at).collect();
+    let starts = since.iter().filter(|heal| heal.host.is_some() && heal.is_try()).count();
+    if since.iter().any(|heal| heal.worked()) || starts < input.policy.tries.restart.max(1) as usize {
         return None;
     }
     may(Remedy::Reject, None, input).ok()?;

@@ -222,6 +222,7 @@ fn move_next(
             Err(reason) => {
                 until = until.into_iter().chain(again::ends_at(&reason, input)).min();
                 refusals.push(waits(rollout, replica, &reason.to_string()));
+                refusals.extend(for_a_human(replica, &reason).filter(|_| volunteers));
                 // A chosen canary is not passed over, nor does a no to one mean a yes to the next.
                 let chosen =
                     survey.is_canary && matches!(rollout.pace.canary, Canary::Replicas(_)) && !volunteers;
@@ -280,6 +281,14 @@ fn waits(rollout: &Rollout, replica: &ReplicaId, why: &str) -> Refusal {
     let reason =
         Reason::RolloutWaits { goal: rollout.goal.clone(), replica: replica.clone(), why: why.to_owned() };
     Refusal { subject: None, reason }
+}
+
+/// What only a human can change about a replica that its goal is to bring up is told of the replica itself too, because
+/// the way on is offered by that.
+fn for_a_human(replica: &ReplicaId, reason: &Reason) -> Option<Refusal> {
+    let asks =
+        matches!(reason, Reason::NoHost { .. } | Reason::NotFenced { .. } | Reason::TreeNotGone { .. });
+    asks.then(|| refusal(replica, reason.clone()))
 }
 
 /// Whether it may be done; if not, why not is among the refusals.

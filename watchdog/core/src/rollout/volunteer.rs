@@ -12,7 +12,6 @@ use crate::ids::ReplicaId;
 use crate::input::PlanInput;
 use crate::planner::case::serves;
 use crate::rollout::verdict::held_by;
-use crate::safety::is_newborn;
 
 /// Whether the goal that rolls starts this replica on its candidate, out of turn.
 pub fn is_volunteer(replica: &ReplicaId, input: &PlanInput) -> bool {
@@ -23,7 +22,9 @@ pub fn is_volunteer(replica: &ReplicaId, input: &PlanInput) -> bool {
         return false;
     }
     let held = held_by(rollout, input).is_some();
-    !held && (is_newborn(replica, input) || may_be_mended(replica, input))
+    // What was declared anew is started on the candidate also after it was well on that of a goal before: no older state
+    // knows it.
+    !held && (rollout.adds.contains(replica) || may_be_mended(replica, input))
 }
 
 /// Whether it could not be brought up on the stable state, and the candidate is another one.

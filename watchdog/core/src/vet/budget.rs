@@ -37,7 +37,7 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     let is_moved =
         |it: &&ReplicaId| plan.heals.iter().any(|heal| heal.replica == **it && heal.remedy == Remedy::Roll);
     let healed = touched.into_iter().filter(|replica| !is_moved(replica));
-    objections.extend(healed.filter_map(|replica| too_often(replica, input)));
+    objections.extend(healed.filter_map(|replica| too_often(replica, plan, input)));
     objections
 }
 
@@ -138,14 +138,18 @@ fn open_heals_of_down(plan: &Plan, input: &PlanInput) -> usize {
     heals.filter(|heal| !heal.disturbs && heal.remedy != Remedy::Quarantine).count()
 }
 
-fn too_often(replica: &ReplicaId, input: &PlanInput) -> Option<Objection> {
+fn too_often(replica: &ReplicaId, plan: &Plan, input: &PlanInput) -> Option<Objection> {
+    // How often it was healed while it was declared does not keep it from being ended, nor the other way round.
+    let stops = plan.heals.iter().any(|heal| heal.replica == *replica && heal.remedy == Remedy::Stop);
     let mut heals = 0;
     for heal in input.history.heals.get(replica).into_iter().flatten() {
         match heal.remedy {
-            // Whoever released it from quarantine allowed as many again.
+            // Whoever released it allowed as many again.
             Remedy::Quarantine => heals = 0,
+            _ if input.history.was_released_since(replica, heal.at) => {}
             // Who is moved by a goal is not ill, and what was never begun did nothing to it.
             Remedy::Roll => {}
+            remedy if (remedy == Remedy::Stop) != stops => {}
             _ if heal.begun == Begun::Never => {}
             _ if input.now.since_ms(heal.at) < HOUR_MS => heals += 1,
             _ => {}

@@ -232,6 +232,47 @@ pub enum Objection {
     },
 }
 
+impl Objection {
+    /// Whether it lies in something that passes while the plan stays right: others that are disturbed, a pause, a hold, an
+    /// agent that is not sealed yet.
+    pub fn passes(&self) -> bool {
+        match self {
+            Self::TooManyDisturbed { .. }
+            | Self::TooManyHeals { .. }
+            | Self::MassSilence { .. }
+            | Self::Paused { .. }
+            | Self::Blind { .. }
+            | Self::Obstacle { .. }
+            | Self::Held { .. }
+            | Self::Unsealed { .. }
+            | Self::Overlap { .. } => true,
+            Self::TooOften { .. }
+            | Self::Uncounted { .. }
+            | Self::NotConvicted { .. }
+            | Self::NotDeclared { .. }
+            | Self::NotProvenDead { .. }
+            | Self::MayStillRun { .. }
+            | Self::UnknownLife { .. }
+            | Self::Quarantined { .. }
+            | Self::HostNotAllowed { .. }
+            | Self::HostAbsent { .. }
+            | Self::WrongVersion { .. }
+            | Self::NotFresh { .. }
+            | Self::WrongEpoch { .. }
+            | Self::WrongId { .. }
+            | Self::Empty
+            | Self::NoSnapshot { .. }
+            | Self::NotVerified { .. }
+            | Self::NotItsTurn { .. }
+            | Self::Unproven { .. }
+            | Self::Untouched { .. }
+            | Self::NeverStarted
+            | Self::NobodySoaked
+            | Self::NotSoaked { .. } => false,
+        }
+    }
+}
+
 fn list(replicas: &[ReplicaId]) -> String {
     let (named, more) = crate::refusal::few(replicas.iter().map(ToString::to_string));
     let rest = (more > 0).then(|| format!("and {more} more"));

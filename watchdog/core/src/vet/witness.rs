@@ -18,7 +18,7 @@ use crate::state::Hash;
 pub struct Witness {
     /// Steps whose fate is not told yet.
     planned: BTreeMap<StepId, Planned>,
-    /// Replicas on which an act was begun since they were last released.
+    /// Replicas on which an act was begun since they were last released from a quarantine or a blame.
     pub acted: BTreeSet<ReplicaId>,
     /// By the hash of a state: replicas of which an order to it was begun.
     pub reached: BTreeMap<Hash, BTreeSet<ReplicaId>>,
@@ -66,10 +66,6 @@ impl Witness {
                 }
             }
             Body::Closed { step, outcome, .. } => self.close(step, *outcome),
-            Body::Released { target } => {
-                self.acted.retain(|replica| replica.as_str() != target);
-                self.starts.retain(|replica, _| replica.as_str() != target);
-            }
             Body::GoalBegun { state_hash, adds, edits, .. } => {
                 self.reached.retain(|hash, _| hash == state_hash);
                 self.starts.retain(|replica, _| !adds.contains(replica) && !edits.contains(replica));
@@ -77,6 +73,13 @@ impl Witness {
             }
             _ => {}
         }
+    }
+
+    /// A human has looked after a replica: what was done to it before is held against it no more. The end of a hold is no
+    /// such release.
+    pub(crate) fn release(&mut self, replica: &ReplicaId) {
+        self.acted.remove(replica);
+        self.starts.remove(replica);
     }
 
     fn plan(&mut self, plan: &Plan) {

@@ -61,6 +61,7 @@ impl World {
             failures: Vec::new(),
             adds: BTreeSet::new(),
             edits: BTreeSet::new(),
+            arrived: BTreeSet::new(),
         })
     }
 

@@ -3,13 +3,13 @@
 use watchdog_core::goal::GoalStatus;
 use watchdog_core::goal::obsolete::obsolete;
 use watchdog_core::ids::{PlanId, Version};
-use watchdog_core::plan::{Act, Plan, PlanStatus};
+use watchdog_core::plan::{Act, Outcome, Plan, PlanStatus};
 use watchdog_core::policy::{Policy, Remedy};
 use watchdog_core::record::Body;
 
-use crate::fold::{Record, ended, folded, intended, recorded, term};
+use crate::fold::{Record, closed, ended, folded, intended, recorded, term};
 use crate::fold_goals::{begun, over, rolls, stable};
-use crate::world::{host, life, replica, state};
+use crate::world::{host, life, plan, replica, state};
 
 fn awaiting(plan: &Plan) -> Body {
     Body::PlanRecorded { plan: plan.clone(), status: PlanStatus::AwaitingApproval }
@@ -125,4 +125,33 @@ fn the_guard_of_a_goal_stands_until_its_changes_are_taken_back() {
     }
     record.write(crate::fold_goals::undone(Some("g")));
     assert_eq!(watchdog_core::history::History::replay(&record.entries).guard(), None);
+}
+
+#[test]
+fn one_that_was_declared_anew_and_was_well_is_missed_whatever_goal_takes_over() {
+    let adds = |name: &str, (base, to)| match begun(name, base, to) {
+        Body::GoalBegun { goal, base, to, state_hash, pace, restart, guard, edits, .. } => {
+            let adds = [replica("a")].into();
+            Body::GoalBegun { goal, base, to, state_hash, pace, restart, guard, adds, edits }
+        }
+        other => other,
+    };
+    let look = Act::Probe { incarnation: life(1), version: Version(9), state_hash: state("v9") };
+    let looks = plan("a", Remedy::Roll, look);
+    let seen = |outcome| [recorded(&looks), intended(&looks), closed(&looks, outcome)];
+    let born = || [stable(7), adds("g", (8, 9))].into_iter();
+    let next = || [over("g", GoalStatus::Superseded), begun("next", 9, 10)].into_iter();
+    let again = || [over("g", GoalStatus::Superseded), adds("next", (9, 10))].into_iter();
+    let table: Vec<(&str, Vec<Body>, bool)> = vec![
+        // story | record | whether it is a newborn, which nobody misses
+        ("declared", born().collect(), true),
+        ("seen well", born().chain(seen(Outcome::Done)).collect(), false),
+        ("seen ill", born().chain(seen(Outcome::Failed)).collect(), true),
+        ("seen well, then another goal", born().chain(seen(Outcome::Done)).chain(next()).collect(), false),
+        ("another goal, and never seen well", born().chain(next()).collect(), true),
+        ("declared anew once more", born().chain(seen(Outcome::Done)).chain(again()).collect(), true),
+    ];
+    for (story, record, newborn) in table {
+        assert_eq!(folded(record).is_newborn(&replica("a")), newborn, "{story}");
+    }
 }

@@ -155,6 +155,9 @@ fn whoever_looked_after_a_failed_trial_releases_it() {
     for (target, still_held) in [("b", false), ("h1", false), ("a", true), ("h2", true)] {
         let history = folded(failed().chain([released(target)]));
         assert_eq!(held(&history), still_held, "{target}");
+        let before = history.was_released_since(&replica("b"), Time(1_000));
+        let acted = history.witness.acted.contains(&replica("b"));
+        assert_eq!((before, acted), (!still_held, still_held), "{target}: nothing is held against it");
         let rollout = history.rollout.unwrap();
         assert_eq!(rollout.moved.contains_key(&replica("b")), still_held, "{target}: it is moved anew");
         assert!(rollout.failures.is_empty());

@@ -29,6 +29,7 @@ fn rolls(world: &mut World) {
         failures: Vec::new(),
         adds: [].into(),
         edits: [].into(),
+        arrived: [].into(),
     });
     world.member("a").loaded = loaded("v9");
 }

@@ -10,7 +10,7 @@ use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::ReplicaSeen;
 use watchdog_core::plan::{Plan, PlanStatus};
 use watchdog_core::planner::assemble::status_of;
-use watchdog_core::planner::outdated::{outdated, undeclared};
+use watchdog_core::planner::outdated::{outdated, refused, undeclared};
 use watchdog_core::planner::{is_called_for, plan};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
@@ -68,6 +68,8 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let mut decided = Decision { plan: None, refusals: Vec::new(), again_at: None };
     if is_called_for(&world.strikes.convictions(), &world.log.target, draft.history()) {
         let input = world.plan_input((news.epoch, news.now), draft.history().clone(), news.mint);
+        // Their replicas are planned for anew at the next check, which follows at once.
+        refused(&input).into_iter().for_each(|body| draft.push(body));
         decided = decide(&input);
         if let Some(plan) = decided.plan.take() {
             let status = status_of(&plan, &input.policy);

@@ -1,11 +1,14 @@
 //! Back-off: between two tries of one rung that no quiet separates lies at least the delay that policy says.
+//!
+//! A plan that starts a replica is a try when its start was begun: that it ended what ran before, and then came to nothing,
+//! is no reason to leave the replica down any longer. But whatever came of it, the replica was ill when it was planned.
 
 use std::collections::BTreeMap;
 
-use watchdog_core::ids::{PlanId, ReplicaId, Time};
-use watchdog_core::plan::{Act, Heal, Plan, PlanStatus};
+use watchdog_core::ids::{PlanId, ReplicaId, StepId, Time};
+use watchdog_core::plan::{Act, Heal, Outcome, Plan, PlanStatus};
 use watchdog_core::policy::Remedy;
-use watchdog_core::record::Body;
+use watchdog_core::record::{Body, Entry};
 
 use super::{Audit, Truth, begins};
 use crate::fact::Fact;
@@ -18,8 +21,16 @@ struct Tried {
     ended_at: Time,
     status: PlanStatus,
     is_start: bool,
+    /// Whether it ends in a new life, here or elsewhere.
+    starts: bool,
+    /// Whether it moves the replica to a candidate, which is no sign of illness.
+    rolls: bool,
     /// Whether anything of it was really begun.
     is_begun: bool,
+    /// The replica's own steps, all of which must be done; the plan may fail for another's sake.
+    steps: Vec<StepId>,
+    /// Whether one of these was not.
+    missed: bool,
 }
 
 /// How many tries are remembered of each replica.
@@ -37,24 +48,15 @@ impl Audit for Backoff {
     }
 
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
-        if let Fact::Committed { entry, .. } = fact
-            && let Body::Released { target } = &entry.body
-        {
-            // A human has looked: it is a fresh start.
-            self.tries.retain(|replica, _| replica.as_str() != target);
-        }
-        if let Fact::Acts(effect) = fact {
-            let tries = self.tries.entry(effect.replica.clone()).or_default();
-            let starts = matches!(effect.act, Act::Start { .. });
-            let of_it = tries.iter_mut().filter(|it| it.plan == *effect.plan && (starts || !it.is_start));
-            of_it.for_each(|it| it.is_begun = true);
-        }
-        if let Fact::Committed { entry, .. } = fact
-            && let Body::PlanStatus { plan, status, .. } = &entry.body
-        {
-            for tried in self.tries.values_mut().flatten().filter(|tried| tried.plan == *plan) {
-                (tried.status, tried.ended_at) = (*status, entry.at);
+        match fact {
+            Fact::Acts(effect) => {
+                let tries = self.tries.entry(effect.replica.clone()).or_default();
+                let starts = matches!(effect.act, Act::Start { .. });
+                let of_it = tries.iter_mut().filter(|it| it.plan == *effect.plan && (starts || !it.starts));
+                of_it.for_each(|it| it.is_begun = true);
             }
+            Fact::Committed { entry, .. } => self.read(entry, truth),
+            _ => {}
         }
         let (plan, entry) = begins(fact, truth)?;
         let heals = plan.heals.iter().filter(|heal| heal.remedy != Remedy::Quarantine);
@@ -65,26 +67,50 @@ impl Audit for Backoff {
 }
 
 impl Backoff {
+    fn read(&mut self, entry: &Entry, truth: &Truth<'_>) {
+        match &entry.body {
+            // A human has looked: it is a fresh start.
+            Body::Released { .. } => {
+                self.tries.retain(|replica, _| !truth.looked_after(replica, entry.at));
+            }
+            Body::PlanStatus { plan, status, .. } => {
+                for tried in self.tries.values_mut().flatten().filter(|tried| tried.plan == *plan) {
+                    (tried.status, tried.ended_at) = (*status, entry.at);
+                }
+            }
+            Body::Closed { step, outcome, .. } if *outcome != Outcome::Done => {
+                let concerned = self.tries.values_mut().flatten().filter(|tried| tried.steps.contains(step));
+                concerned.for_each(|tried| tried.missed = true);
+            }
+            _ => {}
+        }
+    }
+
     fn try_again(&mut self, heal: &Heal, (plan, at): (&Plan, Time), truth: &Truth<'_>) -> Option<String> {
         let policy = truth.policy();
         let forgiven = truth.journal.folded.forgiven.get(&heal.replica).copied().unwrap_or_default();
         let is_start = matches!(heal.remedy, Remedy::Start | Remedy::Restart);
         let tries = self.tries.entry(heal.replica.clone()).or_default();
         // What a newer leader superseded was no try, nor was what was never begun.
-        let counts = |it: &&Tried| {
+        let counts = |it: &Tried| {
             let is_over = matches!(it.status, PlanStatus::Done | PlanStatus::Failed);
-            it.at >= forgiven && is_over && it.is_begun
+            is_over && it.is_begun
         };
         let (mut starts, mut before): (u32, Option<&Tried>) = (0, None);
-        for tried in tries.iter().filter(counts) {
-            if before.is_some_and(|before| is_quiet(before, tried.since, policy.quiet_ms)) {
-                starts = 0;
+        let recent = tries.iter().filter(|tried| tried.at >= forgiven);
+        let mut worked_at: Option<Time> = None;
+        for tried in recent.filter(|tried| counts(tried) || !tried.rolls) {
+            if worked_at.is_some_and(|at| tried.since.since_ms(at) >= policy.quiet_ms) {
+                (starts, before) = (0, None);
             }
-            starts += u32::from(tried.is_start);
-            before = Some(tried);
+            if counts(tried) {
+                starts += u32::from(tried.is_start);
+                before = Some(tried);
+            }
+            worked_at = (counts(tried) && !tried.missed).then_some(tried.ended_at);
         }
-        let before = before.filter(|before| !is_quiet(before, heal.since, policy.quiet_ms));
-        let broken = before.filter(|_| is_start && starts > 0).and_then(|before| {
+        let is_quiet = worked_at.is_some_and(|at| heal.since.since_ms(at) >= policy.quiet_ms);
+        let broken = before.filter(|_| is_start && starts > 0 && !is_quiet).and_then(|before| {
             let delay = (policy.backoff.initial_ms << (starts - 1).min(10)).min(policy.backoff.max_ms);
             let waited = plan.created_at.since_ms(before.ended_at);
             let next = starts + 1;
@@ -98,13 +124,20 @@ impl Backoff {
         if tries.len() == KEPT {
             tries.remove(0);
         }
-        let (plan, status) = (plan.id.clone(), PlanStatus::Running);
-        tries.push(Tried { plan, at, since: heal.since, ended_at: at, status, is_start, is_begun: false });
+        let own = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(&heal.replica));
+        tries.push(Tried {
+            plan: plan.id.clone(),
+            at,
+            since: heal.since,
+            ended_at: at,
+            status: PlanStatus::Running,
+            is_start,
+            starts: own.clone().any(|step| matches!(step.act, Act::Start { .. })),
+            rolls: heal.remedy == Remedy::Roll,
+            is_begun: false,
+            steps: own.filter(|step| !step.optional).map(|step| step.id.clone()).collect(),
+            missed: false,
+        });
         broken
     }
-}
-
-/// Whether a try worked and nothing was wrong for long after it.
-fn is_quiet(tried: &Tried, until: Time, quiet_ms: u64) -> bool {
-    tried.status == PlanStatus::Done && until.since_ms(tried.ended_at) >= quiet_ms
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use watchdog_core::history::PastHeal;
+use watchdog_core::history::{Begun, PastHeal};
 use watchdog_core::ids::{PlanId, ReplicaId};
 use watchdog_core::plan::{Act, PlanStatus};
 use watchdog_core::policy::Remedy;
@@ -11,6 +11,9 @@ use watchdog_core::state::Hash;
 
 use super::{Audit, Truth};
 use crate::fact::{Effect, Fact};
+
+/// The budget of heals is counted over this much time.
+const HOUR_MS: u64 = 3_600_000;
 
 /// The audit `innocent`: what was really begun, by state and by plan.
 #[derive(Default)]
@@ -24,11 +27,6 @@ pub(super) struct Innocent {
 impl Audit for Innocent {
     fn name(&self) -> &'static str {
         "innocent"
-    }
-
-    /// Tries that were never begun are counted.
-    fn known(&self) -> Option<&'static str> {
-        KNOWN
     }
 
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
@@ -67,38 +65,54 @@ impl Innocent {
             }
             Body::Quarantined { replica, .. } => {
                 let begun = |heal: &&PastHeal| self.begun.contains(&(replica.clone(), heal.plan.clone()));
-                let tried = tries(replica, truth);
+                let tried = held_against(replica, truth);
                 let none = !tried.iter().any(begun);
                 let count = tried.len();
-                none.then(|| format!("{replica} is quarantined after {count} tries, of which none was begun"))
+                none.then(|| format!("{replica} is quarantined after {count} heals, of which none was begun"))
             }
             _ => None,
         }
     }
 }
 
-/// What is held against a replica: its tries since the last quiet, or all of them when that is not why.
-fn tries<'a>(replica: &ReplicaId, truth: &'a Truth<'_>) -> Vec<&'a PastHeal> {
+/// What is held against a replica: as many heals within the hour as policy allows, or else its tries since the last quiet.
+fn held_against<'a>(replica: &ReplicaId, truth: &'a Truth<'_>) -> Vec<&'a PastHeal> {
     let history = &truth.journal.folded;
     let heals: Vec<&PastHeal> = history.heals.get(replica).into_iter().flatten().collect();
     // The last is the one that is judged here, and the one before it ended what was held against it then.
     let quarantine = |heal: &&PastHeal| heal.remedy == Remedy::Quarantine;
     let until = heals.iter().rposition(quarantine).unwrap_or(heals.len());
     let from = heals[..until].iter().rposition(quarantine).map_or(0, |at| at + 1);
-    let counts = |heal: &&PastHeal| {
-        matches!(heal.status, PlanStatus::Done | PlanStatus::Failed)
-            && !matches!(heal.remedy, Remedy::Roll | Remedy::Quarantine)
-            && history.counts(replica, heal.at)
-    };
-    let all: Vec<&PastHeal> = heals[from..until].iter().copied().filter(counts).collect();
-    let quiet_ms = truth.policy().quiet_ms;
+    let is_heal =
+        |heal: &&PastHeal| heal.remedy != Remedy::Roll && !history.was_released_since(replica, heal.at);
+    let all: Vec<&PastHeal> = heals[from..until].iter().copied().filter(is_heal).collect();
+    let judged_at = heals.get(until).map_or(history.last_at, |heal| heal.at);
+    let recent = |heal: &&PastHeal| judged_at.since_ms(heal.at) < HOUR_MS && heal.begun != Begun::Never;
+    // To be ended is to be healed only of not being declared, and is counted by itself.
+    let (stops, heals): (Vec<&PastHeal>, Vec<&PastHeal>) =
+        all.iter().copied().filter(recent).partition(|heal| heal.remedy == Remedy::Stop);
+    let enough = truth.policy().heals_per_hour as usize;
+    if let Some(used_up) = [heals, stops].into_iter().find(|recent| recent.len() >= enough) {
+        return used_up;
+    }
+    since_quiet((replica, &all), truth)
+}
+
+/// The tries after the last that worked and was followed by quiet, up to whatever was planned next, came something of it or
+/// not.
+fn since_quiet<'a>((replica, heals): (&ReplicaId, &[&'a PastHeal]), truth: &Truth<'_>) -> Vec<&'a PastHeal> {
+    let history = &truth.journal.folded;
+    // On a candidate a quiet lasts for a soak at least, and who flaps has none.
+    let flaps = history.convictions.contains_key(&format!("{replica}/flapping"));
+    let soak_ms = history.rollout.as_ref().map_or(0, |rollout| rollout.pace.soak_ms);
+    let quiet_ms = truth.policy().quiet_ms.max(soak_ms);
+    let heals: Vec<&PastHeal> =
+        heals.iter().copied().filter(|heal| history.counts(replica, heal.at)).collect();
     let is_quiet = |pair: &[&PastHeal]| {
         let ended_at = pair[0].ended_at.unwrap_or(pair[0].at);
         pair[0].status == PlanStatus::Done && pair[1].since.since_ms(ended_at) >= quiet_ms
     };
-    let quiet = all.windows(2).rposition(is_quiet).map_or(0, |at| at + 1);
-    all[quiet..].to_vec()
+    let quiet = heals.windows(2).rposition(is_quiet).filter(|_| !flaps).map_or(0, |at| at + 1);
+    let is_over = |heal: &PastHeal| matches!(heal.status, PlanStatus::Done | PlanStatus::Failed);
+    heals[quiet..].iter().copied().filter(|heal| is_over(heal)).collect()
 }
-
-/// The mistake that it finds and that is not mended yet.
-const KNOWN: Option<&str> = Some("tries that were never begun are counted");

@@ -14,10 +14,10 @@ const HOUR_MS: u64 = 3_600_000;
 /// See the module.
 #[derive(Default)]
 pub(super) struct Loops {
-    /// Heals that were recorded and of which nothing was begun yet.
-    planned: BTreeMap<(ReplicaId, PlanId), Time>,
-    /// When heals were recorded of which something was begun.
-    begun: BTreeMap<ReplicaId, Vec<Time>>,
+    /// Heals that were recorded and of which nothing was begun yet, and whether they only end the replica.
+    planned: BTreeMap<(ReplicaId, PlanId), (Time, bool)>,
+    /// When heals were recorded of which something was begun; those that only end a replica are counted by themselves.
+    begun: BTreeMap<(ReplicaId, bool), Vec<Time>>,
 }
 
 impl Audit for Loops {
@@ -31,18 +31,19 @@ impl Audit for Loops {
         }
         let Fact::Committed { entry, .. } = fact else { return None };
         match &entry.body {
-            // Whoever released it from quarantine allowed as many again.
-            Body::Released { target } => {
-                self.begun.retain(|replica, _| replica.as_str() != target);
+            // Whoever looked after it allowed as many again.
+            Body::Released { .. } => {
+                self.begun.retain(|(replica, _), _| !truth.looked_after(replica, entry.at));
                 None
             }
             Body::PlanRecorded { plan, .. } => {
                 // Who is moved by a goal is not ill.
                 for heal in plan.heals.iter().filter(|heal| heal.remedy != Remedy::Roll) {
                     if heal.remedy == Remedy::Quarantine {
-                        self.begun.remove(&heal.replica);
+                        self.begun.retain(|(replica, _), _| *replica != heal.replica);
                     } else {
-                        self.planned.insert((heal.replica.clone(), plan.id.clone()), plan.created_at);
+                        let key = (heal.replica.clone(), plan.id.clone());
+                        self.planned.insert(key, (plan.created_at, heal.remedy == Remedy::Stop));
                     }
                 }
                 None
@@ -56,9 +57,9 @@ impl Loops {
     /// The first act of a heal; what was never begun did nothing to its replica.
     fn begin(&mut self, effect: &Effect<'_>, truth: &Truth<'_>) -> Option<String> {
         let key = (effect.replica.clone(), effect.plan.clone());
-        let at = self.planned.remove(&key)?;
+        let (at, stops) = self.planned.remove(&key)?;
         let max = truth.policy().heals_per_hour as usize;
-        let heals = self.begun.entry(key.0).or_default();
+        let heals = self.begun.entry((key.0, stops)).or_default();
         heals.retain(|before| at.since_ms(*before) < HOUR_MS);
         heals.push(at);
         let count = heals.len();

@@ -40,7 +40,7 @@ mod written_once;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use watchdog_core::ids::{HostId, Incarnation, ReplicaId};
+use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time};
 use watchdog_core::plan::{Agent, Plan, PlanStatus};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::{Body, Entry};
@@ -89,6 +89,11 @@ impl Truth<'_> {
     /// The replicas that are declared at the head of the log.
     pub fn declared(&self) -> &[ReplicaId] {
         &self.journal.declared
+    }
+
+    /// Whether a human looked after a replica then, which the end of a hold is not.
+    pub fn looked_after(&self, replica: &ReplicaId, at: Time) -> bool {
+        self.journal.folded.released.get(replica) == Some(&at)
     }
 
     /// How long a time is at least, in truth, that a watchdog's clock tells to be so long.

@@ -12,7 +12,7 @@ use watchdog_core::observation::{HostSeen, Observation, ReplicaSeen, Sight};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::assemble::status_of;
 use watchdog_core::planner::is_called_for;
-use watchdog_core::planner::outdated::{outdated, undeclared};
+use watchdog_core::planner::outdated::{outdated, refused, undeclared};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::Reason;
@@ -188,10 +188,13 @@ impl World {
         let pending = std::mem::take(&mut history.pending);
         let replicas = std::mem::take(&mut mind.log.replicas);
         let input = self.plan_input((dog, at), (mind, replicas), (history, observation));
+        let not_right = refused(&input);
         let (decided, mut input) = self.decide_on(input);
         input.history.pending = pending;
         draft.give_back(input.history, input.observation);
         mind.log.replicas = input.replicas;
+        // Their replicas are planned for anew at the next check, which follows at once.
+        not_right.into_iter().for_each(|body| draft.push(body));
         let seen_at = self.dogs[dog].lead.as_ref().map_or(self.now, |lead| lead.seen_at);
         let judged = Judged {
             dog,

@@ -7,7 +7,7 @@ use watchdog_core::finding::Subject;
 use watchdog_core::goal::GoalStatus;
 use watchdog_core::goal::given_up::rejected;
 use watchdog_core::history::{History, OpenPlan};
-use watchdog_core::ids::{Epoch, GoalId, PlanId, Time, Version};
+use watchdog_core::ids::{Epoch, GoalId, HostId, PlanId, Time, Version};
 use watchdog_core::next::{Command, next};
 use watchdog_core::observation::{HostSeen, Observation};
 use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
@@ -192,6 +192,18 @@ impl Draft {
         for body in rejected(self.history(), (version, hash), goal, (plan, &step.why)) {
             self.push(body);
         }
+    }
+}
+
+/// The host whose agent carries out what `agent` is told; `None` when it is one that a replica embeds.
+pub(super) fn host_behind<'a>(agent: &'a Agent, observation: &'a Observation) -> Option<&'a HostId> {
+    match agent {
+        Agent::Host(host) => Some(host),
+        Agent::Replica(replica, incarnation) => {
+            let life = observation.replicas.get(replica)?.lives.get(incarnation)?;
+            life.member.is_none().then_some(&life.host)
+        }
+        Agent::Leader => None,
     }
 }
 

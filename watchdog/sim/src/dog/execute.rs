@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 
-use watchdog_core::ids::{HostId, PlanId, StepId, Version};
+use watchdog_core::ids::{PlanId, StepId, Version};
 use watchdog_core::plan::{Act, Agent, Outcome, Step};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::State;
 
 use super::Call;
-use super::draft::destination;
+use super::draft::{destination, host_behind};
 use crate::event::{DogWork, Event};
 use crate::fact::Fact;
 use crate::mutant::Safeguard;
@@ -69,10 +69,7 @@ impl World {
             Act::Load { to, .. } => Some(*to),
             _ => None,
         };
-        let session = match agent {
-            Agent::Host(host) => self.session_seen(dog, host),
-            _ => String::new(),
-        };
+        let session = self.session_seen(dog, agent);
         let (state, hash) = match version {
             Some(version) => self.application(version),
             None => Default::default(),
@@ -101,12 +98,15 @@ impl World {
         self.plan_dog(dog, held_back, DogWork::Send(step.id.clone()));
     }
 
-    /// In which session a host's agent was last seen.
-    fn session_seen(&self, dog: usize, host: &HostId) -> String {
-        let mind = self.dogs[dog].mind.as_ref();
-        mind.and_then(|mind| mind.observation.hosts.get(host))
-            .map(|seen| seen.session.clone())
-            .unwrap_or_default()
+    /// In which session the host's agent was last seen that carries out what `agent` is told; that which a replica embeds
+    /// has none, because its incarnation says it all.
+    fn session_seen(&self, dog: usize, agent: &Agent) -> String {
+        let session = || {
+            let seen = &self.dogs[dog].mind.as_ref()?.observation;
+            let host = host_behind(agent, seen)?;
+            Some(seen.hosts.get(host)?.session.clone())
+        };
+        session().unwrap_or_default()
     }
 
     fn application(&self, version: Version) -> (Rc<State>, watchdog_core::state::Hash) {

@@ -4,6 +4,7 @@ use serde_json::Value;
 use watchdog_core::change::{Change, same};
 use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{Goal, GoalStatus, fault};
+use watchdog_core::history::OpenPlan;
 use watchdog_core::ids::{GoalId, PlanId};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::Body;
@@ -30,10 +31,10 @@ pub enum Wish {
     Declare(Box<Goal>, bool),
     /// To take a goal back; the newest when none is named.
     Withdraw,
-    /// To let every plan begin that waits for it.
-    Approve,
-    /// To decline every plan that waits for approval.
-    Decline,
+    /// To let a plan begin that waits for it; the first when none is named.
+    Approve(Option<PlanId>),
+    /// To decline a plan that waits for approval; all of them when none is named.
+    Decline(Option<PlanId>),
     /// To change one key without a goal.
     Edit((Key, Value)),
     /// To leave.
@@ -89,16 +90,22 @@ impl World {
             Wish::Hold(target, ms) => {
                 vec![Body::Held { target, reason, until: ms.map(|ms| now.plus_ms(ms)) }]
             }
-            Wish::Release(target) => vec![Body::Released { target }],
+            // What a release would not change is refused.
+            Wish::Release(target) => {
+                let would = self.history_of(dog).is_some_and(|history| history.is_releasable(&target));
+                would.then_some(Body::Released { target }).into_iter().collect()
+            }
             Wish::ReleaseStorm => vec![Body::StormReleased { reason }],
             Wish::Declare(goal, supersede) => self.declare(dog, *goal, supersede),
             Wish::Withdraw => self.withdraw(dog, by),
-            Wish::Approve => self.approve(dog, by),
-            Wish::Decline => {
+            Wish::Approve(plan) => self.approve((dog, by), plan.as_ref()),
+            Wish::Decline(only) => {
                 let why = format!("declined by {by}");
                 let decline =
                     |plan| Body::PlanStatus { plan, status: PlanStatus::Cancelled, why: why.clone() };
-                self.waiting(dog).into_iter().map(decline).collect()
+                let waiting = self.waiting(dog).into_iter();
+                let named = waiting.filter(|plan| only.as_ref().is_none_or(|only| only == plan));
+                named.map(decline).collect()
             }
             Wish::Resign | Wish::Edit(_) => Vec::new(),
         }
@@ -147,11 +154,13 @@ impl World {
         waits.map(|open| open.plan.id.clone()).collect()
     }
 
-    /// Lets plans begin that wait for a human, unless they would do harm by now.
-    fn approve(&mut self, dog: usize, by: &str) -> Vec<Body> {
+    /// Lets a plan begin that waits for a human, unless it would do harm by now.
+    fn approve(&mut self, (dog, by): (usize, &str), only: Option<&PlanId>) -> Vec<Body> {
         let Some(mind) = self.dogs[dog].mind.take() else { return Vec::new() };
         let mut bodies = Vec::new();
-        let waits = |it: &&watchdog_core::history::OpenPlan| it.status == PlanStatus::AwaitingApproval;
+        let waits = |it: &&OpenPlan| {
+            it.status == PlanStatus::AwaitingApproval && only.is_none_or(|only| *only == it.plan.id)
+        };
         // One after the other, because each changes what the next would do.
         let first = mind.history.open_plans.values().find(waits).map(|open| open.plan.clone());
         if let Some(plan) = first {

@@ -149,8 +149,8 @@ impl World {
                 None => return,
             },
             Whim::Withdraw => Wish::Withdraw,
-            Whim::Approve => Wish::Approve,
-            Whim::Decline => Wish::Decline,
+            Whim::Approve => Wish::Approve(None),
+            Whim::Decline => Wish::Decline(None),
             Whim::Resign => Wish::Resign,
             Whim::Edit => match self.bounds() {
                 Some(edit) => Wish::Edit(edit),
