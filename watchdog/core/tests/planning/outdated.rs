@@ -48,7 +48,6 @@ fn what_would_be_refused_by_now_is_asked_about_no_more_unless_that_passes() {
             Some("needs the agent of h2, which is not there"),
         ),
         ("policy approve start, b exits", "goal, b ordered 9000", Some("is for version 7 instead of 9")),
-        ("policy approve load, b drifts 6", "b reborn 100, b drifts 6", Some("which is no known life")),
     ];
     for (asked, then, over) in table {
         let (world, id) = asked_about(asked, then);
