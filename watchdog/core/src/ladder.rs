@@ -326,13 +326,7 @@ fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
     let ill: Vec<&PastHeal> =
         heals.iter().filter(counts).filter(|heal| tells_of_illness(heal)).copied().collect();
     let flaps = case.is_convicted_of(FaultKind::Flapping);
-    let soak_ms = case.blamable().map_or(0, |rollout| rollout.pace.soak_ms);
-    let quiet_ms = case.input.policy.quiet_ms.max(soak_ms);
-    let quiet_after = |at: &usize| {
-        let next = ill.get(at + 1).map_or_else(|| case.since(), |heal| heal.since);
-        let worked = ill[*at].is_try() && ill[*at].worked();
-        worked && next.since_ms(ill[*at].ended_at.unwrap_or(next)) >= quiet_ms
-    };
+    let quiet_after = |at: &usize| ill[*at].is_try() && is_quiet_after(case, ill[*at], ill.get(at + 1));
     let forgotten = (0..ill.len()).filter(|_| !flaps).rfind(quiet_after).map_or(0, |at| at + 1);
     ill[forgotten..].iter().filter(|heal| heal.is_try()).copied().collect()
 }
@@ -340,6 +334,21 @@ fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
 /// Whether a heal says that its replica was ill when it was planned. An order to a candidate does not, but it is a try there.
 fn tells_of_illness(heal: &PastHeal) -> bool {
     heal.is_try() || heal.remedy != Remedy::Roll
+}
+
+/// Whether a heal worked, and it was long until the next was called for, or until what is wrong now was seen.
+fn is_quiet_after(case: &Case, heal: &PastHeal, next: Option<&&PastHeal>) -> bool {
+    let soak_ms = case.blamable().map_or(0, |rollout| rollout.pace.soak_ms);
+    let next = next.map_or_else(|| case.since(), |heal| heal.since);
+    let lasted_ms = next.since_ms(heal.ended_at.unwrap_or(next));
+    heal.worked() && lasted_ms >= case.input.policy.quiet_ms.max(soak_ms)
+}
+
+/// Whether it was well at any time since `at`, and not only for the moment that a probe takes.
+pub(crate) fn was_well_since(case: &Case, at: Time) -> bool {
+    let heals = case.input.history.heals.get(case.replica).into_iter().flatten();
+    let heals: Vec<&PastHeal> = heals.filter(|heal| heal.at >= at).collect();
+    (0..heals.len()).any(|index| is_quiet_after(case, heals[index], heals.get(index + 1)))
 }
 
 fn count(number: usize) -> u32 {

@@ -19,6 +19,8 @@ crate::stories!(
 
 /// Ignores the signal that it is told by, and dies at its start when its file says bad.
 const SCRIPT: &str = "trap '' HUP; grep -q bad \"$1\" && exit 3; exec sleep 1000000";
+/// Nobody here is to be healed for being slow.
+const PATIENT: [&str; 2] = ["--probe-timeout-ms", "1000"];
 const REPLICAS: [&str; 2] = ["sig-1", "sig-2"];
 
 /// A host of such programs beside the demo cluster.
@@ -109,7 +111,7 @@ fn bad(name: &str, prove_start: bool) -> Value {
 }
 
 fn a_version_that_nobody_can_be_started_on_is_left_again(backend: Backend) {
-    let story = Story::begin(backend).unwrap();
+    let story = Story::with(backend, &PATIENT).unwrap();
     let home = Directory::fresh("unmodified-").unwrap();
     let _host = Host::begin(&story, home.path());
     let good = founded(&story);
@@ -151,12 +153,13 @@ fn a_version_that_nobody_can_be_started_on_is_left_again(backend: Backend) {
 }
 
 fn a_new_replica_that_dies_after_each_start_rejects_its_goal(backend: Backend) {
-    let story = Story::begin(backend).unwrap();
+    let story = Story::with(backend, &PATIENT).unwrap();
     let home = Directory::fresh("unmodified-").unwrap();
     let _host = Host::begin(&story, home.path());
     founded(&story);
     let before = story.healthy().unwrap();
-    let goal = json!({ "name": "brief", "set": { "replica/brief": declared("brief") } });
+    let set = json!({ "replica/brief": declared("brief") });
+    let goal = json!({ "name": "brief", "set": set, "rollout": { "soak_ms": 2_000 } });
     let over = fail(&story, &goal);
     assert!(over["why"].as_str().unwrap().contains("brief can't be run"), "{over:#}");
     story.until_all_hold_one_state().unwrap();

@@ -67,7 +67,7 @@ pub fn plan(input: &PlanInput) -> Decision {
     }
     refusals.extend(rollout::held(input));
     let treatments = treatments(input, &mut refusals);
-    if let Some(plan) = treatments.iter().find_map(|treatment| badly_declared(input, treatment)) {
+    if let Some(plan) = treatments.iter().find_map(badly_declared) {
         return Decision { plan: Some(plan), refusals, again_at: None };
     }
     let chosen = choose(input, treatments, &mut refusals);
@@ -91,12 +91,12 @@ pub fn plan(input: &PlanInput) -> Decision {
 }
 
 /// What is done instead of giving up a replica that the goal that rolls declares: its goal is taken back.
-fn badly_declared(input: &PlanInput, treatment: &Treatment) -> Option<Plan> {
+fn badly_declared(treatment: &Treatment) -> Option<Plan> {
     let why = treatment.steps.iter().find_map(|step| match &step.act {
         Act::Notify { message, quarantine: true } => Some(message),
         _ => None,
     })?;
-    reject::of_declaration(input, treatment.case.replica, why)
+    reject::of_declaration(&treatment.case, why)
 }
 
 /// Whether what is wrong is healed before a goal is rolled on: not what only the goal can mend, and not what nobody declares.

@@ -10,11 +10,13 @@ use crate::finding::Subject;
 use crate::history::PastHeal;
 use crate::ids::ReplicaId;
 use crate::input::PlanInput;
+use crate::ladder::was_well_since;
 use crate::plan::{Act, Plan};
 use crate::policy::Remedy;
 use crate::refusal::Refusal;
 use crate::rollout::verdict::{condemned, held_by};
 
+use super::case::Case;
 use super::draft::Draft;
 use super::{assemble, may};
 
@@ -47,16 +49,16 @@ fn candidate(input: &PlanInput) -> Option<(Remedy, Draft, String)> {
 
 /// The plan that rejects the candidate because `replica`, which its goal declares anew or in another way, was started so as
 /// often and wherever it may, and is not well: that declaration is part of the version.
-pub(super) fn of_declaration(input: &PlanInput, replica: &ReplicaId, why: &str) -> Option<Plan> {
+pub(super) fn of_declaration(case: &Case, why: &str) -> Option<Plan> {
+    let (input, replica) = (case.input, case.replica);
     let rollout = input.history.rollout.as_ref()?;
     let (version, to) =
         (rollout.to, input.target.stable.filter(|_| rollout.declares(replica) && rollout.expects(replica))?);
     // One that was well as it is declared fell ill for another reason; so did one that was given up for heals before.
     let moved_at = rollout.moved.get(replica).map(|moved| moved.at)?;
     let heals = input.history.heals.get(replica).into_iter().flatten();
-    let since: Vec<&PastHeal> = heals.filter(|heal| heal.at >= moved_at).collect();
-    let starts = since.iter().filter(|heal| heal.host.is_some() && heal.is_try()).count();
-    if since.iter().any(|heal| heal.worked()) || starts < input.policy.tries.restart.max(1) as usize {
+    let starts = heals.filter(|heal| heal.at >= moved_at && heal.host.is_some() && heal.is_try()).count();
+    if was_well_since(case, moved_at) || starts < input.policy.tries.restart.max(1) as usize {
         return None;
     }
     may(Remedy::Reject, None, input).ok()?;

@@ -57,12 +57,15 @@ pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
 fn is_badly_declared(rollout: &Rollout, input: &PlanInput) -> bool {
     let mut declared = rollout.adds.iter().chain(&rollout.edits);
     let tries = input.policy.tries.restart;
+    let quiet_ms = input.policy.quiet_ms.max(rollout.pace.soak_ms);
     declared.any(|replica| {
         let starts = input.history.witness.starts.get(replica).copied().unwrap_or_default();
         let sent = rollout.moved.contains_key(replica) && input.replicas.contains_key(replica);
         let mut lives = seen(input, replica).into_iter().flatten();
         let well = lives.any(|(_, life)| is_healthy_on(life, &rollout.aim(&input.target)));
-        sent && starts > 0 && starts >= tries && !well
+        // A probe may pass in the moment before it dies.
+        let lasted_ms = input.history.witness.lasted_ms.get(replica).copied().unwrap_or_default();
+        sent && starts > 0 && starts >= tries && !well && lasted_ms < quiet_ms
     })
 }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::ids::{PlanId, ReplicaId, StepId};
+use crate::ids::{PlanId, ReplicaId, StepId, Time};
 use crate::plan::{Act, Outcome, Plan};
 use crate::record::{Body, Entry};
 use crate::state::Hash;
@@ -26,8 +26,12 @@ pub struct Witness {
     pub started_well: BTreeSet<Hash>,
     /// Replicas that were seen well after an act since they were declared.
     pub arrived: BTreeSet<ReplicaId>,
-    /// Starts that were begun since the replica was last seen well, released or declared anew.
+    /// Starts that were begun since the replica was last released or declared anew.
     pub starts: BTreeMap<ReplicaId, u32>,
+    /// For how long at the most it was well since then, until it died or was started again, in milliseconds.
+    pub lasted_ms: BTreeMap<ReplicaId, u64>,
+    /// Since when it is well, as far as was looked.
+    well_since: BTreeMap<ReplicaId, Time>,
 }
 
 /// A step as it was planned.
@@ -65,10 +69,13 @@ impl Witness {
                     step.intended = true;
                 }
             }
-            Body::Closed { step, outcome, .. } => self.close(step, *outcome),
+            Body::Closed { step, outcome, .. } => self.close(step, *outcome, entry.at),
+            Body::Died { obituary } => self.was_well_until(&obituary.replica, entry.at),
             Body::GoalBegun { state_hash, adds, edits, .. } => {
                 self.reached.retain(|hash, _| hash == state_hash);
-                self.starts.retain(|replica, _| !adds.contains(replica) && !edits.contains(replica));
+                for replica in adds.iter().chain(edits) {
+                    self.begin_anew(replica);
+                }
                 self.arrived.retain(|replica| !adds.contains(replica));
             }
             _ => {}
@@ -79,7 +86,20 @@ impl Witness {
     /// such release.
     pub(crate) fn release(&mut self, replica: &ReplicaId) {
         self.acted.remove(replica);
+        self.begin_anew(replica);
+    }
+
+    fn begin_anew(&mut self, replica: &ReplicaId) {
         self.starts.remove(replica);
+        self.lasted_ms.remove(replica);
+        self.well_since.remove(replica);
+    }
+
+    fn was_well_until(&mut self, replica: &ReplicaId, at: Time) {
+        if let Some(since) = self.well_since.remove(replica) {
+            let longest = self.lasted_ms.entry(replica.clone()).or_default();
+            *longest = at.since_ms(since).max(*longest);
+        }
     }
 
     fn plan(&mut self, plan: &Plan) {
@@ -107,7 +127,7 @@ impl Witness {
         }
     }
 
-    fn close(&mut self, step: &StepId, outcome: Outcome) {
+    fn close(&mut self, step: &StepId, outcome: Outcome, at: Time) {
         let Some(Planned { replica, kind, aim, anew, .. }) = self.planned.remove(step) else { return };
         // What was never begun, or may not have been, proves nothing.
         if !matches!(outcome, Outcome::Done | Outcome::Failed) {
@@ -115,7 +135,7 @@ impl Witness {
         }
         match kind {
             Kind::Look if outcome == Outcome::Done => {
-                self.starts.remove(&replica);
+                self.well_since.entry(replica.clone()).or_insert(at);
                 self.arrived.insert(replica);
                 self.started_well.extend(aim.filter(|_| anew));
             }
@@ -123,6 +143,7 @@ impl Witness {
             Kind::End => drop(self.acted.insert(replica)),
             Kind::Start | Kind::Load => {
                 if kind == Kind::Start {
+                    self.was_well_until(&replica, at);
                     *self.starts.entry(replica.clone()).or_default() += 1;
                 }
                 if let Some(aim) = aim {
