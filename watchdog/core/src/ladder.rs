@@ -214,7 +214,7 @@ struct Tried {
     within_hour: u32,
     /// Whether anything was surely begun of what is remembered.
     surely: bool,
-    /// Starts of unknown fate: no tries, but the next one waits as after them.
+    /// Starts of unknown fate since then: no tries, but the next one waits as after them.
     doubtful: u32,
     last_ended_at: Time,
 }
@@ -235,6 +235,13 @@ impl Tried {
         tried.within_hour = count(heals.iter().copied().filter(recent).count());
         tried.surely = heals.iter().any(|heal| heal.begun == Begun::Surely);
         for heal in since_quiet(case, &heals) {
+            if is_doubtful(heal) {
+                tried.doubtful += 1;
+                tried.last_ended_at = tried.last_ended_at.max(heal.ended_at.unwrap_or(heal.at));
+            }
+            if !heal.is_try() {
+                continue;
+            }
             match heal.remedy {
                 // An order to a candidate is the first try there.
                 Remedy::Load | Remedy::Roll => tried.load += 1,
@@ -250,14 +257,6 @@ impl Tried {
                 Remedy::MarkStable | Remedy::Quarantine | Remedy::Reject | Remedy::FallBack => {}
             }
             tried.last_ended_at = tried.last_ended_at.max(heal.ended_at.unwrap_or(heal.at));
-        }
-        for heal in in_vain(case) {
-            let doubtful = heal.host.is_some()
-                && heal.missed.as_ref().is_some_and(|missed| missed.outcome == Outcome::Unknown);
-            tried.doubtful += u32::from(doubtful);
-            if doubtful {
-                tried.last_ended_at = tried.last_ended_at.max(heal.ended_at.unwrap_or(heal.at));
-            }
         }
         tried
     }
@@ -316,7 +315,7 @@ fn since_release<'a>(case: &Case<'a>) -> Vec<&'a PastHeal> {
     heals[quarantined.map_or(0, |at| at + 1)..].to_vec()
 }
 
-/// Heals after the last one that worked and was followed by quiet.
+/// Heals, whether tries or not, after the last one that worked and was followed by quiet.
 ///
 /// A heal that a newer leader superseded, or an operator stopped, was no try, nor was one of which nothing was begun, or
 /// that failed by another's fault; but it was ill when any of them was planned, so that none of them belongs to a quiet.
@@ -328,12 +327,18 @@ fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
     let flaps = case.is_convicted_of(FaultKind::Flapping);
     let quiet_after = |at: &usize| ill[*at].is_try() && is_quiet_after(case, ill[*at], ill.get(at + 1));
     let forgotten = (0..ill.len()).filter(|_| !flaps).rfind(quiet_after).map_or(0, |at| at + 1);
-    ill[forgotten..].iter().filter(|heal| heal.is_try()).copied().collect()
+    ill[forgotten..].to_vec()
+}
+
+/// Whether nobody knows what became of a start, so that it may have been one.
+fn is_doubtful(heal: &PastHeal) -> bool {
+    let missed = heal.came_to_nothing().filter(|_| heal.host.is_some());
+    missed.is_some_and(|missed| missed.outcome == Outcome::Unknown)
 }
 
 /// Whether a heal says that its replica was ill when it was planned. An order to a candidate does not, but it is a try there.
 fn tells_of_illness(heal: &PastHeal) -> bool {
-    heal.is_try() || heal.remedy != Remedy::Roll
+    heal.is_try() || is_doubtful(heal) || heal.remedy != Remedy::Roll
 }
 
 /// Whether a heal worked, and it was long until the next was called for, or until what is wrong now was seen.

@@ -1,9 +1,10 @@
 //! Words: the language in which stories are told, a line a happening.
 
+use watchdog_core::blame::Blame;
 use watchdog_core::finding::{FaultKind, Subject};
 use watchdog_core::ids::{Epoch, Time, Version};
 use watchdog_core::observation::{Health, Loaded, Probed, Sight};
-use watchdog_core::plan::{Agent, PlanStatus};
+use watchdog_core::plan::{Agent, Outcome, PlanStatus};
 use watchdog_core::policy::{Autonomy, Limit, Remedy};
 use watchdog_core::refusal::{Reason, Refusal};
 use watchdog_core::state::Hash;
@@ -36,6 +37,15 @@ pub(crate) fn happen(world: &mut World, line: &str) {
             | "undoing" | "no-goal",
             ..,
         ] => goal_words::of_cluster(world, &words),
+        // What was tried last: nobody knows what became of it.
+        [name, "fate-unknown"] => {
+            let last = world.input.history.heals.get_mut(&replica(name)).and_then(|heals| heals.back_mut());
+            let missed = last.and_then(|heal| heal.missed.as_mut());
+            missed.is_some_and(|missed| {
+                (missed.outcome, missed.blame) = (Outcome::Unknown, Blame::Channel);
+                true
+            })
+        }
         [name, "past", remedy, status, on, ended] => {
             world.remember_heal(name, (self::remedy(remedy), self::status(status), on), ago(number(ended)));
             true
