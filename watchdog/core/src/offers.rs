@@ -106,22 +106,13 @@ pub fn offers<'a>(
     refusals: impl IntoIterator<Item = &'a Refusal>,
     now: Time,
 ) -> Vec<Offer> {
-    let refusals: Vec<&Refusal> = refusals.into_iter().collect();
     let mut offers = Vec::new();
     offers.extend(halts(history, now));
     offers.extend(waiting(history));
-    offers.extend(refusals.iter().filter_map(|refusal| of_refusal(refusal, history)));
+    offers.extend(refusals.into_iter().filter_map(|refusal| of_refusal(refusal, history)));
     offers.extend(released(history));
     offers.extend(fallen(history));
-    // One that gets on by itself is nobody's to decide about.
-    let hindered = !offers.is_empty() || !refusals.is_empty();
-    offers.extend(
-        history
-            .rollout
-            .as_ref()
-            .filter(|rollout| hindered || !rollout.failures.is_empty())
-            .map(|rollout| goal(rollout, history)),
-    );
+    offers.extend(history.rollout.as_ref().map(|rollout| goal(rollout, history)));
     let mut known = BTreeSet::new();
     offers.retain(|offer| known.insert(offer.command.clone()));
     offers

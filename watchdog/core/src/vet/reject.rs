@@ -17,10 +17,17 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
     });
     let unproven = rejections.filter(|(version, is_candidate, to)| {
         let proven =
-            if *is_candidate { is_bad_candidate(*version, input) } else { is_bad_stable(*version, input) };
+            if *is_candidate { may_be_rejected(*version, input) } else { is_bad_stable(*version, input) };
         !proven || input.history.marks.get(to) != Some(&Mark::Stable)
     });
     unproven.map(|(version, ..)| Objection::Unproven { version }).collect()
+}
+
+/// Whether a candidate is bad, or what its goal declares can't be run.
+fn may_be_rejected(version: Version, input: &PlanInput) -> bool {
+    let rollout = input.history.rollout.as_ref();
+    let rollout = rollout.filter(|rollout| rollout.to == version && input.target.stable.is_some());
+    rollout.is_some_and(|rollout| is_badly_declared(rollout, input)) || is_bad_candidate(version, input)
 }
 
 /// Whether more replicas than may failed on the candidate and were well on the stable version.
@@ -30,9 +37,6 @@ pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
     };
     if input.target.stable.is_none() {
         return false;
-    }
-    if is_badly_declared(rollout, input) {
-        return true;
     }
     // The same state as the stable one has been proven already.
     if rollout.state_hash == input.target.state_hash {
@@ -53,7 +57,8 @@ pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
     blaming > 0 && rollout.failures.len() + blaming > rollout.pace.max_failures as usize
 }
 
-/// Whether a replica that the goal declares, anew or in another way, was started so as often as may be and is not well.
+/// Whether a replica that the goal declares, anew or in another way, was started so as often as may be and was never well
+/// for as long as a quiet.
 fn is_badly_declared(rollout: &Rollout, input: &PlanInput) -> bool {
     let mut declared = rollout.adds.iter().chain(&rollout.edits);
     let tries = input.policy.tries.restart;
@@ -64,7 +69,7 @@ fn is_badly_declared(rollout: &Rollout, input: &PlanInput) -> bool {
         let mut lives = seen(input, replica).into_iter().flatten();
         let well = lives.any(|(_, life)| is_healthy_on(life, &rollout.aim(&input.target)));
         // A probe may pass in the moment before it dies.
-        let lasted_ms = input.history.witness.lasted_ms.get(replica).copied().unwrap_or_default();
+        let lasted_ms = input.history.witness.longest_well_ms(replica, input.now);
         sent && starts > 0 && starts >= tries && !well && lasted_ms < quiet_ms
     })
 }

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use crate::finding::Subject;
 use crate::ids::{PlanId, ReplicaId, StepId, Time};
 use crate::plan::{Act, Outcome, Plan};
 use crate::record::{Body, Entry};
@@ -26,10 +27,10 @@ pub struct Witness {
     pub started_well: BTreeSet<Hash>,
     /// Replicas that were seen well after an act since they were declared.
     pub arrived: BTreeSet<ReplicaId>,
-    /// Starts that were begun since the replica was last released or declared anew.
+    /// Starts that were begun since the replica was last released, or the newest goal begun.
     pub starts: BTreeMap<ReplicaId, u32>,
-    /// For how long at the most it was well since then, until it died or was started again, in milliseconds.
-    pub lasted_ms: BTreeMap<ReplicaId, u64>,
+    /// For how long at the most it was well since then, until it died, was found ill or was started again, in milliseconds.
+    lasted_ms: BTreeMap<ReplicaId, u64>,
     /// Since when it is well, as far as was looked.
     well_since: BTreeMap<ReplicaId, Time>,
 }
@@ -71,11 +72,17 @@ impl Witness {
             }
             Body::Closed { step, outcome, .. } => self.close(step, *outcome, entry.at),
             Body::Died { obituary } => self.was_well_until(&obituary.replica, entry.at),
-            Body::GoalBegun { state_hash, adds, edits, .. } => {
-                self.reached.retain(|hash, _| hash == state_hash);
-                for replica in adds.iter().chain(edits) {
-                    self.begin_anew(replica);
+            Body::Convicted { conviction } => {
+                if let Subject::Replica(replica) = &conviction.finding.subject {
+                    self.was_well_until(replica, conviction.since.min(entry.at));
                 }
+            }
+            Body::GoalBegun { state_hash, adds, .. } => {
+                self.reached.retain(|hash, _| hash == state_hash);
+                // What an earlier goal made of a replica says nothing of this one's version.
+                self.starts.clear();
+                self.lasted_ms.clear();
+                self.well_since.clear();
                 self.arrived.retain(|replica| !adds.contains(replica));
             }
             _ => {}
@@ -86,13 +93,15 @@ impl Witness {
     /// such release.
     pub(crate) fn release(&mut self, replica: &ReplicaId) {
         self.acted.remove(replica);
-        self.begin_anew(replica);
-    }
-
-    fn begin_anew(&mut self, replica: &ReplicaId) {
         self.starts.remove(replica);
         self.lasted_ms.remove(replica);
         self.well_since.remove(replica);
+    }
+
+    /// For how long at the most a replica was well since the newest goal began, in milliseconds.
+    pub(super) fn longest_well_ms(&self, replica: &ReplicaId, now: Time) -> u64 {
+        let still_ms = self.well_since.get(replica).map_or(0, |since| now.since_ms(*since));
+        self.lasted_ms.get(replica).copied().unwrap_or_default().max(still_ms)
     }
 
     fn was_well_until(&mut self, replica: &ReplicaId, at: Time) {

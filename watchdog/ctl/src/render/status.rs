@@ -113,7 +113,9 @@ fn remarks(status: &ClusterStatus, paper: &Paper) -> Vec<(Tone, String)> {
     for refusal in status.refusals.iter().filter(|refusal| !decided(refusal)) {
         remarks.push((Tone::Bad, sentence(&format!("Refused: {}", refused(refusal)))));
     }
-    for offer in &status.offers {
+    // To take back a goal that gets on is nothing that waits for anybody.
+    let waits = status.offers.len() > 1 || status.goal.is_none();
+    for offer in status.offers.iter().filter(|_| waits) {
         remarks.push((Tone::Unsure, format!("To decide: {}: {}", offer.what, offer.command)));
     }
     remarks.extend(watchdogs(status).map(|text| (Tone::Faint, text)));

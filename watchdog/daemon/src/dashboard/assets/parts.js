@@ -54,7 +54,9 @@ export function offersPanel(store) {
     node,
     show(changes) {
       if (!changes.status || !store.status) return;
-      const { offers } = store.status;
+      // To take back a goal that gets on is nothing that waits for anybody.
+      const { offers: all, goal } = store.status;
+      const offers = all.length > 1 || !goal ? all : [];
       setShown(node, offers.length > 0);
       setText(beside, count(offers.length, "choice"));
       list.show(offers.map((offer) => [`${offer.command} ${offer.what}`, offer]));
