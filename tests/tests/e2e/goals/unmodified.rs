@@ -1,6 +1,7 @@
 //! Unmodified: programs that know nothing of us, rendered and told by a signal; they believe only what they are started
 //! with.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::process::Command;
 
@@ -43,7 +44,8 @@ impl<'a> Host<'a> {
         for name in REPLICAS {
             let file = home.join(format!("{name}.conf")).display().to_string();
             let argv = json!(["/bin/sh", "-c", SCRIPT, name, file]);
-            text += &format!(
+            let _ = write!(
+                text,
                 "[programs.{name}]\nargv = {argv}\n[programs.{name}.load]\nsignal = \"HUP\"\n\
                  render = {{ {file:?} = \"setting/word\" }}\n"
             );

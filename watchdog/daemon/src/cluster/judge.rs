@@ -69,7 +69,9 @@ pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     if is_called_for(&world.strikes.convictions(), &world.log.target, draft.history()) {
         let input = world.plan_input((news.epoch, news.now), draft.history().clone(), news.mint);
         // Their replicas are planned for anew at the next check, which follows at once.
-        refused(&input).into_iter().for_each(|body| draft.push(body));
+        for body in refused(&input) {
+            draft.push(body);
+        }
         decided = decide(&input);
         if let Some(plan) = decided.plan.take() {
             let status = status_of(&plan, &input.policy);

@@ -20,17 +20,19 @@ struct Tried {
     since: Time,
     ended_at: Time,
     status: PlanStatus,
-    is_start: bool,
+    remedy: Remedy,
     /// Whether it ends in a new life, here or elsewhere.
     starts: bool,
-    /// Whether it moves the replica to a candidate, which is no sign of illness.
-    rolls: bool,
     /// Whether anything of it was really begun.
     is_begun: bool,
     /// The replica's own steps, all of which must be done; the plan may fail for another's sake.
     steps: Vec<StepId>,
     /// Whether one of these was not.
     missed: bool,
+}
+
+fn is_start(remedy: Remedy) -> bool {
+    matches!(remedy, Remedy::Start | Remedy::Restart)
 }
 
 /// How many tries are remembered of each replica.
@@ -89,7 +91,6 @@ impl Backoff {
     fn try_again(&mut self, heal: &Heal, (plan, at): (&Plan, Time), truth: &Truth<'_>) -> Option<String> {
         let policy = truth.policy();
         let forgiven = truth.journal.folded.forgiven.get(&heal.replica).copied().unwrap_or_default();
-        let is_start = matches!(heal.remedy, Remedy::Start | Remedy::Restart);
         let tries = self.tries.entry(heal.replica.clone()).or_default();
         // What a newer leader superseded was no try, nor was what was never begun.
         let counts = |it: &Tried| {
@@ -99,18 +100,19 @@ impl Backoff {
         let (mut starts, mut before): (u32, Option<&Tried>) = (0, None);
         let recent = tries.iter().filter(|tried| tried.at >= forgiven);
         let mut worked_at: Option<Time> = None;
-        for tried in recent.filter(|tried| counts(tried) || !tried.rolls) {
+        // That a goal moved it is no sign of illness.
+        for tried in recent.filter(|tried| counts(tried) || tried.remedy != Remedy::Roll) {
             if worked_at.is_some_and(|at| tried.since.since_ms(at) >= policy.quiet_ms) {
                 (starts, before) = (0, None);
             }
             if counts(tried) {
-                starts += u32::from(tried.is_start);
+                starts += u32::from(is_start(tried.remedy));
                 before = Some(tried);
             }
             worked_at = (counts(tried) && !tried.missed).then_some(tried.ended_at);
         }
         let is_quiet = worked_at.is_some_and(|at| heal.since.since_ms(at) >= policy.quiet_ms);
-        let broken = before.filter(|_| is_start && starts > 0 && !is_quiet).and_then(|before| {
+        let broken = before.filter(|_| is_start(heal.remedy) && starts > 0 && !is_quiet).and_then(|before| {
             let delay = (policy.backoff.initial_ms << (starts - 1).min(10)).min(policy.backoff.max_ms);
             let waited = plan.created_at.since_ms(before.ended_at);
             let next = starts + 1;
@@ -131,9 +133,8 @@ impl Backoff {
             since: heal.since,
             ended_at: at,
             status: PlanStatus::Running,
-            is_start,
+            remedy: heal.remedy,
             starts: own.clone().any(|step| matches!(step.act, Act::Start { .. })),
-            rolls: heal.remedy == Remedy::Roll,
             is_begun: false,
             steps: own.filter(|step| !step.optional).map(|step| step.id.clone()).collect(),
             missed: false,

@@ -194,7 +194,9 @@ impl World {
         draft.give_back(input.history, input.observation);
         mind.log.replicas = input.replicas;
         // Their replicas are planned for anew at the next check, which follows at once.
-        not_right.into_iter().for_each(|body| draft.push(body));
+        for body in not_right {
+            draft.push(body);
+        }
         let seen_at = self.dogs[dog].lead.as_ref().map_or(self.now, |lead| lead.seen_at);
         let judged = Judged {
             dog,
