@@ -57,7 +57,9 @@ impl World {
             );
         };
         let host = &mut self.hosts[index];
-        if host.full_by > 0 {
+        let is_known = host.not_taken.contains(&order.step) && !repeats;
+        if host.full_by > 0 || is_known {
+            host.not_taken.insert(order.step.clone());
             let why = "its record can't be written: no space is left on this host";
             return self.answer_step(node, &order.step, (Reply::refused(why), asker));
         }

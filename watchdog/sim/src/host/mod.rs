@@ -5,7 +5,7 @@ mod board;
 mod desk;
 mod stock;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId, Time, Version};
 use watchdog_core::observation::{Loaded, Obituary, Probed};
@@ -153,6 +153,8 @@ pub struct Host {
     pub kept: BTreeMap<Incarnation, Kept>,
     /// The steps that are under way.
     pub at_work: BTreeMap<StepId, AtWork>,
+    /// The steps that it refused because its disk did not take them; it remembers that as long as it lives.
+    pub not_taken: BTreeSet<StepId>,
     /// The last process of each incarnation that it started, as a number.
     pub pids: BTreeMap<Incarnation, u32>,
     pids_used: u32,
@@ -189,6 +191,7 @@ impl Host {
             has_stock: true,
             kept: BTreeMap::new(),
             at_work: BTreeMap::new(),
+            not_taken: BTreeSet::new(),
             pids: BTreeMap::new(),
             pids_used: 0,
         }

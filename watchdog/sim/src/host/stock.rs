@@ -21,6 +21,7 @@ impl World {
         host.has_stock = false;
         host.kept.clear();
         host.at_work.clear();
+        host.not_taken.clear();
         // What nobody has read is lost with its process.
         host.unread.clear();
         if forgets_steps {
