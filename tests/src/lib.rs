@@ -10,6 +10,7 @@
 //! ```
 
 pub mod admin;
+pub mod agent;
 pub mod browser;
 pub mod collector;
 pub mod customer;

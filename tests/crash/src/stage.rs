@@ -13,8 +13,7 @@ use watchdog_tests::{admin, wait_for};
 
 /// What everything must have happened by; an election alone takes two seconds.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// How long a probe may take: several clusters share the machine, and only who is stopped is to be
-/// healed.
+/// The time-out of a probe: with several clusters on one machine a healthy replica may answer late.
 const PROBE_PATIENCE: [&str; 2] = ["--probe-timeout-ms", "500"];
 /// More goals than one cluster is given.
 const GOALS_MAX: &str = "10000";

@@ -330,7 +330,7 @@ fn since_quiet<'a>(case: &Case, heals: &[&'a PastHeal]) -> Vec<&'a PastHeal> {
     ill[forgotten..].to_vec()
 }
 
-/// Whether nobody knows what became of a start, so that it may have been one.
+/// Whether a start ended with an unknown outcome: its process may have been forked.
 fn is_doubtful(heal: &PastHeal) -> bool {
     let missed = heal.came_to_nothing().filter(|_| heal.host.is_some());
     missed.is_some_and(|missed| missed.outcome == Outcome::Unknown)

@@ -203,9 +203,7 @@ impl Agents {
         patience: Duration,
     ) -> Result<ExamineReply, Status> {
         let mut client = self.client(address)?;
-        let answer = tokio::time::timeout(patience, client.examine(request)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("the agent did not answer")));
-        answer.map(tonic::Response::into_inner)
+        in_time(tokio::time::timeout(patience, client.examine(request)).await)
     }
 
     fn heard<T>(
@@ -213,9 +211,9 @@ impl Agents {
         address: &str,
         answer: Result<Result<tonic::Response<T>, Status>, tokio::time::error::Elapsed>,
     ) -> Result<T, Status> {
-        let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("the agent did not answer")));
+        let answer = in_time(answer);
         self.note(address, &answer);
-        answer.map(tonic::Response::into_inner)
+        answer
     }
 
     fn note<T>(&self, address: &str, answer: &Result<T, Status>) {
@@ -285,6 +283,14 @@ pub(crate) fn within<T>(traced: TraceParent, request: T) -> Request<T> {
         request.metadata_mut().insert(HEADER, text);
     }
     request
+}
+
+/// An agent's answer, or that there was none in time.
+fn in_time<T>(
+    answer: Result<Result<tonic::Response<T>, Status>, tokio::time::error::Elapsed>,
+) -> Result<T, Status> {
+    let answer = answer.unwrap_or_else(|_| Err(Status::deadline_exceeded("the agent did not answer")));
+    answer.map(tonic::Response::into_inner)
 }
 
 /// How long a step may go without progress.

@@ -19,10 +19,7 @@ use tokio::time::sleep;
 const HELD: Duration = Duration::from_millis(1_300);
 /// How long writers have between two holds; a commit of a few milliseconds gets through.
 const LET_GO: Duration = Duration::from_millis(100);
-/// What of a journal is written to all the time.
-const HOLD_POSTGRES: &str = "BEGIN; LOCK TABLE record, change IN EXCLUSIVE MODE";
-const HOLD_SQLITE: &str = "BEGIN IMMEDIATE";
-const LET_GO_SQL: &str = "ROLLBACK";
+const LETTING_GO: &str = "ROLLBACK";
 
 /// Holds the journal again and again until it is released or dropped.
 #[derive(Debug)]
@@ -70,17 +67,18 @@ impl Connection {
         Ok(Self::Postgres(PgConnection::connect(journal).await?))
     }
 
-    async fn hold(&mut self) -> sqlx::Result<()> {
+    /// What keeps other writers out.
+    fn holding(&self) -> &'static str {
         match self {
-            Self::Sqlite(connection) => sqlx::raw_sql(HOLD_SQLITE).execute(connection).await.map(drop),
-            Self::Postgres(connection) => sqlx::raw_sql(HOLD_POSTGRES).execute(connection).await.map(drop),
+            Self::Sqlite(_) => "BEGIN IMMEDIATE",
+            Self::Postgres(_) => "BEGIN; LOCK TABLE record, change IN EXCLUSIVE MODE",
         }
     }
 
-    async fn let_go(&mut self) -> sqlx::Result<()> {
+    async fn run(&mut self, statement: &'static str) -> sqlx::Result<()> {
         match self {
-            Self::Sqlite(connection) => sqlx::raw_sql(LET_GO_SQL).execute(connection).await.map(drop),
-            Self::Postgres(connection) => sqlx::raw_sql(LET_GO_SQL).execute(connection).await.map(drop),
+            Self::Sqlite(connection) => sqlx::raw_sql(statement).execute(connection).await.map(drop),
+            Self::Postgres(connection) => sqlx::raw_sql(statement).execute(connection).await.map(drop),
         }
     }
 }
@@ -88,16 +86,16 @@ impl Connection {
 async fn hold(mut connection: Connection, mut stopped: oneshot::Receiver<()>) -> sqlx::Result<u32> {
     let mut times = 0;
     loop {
-        connection.hold().await?;
+        connection.run(connection.holding()).await?;
         times += 1;
-        tokio::select! {
-            () = sleep(HELD) => {}
-            _ = &mut stopped => {
-                connection.let_go().await?;
-                return Ok(times);
-            }
+        let is_over = tokio::select! {
+            () = sleep(HELD) => false,
+            _ = &mut stopped => true,
+        };
+        connection.run(LETTING_GO).await?;
+        if is_over {
+            return Ok(times);
         }
-        connection.let_go().await?;
         sleep(LET_GO).await;
     }
 }

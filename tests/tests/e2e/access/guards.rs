@@ -1,13 +1,12 @@
 //! Guards: what guards the cluster is tightened by operators and loosened by approvers, whichever way it is asked for.
 
-use std::path::Path;
-use std::process::{Command, Output};
+use std::process::Output;
 
+use watchdog_tests::agent::HostAgent;
 use watchdog_tests::dev::program;
 use watchdog_tests::door::{Door, Setup};
-use watchdog_tests::process::Swept;
 use watchdog_tests::story::PATIENCE;
-use watchdog_tests::{Directory, Guarded, wait_for};
+use watchdog_tests::{Directory, wait_for};
 
 struct Desk {
     door: Door,
@@ -57,21 +56,6 @@ impl Desk {
     }
 }
 
-/// The agent of the host `h1`, with its state in `home`.
-fn host_agent(door: &Door, home: &Path) -> Guarded {
-    let (file, dir) = (home.join("agent.toml"), home.join("host").display().to_string());
-    let (coordination, server) =
-        (door.coordination(), program("scoring-server").unwrap().display().to_string());
-    let text = format!(
-        "host = \"h1\"\nlisten = \"127.0.0.1:0\"\ndir = {dir:?}\nclusters = [\"demo\"]\n\
-         [coordination]\nurl = {coordination:?}\n[programs.scoring-server]\nargv = [{server:?}]\n"
-    );
-    std::fs::write(&file, text).unwrap();
-    let mut command = Command::new(program("replica-agent").unwrap());
-    command.arg("run").arg("--config").arg(&file);
-    Guarded::spawn("replica-agent", &mut command, &home.join("agent.log")).unwrap()
-}
-
 #[test]
 fn operators_tighten_and_approvers_loosen() {
     let desk =
@@ -92,8 +76,10 @@ fn operators_tighten_and_approvers_loosen() {
         "{shown}"
     );
 
-    let (home, _swept) = (desk.files.path(), Swept(desk.files.path()));
-    let _agent = host_agent(&desk.door, home);
+    let server = program("scoring-server").unwrap().display().to_string();
+    let programs = format!("[programs.scoring-server]\nargv = [{server:?}]\n");
+    let coordination = desk.door.coordination();
+    let _agent = HostAgent::start(desk.files.path(), "h1", &coordination, &programs).unwrap();
     let founding = "name = 'founding'\n[set.\"replica/demo-a\"]\nhosts = ['h1']\nprogram = 'scoring-server'\n\
         [set.\"model/m\"]\nweights = {}\n[rollout]\nsoak = '0s'\n";
     let known = || (desk.apply("olga", "founding.toml", founding).status.code() == Some(0)).then_some(());

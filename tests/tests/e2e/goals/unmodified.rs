@@ -6,10 +6,9 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::{Value, json};
-use watchdog_tests::dev::program;
-use watchdog_tests::process::Swept;
-use watchdog_tests::story::{Backend, Story};
-use watchdog_tests::{Directory, Guarded, admin, wait_for};
+use watchdog_tests::agent::HostAgent;
+use watchdog_tests::story::{Backend, PATIENCE, Story};
+use watchdog_tests::{Directory, admin, wait_for};
 
 use super::{achieve, fail, same_lives};
 
@@ -25,38 +24,23 @@ const PATIENT: [&str; 2] = ["--probe-timeout-ms", "1000"];
 const REPLICAS: [&str; 2] = ["sig-1", "sig-2"];
 
 /// A host of such programs beside the demo cluster.
-struct Host<'a> {
-    _agent: Guarded,
-    _swept: Swept<'a>,
-}
-
-impl<'a> Host<'a> {
-    fn begin(story: &Story, home: &'a Path) -> Self {
-        let log = story.dev.log();
-        let coordination = log.lines().find_map(|line| line.strip_prefix("coordination ")).unwrap();
-        let dir = home.join("agent").display().to_string();
-        let mut text = format!(
-            "host = \"h9\"\nlisten = \"127.0.0.1:0\"\ndir = {dir:?}\nclusters = [\"demo\"]\n\
-             [coordination]\nurl = {coordination:?}\n[programs.alive]\nargv = [\"/bin/true\"]\n\
-             [programs.brief]\nargv = [\"/bin/sh\", \"-c\", \"sleep 0.2; exit 3\"]\n\
-             load = {{ render = {{}}, signal = \"HUP\" }}\n"
+fn host<'a>(story: &Story, home: &'a Path) -> HostAgent<'a> {
+    let log = story.dev.log();
+    let coordination = log.lines().find_map(|line| line.strip_prefix("coordination ")).unwrap();
+    let mut programs = "[programs.alive]\nargv = [\"/bin/true\"]\n\
+         [programs.brief]\nargv = [\"/bin/sh\", \"-c\", \"sleep 0.2; exit 3\"]\n\
+         load = { render = {}, signal = \"HUP\" }\n"
+        .to_owned();
+    for name in REPLICAS {
+        let file = home.join(format!("{name}.conf")).display().to_string();
+        let argv = json!(["/bin/sh", "-c", SCRIPT, name, file]);
+        let _ = write!(
+            programs,
+            "[programs.{name}]\nargv = {argv}\n[programs.{name}.load]\nsignal = \"HUP\"\n\
+             render = {{ {file:?} = \"setting/word\" }}\n"
         );
-        for name in REPLICAS {
-            let file = home.join(format!("{name}.conf")).display().to_string();
-            let argv = json!(["/bin/sh", "-c", SCRIPT, name, file]);
-            let _ = write!(
-                text,
-                "[programs.{name}]\nargv = {argv}\n[programs.{name}.load]\nsignal = \"HUP\"\n\
-                 render = {{ {file:?} = \"setting/word\" }}\n"
-            );
-        }
-        let config = home.join("agent.toml");
-        std::fs::write(&config, text).unwrap();
-        let mut command = Command::new(program("replica-agent").unwrap());
-        command.arg("run").arg("--config").arg(&config);
-        let agent = Guarded::spawn("replica-agent", &mut command, &home.join("agent.log")).unwrap();
-        Self { _agent: agent, _swept: Swept(home) }
     }
+    HostAgent::start(home, "h9", coordination, &programs).unwrap()
 }
 
 fn declared(program: &str) -> Value {
@@ -115,7 +99,7 @@ fn bad(name: &str, prove_start: bool) -> Value {
 fn a_version_that_nobody_can_be_started_on_is_left_again(backend: Backend) {
     let story = Story::with(backend, &PATIENT).unwrap();
     let home = Directory::fresh("unmodified-").unwrap();
-    let _host = Host::begin(&story, home.path());
+    let _host = host(&story, home.path());
     let good = founded(&story);
     let others = story.healthy().unwrap();
     let others: Vec<_> = others.into_iter().filter(|it| it.name.starts_with("demo-")).collect();
@@ -133,7 +117,7 @@ fn a_version_that_nobody_can_be_started_on_is_left_again(backend: Backend) {
         let mut commands = offers.filter_map(|offer| offer["command"].as_str().map(ToOwned::to_owned));
         commands.find(|command| command.starts_with("watchdogctl goal restore"))
     };
-    let first = wait_for("the way out", watchdog_tests::story::PATIENCE, offered).unwrap();
+    let first = wait_for("the way out", PATIENCE, offered).unwrap();
     assert!(first.ends_with("--force"), "{first}");
 
     // The goal that would mend it brings up whoever is down; taken back it has proven nothing bad.
@@ -144,7 +128,7 @@ fn a_version_that_nobody_can_be_started_on_is_left_again(backend: Backend) {
     replaced(&story, "sig-2", &second);
     admin::withdraw(&story.dev, "mend").unwrap();
     ended(&story, "sig-1");
-    let again = wait_for("the way out", watchdog_tests::story::PATIENCE, offered).unwrap();
+    let again = wait_for("the way out", PATIENCE, offered).unwrap();
     let words: Vec<&str> = again.split(' ').skip(1).chain(["--reason", "nobody starts on it"]).collect();
     let output = story.dev.ctl(&words).unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -157,7 +141,7 @@ fn a_version_that_nobody_can_be_started_on_is_left_again(backend: Backend) {
 fn a_new_replica_that_dies_after_each_start_rejects_its_goal(backend: Backend) {
     let story = Story::with(backend, &PATIENT).unwrap();
     let home = Directory::fresh("unmodified-").unwrap();
-    let _host = Host::begin(&story, home.path());
+    let _host = host(&story, home.path());
     founded(&story);
     let before = story.healthy().unwrap();
     let set = json!({ "replica/brief": declared("brief") });

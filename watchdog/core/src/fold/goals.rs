@@ -83,8 +83,8 @@ impl History {
         self.aimed_at = entry.sequence;
     }
 
-    /// A replica was seen well: one that the goal declares anew counts among those who serve from here on, whatever goal
-    /// takes over.
+    /// Notes that a replica which the goal declares anew was seen well. The next goal inherits that, so that a death of the
+    /// replica is a disturbance under it, too.
     pub(super) fn arrive(&mut self, replica: ReplicaId) {
         if let Some(rollout) = self.rollout.as_mut().filter(|rollout| rollout.adds.contains(&replica)) {
             rollout.arrived.insert(replica);
@@ -261,7 +261,8 @@ impl History {
         }
     }
 
-    /// An operator has looked after the replica or host that a failed trial blames: it is moved again. Answers who is.
+    /// Drops the failed trials that blame `target`, a replica or a host, so that their replicas are moved again; answers
+    /// these.
     pub(super) fn release_trial(&mut self, target: &str, entry: &Entry) -> Vec<ReplicaId> {
         let Some(rollout) = &mut self.rollout else { return Vec::new() };
         let released: Vec<ReplicaId> = rollout.blamed_as(target).cloned().collect();

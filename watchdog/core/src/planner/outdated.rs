@@ -27,8 +27,9 @@ pub fn outdated(
     over.map(|open| open.plan.id.clone()).collect()
 }
 
-/// The ends of plans that wait for a human and would be refused by the linter now, not only for what passes by itself:
-/// they aim at another version than is expected by now, at a life or a host that is gone, or at who is not theirs to touch.
+/// Ends plans that await approval and to which the linter objects now, unless the objection passes by itself
+/// ([`Objection::passes`](crate::vet::Objection::passes)): a version that is not expected any more, a life or host that is
+/// gone, a replica that may not be touched.
 pub fn refused(input: &PlanInput) -> Vec<Body> {
     let waits = input.history.open_plans.values().filter(|open| open.status == PlanStatus::AwaitingApproval);
     let refused = waits.filter_map(|open| {

@@ -94,7 +94,7 @@ pub struct Rollout {
     /// Replicas that were declared before and whose declaration it changes.
     #[serde(default)]
     pub edits: BTreeSet<ReplicaId>,
-    /// Of those that it declares anew, who was seen well since: from then on they are missed when they are down.
+    /// Those of `adds` that were seen well. Only these count as disturbed when they are down.
     #[serde(default)]
     pub arrived: BTreeSet<ReplicaId>,
 }

@@ -25,19 +25,19 @@ pub(super) fn check(plan: &Plan, input: &PlanInput) -> Vec<Objection> {
 
 /// Whether a candidate is bad, or what its goal declares can't be run.
 fn may_be_rejected(version: Version, input: &PlanInput) -> bool {
-    let rollout = input.history.rollout.as_ref();
-    let rollout = rollout.filter(|rollout| rollout.to == version && input.target.stable.is_some());
+    let rollout = candidate(version, input);
     rollout.is_some_and(|rollout| is_badly_declared(rollout, input)) || is_bad_candidate(version, input)
+}
+
+/// The rollout of a version that can be given up for what is stable.
+fn candidate(version: Version, input: &PlanInput) -> Option<&Rollout> {
+    let rollout = input.history.rollout.as_ref()?;
+    (rollout.to == version && input.target.stable.is_some()).then_some(rollout)
 }
 
 /// Whether more replicas than may failed on the candidate and were well on the stable version.
 pub(super) fn is_bad_candidate(version: Version, input: &PlanInput) -> bool {
-    let Some(rollout) = input.history.rollout.as_ref().filter(|rollout| rollout.to == version) else {
-        return false;
-    };
-    if input.target.stable.is_none() {
-        return false;
-    }
+    let Some(rollout) = candidate(version, input) else { return false };
     // The same state as the stable one has been proven already.
     if rollout.state_hash == input.target.state_hash {
         return false;

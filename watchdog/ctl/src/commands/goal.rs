@@ -9,11 +9,10 @@ mod apply;
 mod watch;
 mod wish;
 
+use watchdog_core::goal::Restore;
 use watchdog_proto::admin::{
     GoalListRequest, GoalRestoreRequest, GoalShowRequest, GoalView, GoalWithdrawRequest,
 };
-
-use watchdog_core::goal::Restore;
 
 use self::wish::Wish;
 use super::{operate, show};

@@ -149,7 +149,6 @@ fn progress(replica: &GoalReplicaView) -> String {
     }
 }
 
-/// Draws what only a human can decide.
 /// What only a human can decide, each with its command.
 pub(super) fn awaited(all: &[AwaitedView]) -> Vec<String> {
     all.iter().map(|it| format!("{}: {}", it.what, it.command)).collect()

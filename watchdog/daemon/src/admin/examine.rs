@@ -5,7 +5,7 @@
 //!                └─► hosts that are gone, silent or unknown ─► notes
 //! ```
 //!
-//! *On silence.* Who does not answer in time holds nobody up: a note says that it was not asked.
+//! *On silence.* An agent that does not answer within three seconds refuses nothing; a note names its host.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use futures_util::stream::{self, StreamExt as _};
 use tonic::Status;
 use watchdog_core::change::Change;
 use watchdog_core::ids::{HostId, ReplicaId};
-use watchdog_core::observation::{Presence, Sight};
+use watchdog_core::observation::{HostSeen, Presence, Sight};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_proto::agent::{ExamineRequest, Objection};
 
@@ -121,7 +121,7 @@ fn asked(world: &World, replica: &ReplicaId, spec: &ReplicaSpec) -> Vec<Question
         exclusive: spec.exclusive,
         lease_ms: spec.lease_ms,
     };
-    let question = |(host, seen): (&HostId, &watchdog_core::observation::HostSeen)| Question {
+    let question = |(host, seen): (&HostId, &HostSeen)| Question {
         host: host.clone(),
         address: seen.address.clone(),
         request: request.clone(),

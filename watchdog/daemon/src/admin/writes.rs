@@ -173,11 +173,11 @@ async fn write(handle: &Handle, asker: Asker, body: Body, done: &str) -> Answer<
     Ok(Response::new(wire::Done { message }))
 }
 
-/// Only who leads writes.
+/// Checks that this watchdog leads the cluster, because a follower's log may lag behind.
 ///
 /// # Errors
 ///
-/// For a follower: who does.
+/// `FAILED_PRECONDITION` with the leader's address in its metadata, or `UNAVAILABLE` while there is none.
 pub(super) fn leads(handle: &Handle) -> Result<(), Status> {
     if handle.world.lock().role == Role::Follower {
         return Err(denied(handle, &Denial::NotLeader));
