@@ -111,8 +111,13 @@ pub fn offers<'a>(
     offers.extend(waiting(history));
     offers.extend(refusals.into_iter().filter_map(|refusal| of_refusal(refusal, history)));
     offers.extend(released(history));
-    offers.extend(fallen(history));
-    offers.extend(history.rollout.as_ref().map(|rollout| goal(rollout, history)));
+    let mut last = [restore(history), history.rollout.as_ref().map(|rollout| goal(rollout, history))];
+    // Who fails only as what a goal adds is gone with it.
+    let adds = |replica: &ReplicaId| history.rollout.as_ref().is_some_and(|it| it.adds.contains(replica));
+    if fallen(history).all(adds) {
+        last.reverse();
+    }
+    offers.extend(last.into_iter().flatten());
     let mut known = BTreeSet::new();
     offers.retain(|offer| known.insert(offer.command.clone()));
     offers
@@ -200,10 +205,19 @@ fn released(history: &History) -> impl Iterator<Item = Offer> {
 }
 
 /// The return to what was stable before, when somebody could not be brought up since the stable version became so.
-fn fallen(history: &History) -> Option<Offer> {
-    let stable = history.stable?;
-    let (before, _) = history.stable_before()?;
-    let failed = |heal: &&PastHeal| {
+fn restore(history: &History) -> Option<Offer> {
+    let (stable, (before, _)) = history.stable.zip(history.stable_before())?;
+    let who: Vec<&str> = fallen(history).map(ReplicaId::as_str).collect();
+    let names = who.join(", ");
+    let why = format!(
+        "{names} could not be brought up on the stable version {stable}; version {before} was stable before it"
+    );
+    (!who.is_empty()).then(|| Offer::of(Command::Restore { version: before }, why))
+}
+
+/// Who could not be brought up on the state that is stable, since it became so.
+fn fallen(history: &History) -> impl Iterator<Item = &ReplicaId> {
+    let failed = |heal: &PastHeal| {
         let starts = matches!(
             heal.remedy,
             Remedy::Start | Remedy::Restart | Remedy::Relocate | Remedy::Trial | Remedy::Quarantine
@@ -212,17 +226,18 @@ fn fallen(history: &History) -> Option<Offer> {
         let gave_up = (heal.is_try() && !heal.worked()) || heal.remedy == Remedy::Quarantine;
         starts && gave_up && heal.at >= history.stable_at
     };
-    let who: Vec<&str> = history
-        .heals
-        .iter()
-        .filter(|(_, heals)| heals.iter().any(|heal| failed(&heal)))
-        .map(|(replica, _)| replica.as_str())
-        .collect();
-    let names = who.join(", ");
-    let why = format!(
-        "{names} could not be brought up on the stable version {stable}; version {before} was stable before it"
-    );
-    (!who.is_empty()).then(|| Offer::of(Command::Restore { version: before }, why))
+    let stable_hash = history.stable.and_then(|stable| history.marked_hashes.get(&stable));
+    let other = history.rollout.as_ref().filter(|rollout| Some(&rollout.state_hash) != stable_hash);
+    // Nor does what was tried on another state, or was forgiven when the goal that brought it ended.
+    let on_stable = move |replica: &ReplicaId, heal: &PastHeal| {
+        let rollout = other.filter(|rollout| rollout.expects(replica));
+        let moved = rollout.and_then(|rollout| rollout.moved.get(replica));
+        history.counts(replica, heal.at) && moved.is_none_or(|moved| heal.at < moved.at)
+    };
+    let fell = move |replica: &ReplicaId, heal: &PastHeal| failed(heal) && on_stable(replica, heal);
+    let who =
+        history.heals.iter().filter(move |(replica, heals)| heals.iter().any(|heal| fell(replica, heal)));
+    who.map(|(replica, _)| replica)
 }
 
 fn goal(rollout: &Rollout, history: &History) -> Offer {
@@ -240,12 +255,37 @@ fn goal(rollout: &Rollout, history: &History) -> Offer {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::blame::Blame;
+    use crate::goal::{Pace, PaceWish};
     use crate::history::{Begun, Miss, Pause, Quarantine};
     use crate::plan::Outcome;
+    use crate::policy::Policy;
     use crate::record::Mark;
+    use crate::rollout::Move;
     use crate::state::Hash;
+
+    fn rolling(moved: Move) -> Rollout {
+        Rollout {
+            goal: "goal-9".parse().unwrap(),
+            base: Version(7),
+            to: Version(9),
+            state_hash: Hash::of(b"c"),
+            pace: Pace::resolve(&PaceWish::default(), &Policy::default()),
+            restart: false,
+            started_at: Time(10),
+            guard: None,
+            earlier: BTreeSet::new(),
+            moved: [("a".parse().unwrap(), moved)].into(),
+            trials: BTreeMap::new(),
+            failures: Vec::new(),
+            adds: BTreeSet::new(),
+            edits: BTreeSet::new(),
+            arrived: BTreeSet::new(),
+        }
+    }
 
     fn lines(history: &History, refusals: &[Refusal]) -> Vec<String> {
         offers(history, refusals, Time(50)).into_iter().map(|offer| offer.line).collect()
@@ -313,6 +353,28 @@ mod tests {
         history.heals.entry("b".parse().unwrap()).or_default().push_back(heal(11, PlanStatus::Done));
         assert_eq!(lines(&history, &[]), Vec::<String>::new());
         history.heals.entry("a".parse().unwrap()).or_default().push_back(heal(11, PlanStatus::Failed));
-        assert_eq!(lines(&history, &[]), ["watchdogctl goal restore 3 --force"]);
+        let restore = "watchdogctl goal restore 3 --force";
+        assert_eq!(lines(&history, &[]), [restore]);
+
+        let withdraw = "watchdogctl goal withdraw goal-9";
+        for (moved_at, hash, adds, expected) in [
+            (12, b"c", false, vec![restore, withdraw]),
+            (11, b"c", false, vec![withdraw]),
+            (11, b"b", false, vec![restore, withdraw]),
+            (11, b"b", true, vec![withdraw, restore]),
+        ] {
+            let moved = Move { plan: "1-2".parse().unwrap(), at: Time(moved_at), volunteer: true };
+            let mut rollout = Rollout { state_hash: Hash::of(hash), ..rolling(moved) };
+            rollout.adds.extend(adds.then(|| "a".parse().unwrap()));
+            history.rollout = Some(rollout);
+            assert_eq!(lines(&history, &[]), expected, "moved at {moved_at}, and failed at 11");
+        }
+        history.rollout = None;
+        history.forgiven.insert("a".parse().unwrap(), Time(12));
+        assert_eq!(
+            lines(&history, &[]),
+            Vec::<String>::new(),
+            "its failure ended with the goal that caused it"
+        );
     }
 }

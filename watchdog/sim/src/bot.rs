@@ -9,14 +9,15 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
-use watchdog_core::goal::{Goal, Restore};
+use watchdog_core::goal::Goal;
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::offers::{Command, Offer, line, offers};
+use watchdog_core::plan::PlanStatus;
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::Key;
 
 use crate::audit::Violation;
-use crate::dog::{Mind, Wish};
+use crate::dog::{Dog, Mind, Wish};
 use crate::mutant::Safeguard;
 use crate::world::World;
 
@@ -55,6 +56,10 @@ pub(crate) fn find_way_out(world: &mut World) {
         // What gives much up comes when all else was tried, and tried again.
         let Some(offer) = offers.into_iter().min_by_key(|offer| times(offer) + reluctance(&offer.command))
         else {
+            // What goes on by itself needs nobody.
+            if is_under_way(world) {
+                continue;
+            }
             break;
         };
         world.say(|_| format!("the bot: {} ({})", offer.line, offer.sentence));
@@ -114,11 +119,19 @@ fn is_broken(world: &World) -> bool {
     world.hosts.iter().any(|host| host.replaced_by.is_none() && !host.is_up())
 }
 
+/// Whether a plan is being carried out.
+fn is_under_way(world: &World) -> bool {
+    let mut plans = mind_of_leader(world).into_iter().flat_map(|mind| mind.history.open_plans.values());
+    plans.any(|open| open.status == PlanStatus::Running)
+}
+
+fn mind_of_leader(world: &World) -> Option<&Mind> {
+    world.leader().and_then(|dog| world.dogs[dog].mind.as_deref())
+}
+
 /// What is not well; `None` when every declared replica serves what it should and nothing is left open.
 fn unwell(world: &World) -> Option<String> {
-    let leader =
-        world.dogs.iter().find(|dog| dog.lead.as_ref().is_some_and(|it| it.epoch == world.journal.term));
-    let Some(mind) = leader.and_then(|dog| dog.mind.as_ref()) else { return Some("nobody leads".to_owned()) };
+    let Some(mind) = mind_of_leader(world) else { return Some("nobody leads".to_owned()) };
     let history = &mind.history;
     if let Some(rollout) = &history.rollout {
         return Some(format!("goal {} rolls on: {}", rollout.goal, told(mind)));
@@ -148,15 +161,15 @@ fn told(mind: &Mind) -> String {
 }
 
 impl World {
+    /// Who leads in the newest term.
+    fn leader(&self) -> Option<usize> {
+        let leads = |dog: &Dog| dog.lead.as_ref().is_some_and(|it| it.epoch == self.journal.term);
+        self.dogs.iter().position(leads)
+    }
+
     /// What `status` offers now.
     fn offers(&self) -> Vec<Offer> {
-        let dog = (0..self.dogs.len()).find(|dog| {
-            let lead = self.dogs[*dog].lead.as_ref();
-            lead.is_some_and(|lead| lead.epoch == self.journal.term)
-        });
-        let Some((dog, mind)) = dog.and_then(|dog| Some((dog, self.dogs[dog].mind.as_ref()?))) else {
-            return Vec::new();
-        };
+        let Some((dog, mind)) = self.leader().zip(mind_of_leader(self)) else { return Vec::new() };
         if self.lacks(Safeguard::Offers) {
             return Vec::new();
         }
@@ -171,10 +184,7 @@ impl World {
             Command::Decline { plan } => Wish::Decline(Some(plan.clone())),
             Command::ReleaseStorm => Wish::ReleaseStorm,
             Command::Withdraw { .. } => Wish::Withdraw,
-            Command::Restore { version } => {
-                let goal = Goal { restore: Some(Restore::Version(*version)), ..Goal::default() };
-                Wish::Declare(Box::new(goal), true)
-            }
+            Command::Restore { version } => Wish::Restore(*version),
             Command::Supersede { .. } => Wish::Declare(Box::new(self.version("good", None)), true),
             Command::Redeclare { replica, anew } => match self.declared_where_it_can_live(replica, *anew) {
                 Some(goal) => Wish::Declare(Box::new(goal), true),

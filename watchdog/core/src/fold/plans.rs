@@ -66,6 +66,10 @@ impl History {
                 heal.ended_at = (!status.is_open()).then_some(at);
                 if let Some(open) = open.filter(|_| !status.is_open()) {
                     (heal.missed, heal.begun) = (missed(open, replica), was_begun(open, replica));
+                    // What became of others in the plan, and when, says nothing of it.
+                    if let Some(done_at) = done_at(open, replica) {
+                        (heal.status, heal.ended_at) = (PlanStatus::Done, Some(done_at));
+                    }
                 }
             }
         }
@@ -214,6 +218,16 @@ fn missed(open: &OpenPlan, replica: &ReplicaId) -> Option<Miss> {
         let blame = Blame::of(outcome, progress.blame)?;
         Some(Miss { outcome, blame, why: failure(step, outcome, progress) })
     })
+}
+
+/// When all of a replica's steps were done, when they were.
+fn done_at(open: &OpenPlan, replica: &ReplicaId) -> Option<Time> {
+    let own = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+    let ends = own.filter(|step| !step.optional).map(|step| {
+        let progress = open.progress.steps.get(&step.id)?;
+        progress.finished_at.filter(|_| progress.outcome == Some(Outcome::Done))
+    });
+    ends.collect::<Option<Vec<Time>>>()?.into_iter().max()
 }
 
 fn find_step<'a>(plan: &'a Plan, id: &StepId) -> Option<&'a Step> {

@@ -3,7 +3,7 @@
 use watchdog_core::finding::{Conviction, Evidence, FaultKind, Finding, Proof, Source, Subject};
 use watchdog_core::history::{HEALS_KEPT, History, LIVES_KEPT};
 use watchdog_core::ids::{Epoch, PlanId, Sequence, Time, Version};
-use watchdog_core::plan::{Act, Agent, Outcome, Plan, PlanStatus};
+use watchdog_core::plan::{Act, Agent, Outcome, Plan, PlanStatus, Step};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Entry, Mark};
 
@@ -185,6 +185,26 @@ fn heals_say_how_they_ended() {
         assert_eq!((heal.status, heal.ended_at, heal.at), (status, ended_at, Time(2_000)));
         assert_eq!((heal.remedy, heal.host.as_ref()), (Remedy::Start, Some(&host("h1"))));
         assert_eq!(history.open_plans.contains_key(&plan.id), status.is_open(), "{status:?}");
+    }
+}
+
+#[test]
+fn who_was_seen_to_was_so_whatever_becomes_of_others_in_the_plan() {
+    let (mine, others) = (planned(1, 1, start(9)), plan("b", Remedy::Start, start(10)));
+    let mut both = mine.clone();
+    both.heals.extend(others.heals);
+    both.steps.extend(others.steps.into_iter().map(|step| Step { id: mine.id.step(1), ..step }));
+    let until = |outcome| [recorded(&both), intended(&mine), closed(&mine, outcome)];
+    for status in [PlanStatus::Done, PlanStatus::Failed, PlanStatus::Superseded, PlanStatus::Cancelled] {
+        let heal = |outcome, whose| {
+            let history = folded(until(outcome).into_iter().chain([ended(&both, status)]));
+            let heal = &history.heals[&replica(whose)][0];
+            (heal.status, heal.ended_at)
+        };
+        let with_it = (status, Some(Time(5_000)));
+        assert_eq!(heal(Outcome::Done, "a"), (PlanStatus::Done, Some(Time(4_000))), "{status:?}");
+        assert_eq!(heal(Outcome::Done, "b"), with_it, "{status:?}");
+        assert_eq!(heal(Outcome::Failed, "a"), with_it, "{status:?}");
     }
 }
 

@@ -25,10 +25,12 @@ struct Tried {
     starts: bool,
     /// Whether anything of it was really begun.
     is_begun: bool,
-    /// The replica's own steps, all of which must be done; the plan may fail for another's sake.
+    /// The replica's own steps, without those that were done; the plan may go on, or fail, for another's sake.
     steps: Vec<StepId>,
     /// Whether one of these was not.
     missed: bool,
+    /// When the last of them was done.
+    done_at: Option<Time>,
 }
 
 fn is_start(remedy: Remedy) -> bool {
@@ -77,12 +79,19 @@ impl Backoff {
             }
             Body::PlanStatus { plan, status, .. } => {
                 for tried in self.tries.values_mut().flatten().filter(|tried| tried.plan == *plan) {
-                    (tried.status, tried.ended_at) = (*status, entry.at);
+                    (tried.status, tried.ended_at) = match tried.done_at {
+                        Some(done_at) => (PlanStatus::Done, done_at),
+                        None => (*status, entry.at),
+                    };
                 }
             }
-            Body::Closed { step, outcome, .. } if *outcome != Outcome::Done => {
+            Body::Closed { step, outcome, .. } => {
                 let concerned = self.tries.values_mut().flatten().filter(|tried| tried.steps.contains(step));
-                concerned.for_each(|tried| tried.missed = true);
+                for tried in concerned {
+                    tried.steps.retain(|it| it != step);
+                    tried.missed |= *outcome != Outcome::Done;
+                    tried.done_at = (tried.steps.is_empty() && !tried.missed).then_some(entry.at);
+                }
             }
             _ => {}
         }
@@ -92,7 +101,7 @@ impl Backoff {
         let policy = truth.policy();
         let forgiven = truth.journal.folded.forgiven.get(&heal.replica).copied().unwrap_or_default();
         let tries = self.tries.entry(heal.replica.clone()).or_default();
-        // What a newer leader superseded was no try, nor was what was never begun.
+        // What a newer leader superseded midway was no try, nor was what was never begun.
         let counts = |it: &Tried| {
             let is_over = matches!(it.status, PlanStatus::Done | PlanStatus::Failed);
             is_over && it.is_begun
@@ -138,6 +147,7 @@ impl Backoff {
             is_begun: false,
             steps: own.filter(|step| !step.optional).map(|step| step.id.clone()).collect(),
             missed: false,
+            done_at: None,
         });
         broken
     }

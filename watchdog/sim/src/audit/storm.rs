@@ -1,5 +1,7 @@
 //! Storm: many that run all the same are not replaced at once by an observer that sees too few hosts.
 
+use std::collections::BTreeSet;
+
 use watchdog_core::ids::ReplicaId;
 use watchdog_core::plan::Act;
 
@@ -31,9 +33,13 @@ impl Audit for Storm {
                 silent.is_some_and(|since| !half || truth.now - since < lease_ms)
             })
         };
-        let starts = plan.steps.iter().filter(|step| matches!(step.act, Act::Start { .. }));
-        let replaced: Vec<&ReplicaId> =
-            starts.filter_map(|step| step.replica.as_ref()).filter(|it| runs_on_unseen(it)).collect();
+        let whose = |is: fn(&Act) -> bool| {
+            plan.steps.iter().filter(move |step| is(&step.act)).filter_map(|step| step.replica.as_ref())
+        };
+        // Who is ended first, by an agent that has to answer, is not taken for gone.
+        let ended: BTreeSet<&ReplicaId> = whose(|act| matches!(act, Act::Kill { .. })).collect();
+        let starts = whose(|act| matches!(act, Act::Start { .. })).filter(|it| !ended.contains(*it));
+        let replaced: Vec<&ReplicaId> = starts.filter(|it| runs_on_unseen(it)).collect();
         let total = truth.declared().len();
         let share = policy.storm_share;
         #[expect(clippy::cast_precision_loss, reason = "numbers of replicas are small")]
@@ -41,9 +47,11 @@ impl Audit for Storm {
         let released =
             truth.journal.folded.storm_released_at.is_some_and(|released| at.since_ms(released) < 120_000);
         (many && !released).then(|| {
+            let who: Vec<&str> = replaced.iter().map(|it| it.as_str()).collect();
             format!(
-                "{} of {total} are replaced at once although they run, and {seen} hosts are seen",
-                replaced.len()
+                "{} of {total} are replaced at once although they run, and {seen} hosts are seen: {}",
+                replaced.len(),
+                who.join(", ")
             )
         })
     }

@@ -2,10 +2,11 @@
 
 use serde_json::Value;
 use watchdog_core::change::{Change, same};
+use watchdog_core::goal::given_up::restored;
 use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{Goal, GoalStatus, fault};
-use watchdog_core::history::OpenPlan;
-use watchdog_core::ids::{GoalId, PlanId};
+use watchdog_core::history::{History, OpenPlan};
+use watchdog_core::ids::{GoalId, PlanId, Version};
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::record::Body;
 use watchdog_core::state::Key;
@@ -31,6 +32,8 @@ pub enum Wish {
     Declare(Box<Goal>, bool),
     /// To take a goal back; the newest when none is named.
     Withdraw,
+    /// To return to what was stable before, whatever was proven of it.
+    Restore(Version),
     /// To let a plan begin that waits for it; the first when none is named.
     Approve(Option<PlanId>),
     /// To decline a plan that waits for approval; all of them when none is named.
@@ -98,6 +101,7 @@ impl World {
             Wish::ReleaseStorm => vec![Body::StormReleased { reason }],
             Wish::Declare(goal, supersede) => self.declare(dog, *goal, supersede),
             Wish::Withdraw => self.withdraw(dog, by),
+            Wish::Restore(to) => self.restore(dog, to),
             Wish::Approve(plan) => self.approve((dog, by), plan.as_ref()),
             Wish::Decline(only) => {
                 let why = format!("declined by {by}");
@@ -146,6 +150,16 @@ impl World {
             return bodies;
         }
         history.pending.back().map(|pending| ended(pending.goal.clone())).into_iter().collect()
+    }
+
+    /// What is not before the stable version is refused.
+    fn restore(&self, dog: usize, to: Version) -> Vec<Body> {
+        let before = |history: &&History| history.stable.is_some_and(|stable| to < stable) && to > Version(0);
+        let hash = self.journal.hash(to);
+        let entries = self.history_of(dog).filter(before).zip(hash);
+        entries
+            .map(|(history, hash)| restored(history, (to, hash), "the operator's reasons"))
+            .unwrap_or_default()
     }
 
     fn waiting(&self, dog: usize) -> Vec<PlanId> {
