@@ -334,10 +334,22 @@ pub struct Obituary {
     pub incarnation: Incarnation,
     /// Where it ran.
     pub host: HostId,
-    /// How it ended: `exit 1`, `signal 9 (SIGKILL)`, `unknown` …
+    /// How it ended: `exit 1`, `signal 9 (SIGKILL)`, `unknown`, `rebooted` …
     pub status: String,
     /// Whether its whole process tree is proven gone.
     pub tree_gone: bool,
     /// When it was found dead.
     pub at: Time,
+}
+
+impl Obituary {
+    /// The status of one that was found to be gone, while nobody watched.
+    pub const UNSEEN: &str = "unknown";
+    /// The status of one that its host's restart ended.
+    pub const REBOOTED: &str = "rebooted";
+
+    /// Whether its end was seen, so that it says something of the replica and not of its host or agent.
+    pub fn was_seen(&self) -> bool {
+        self.status != Self::UNSEEN && self.status != Self::REBOOTED
+    }
 }

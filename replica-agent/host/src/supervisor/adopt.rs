@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use watchdog_core::ids::Incarnation;
+use watchdog_core::observation::Obituary;
 use watchdog_membership::environment;
 
 use super::clear::Had;
@@ -159,7 +160,7 @@ impl Supervisor {
                 .await
                 .is_ok_and(|found| found == 0),
             };
-        let status = if rebooted { "rebooted" } else { "unknown" };
+        let status = if rebooted { Obituary::REBOOTED } else { Obituary::UNSEEN };
         let obituary = self.obituary((life.replica.clone(), life.incarnation), status, tree_gone);
         self.leases.release(life.incarnation);
         self.dirs.forget(life.incarnation);

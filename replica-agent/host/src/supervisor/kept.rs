@@ -5,6 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use rustix::process::Signal;
 use tokio::sync::{mpsc, oneshot, watch};
+use watchdog_core::observation::Obituary;
 use watchdog_membership::records::{FORMAT, LoadedRecord, ObituaryRecord, Phase, ProbeState, ProcessRecord};
 use watchdog_proto::agent::ProcessReport;
 
@@ -116,7 +117,7 @@ impl Kept {
             Some((Some(code), _)) => format!("exit {code}"),
             Some((None, Some(signal))) => format!("signal {signal}{}", signal_name(signal)),
             // Adopted: its status went to the parent that it has now.
-            Some((None, None)) | None => "unknown".into(),
+            Some((None, None)) | None => Obituary::UNSEEN.into(),
         }
     }
 

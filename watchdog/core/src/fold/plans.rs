@@ -100,7 +100,8 @@ impl History {
         }
     }
 
-    /// A start of unknown fate was begun after all, when its life is known to have died.
+    /// A start of unknown fate was begun after all, when its life was seen to die. One that is only gone was perhaps never
+    /// launched, or went with its agent or host.
     pub(super) fn settle_starts(&mut self, replica: &ReplicaId) {
         let (Some(heals), Some(lives)) = (self.heals.get_mut(replica), self.lives.get(replica)) else {
             return;
@@ -110,7 +111,8 @@ impl History {
                 continue;
             };
             let mut died = lives.iter().filter(|life| Some(life.incarnation) == heal.life);
-            if let Some(obituary) = died.find_map(|life| life.obituary.as_ref()) {
+            let seen = |life: &'_ PastLife| life.obituary.clone().filter(Obituary::was_seen);
+            if let Some(obituary) = died.find_map(seen) {
                 let why = format!("{}; it began, and died: {}", missed.why, obituary.status);
                 *missed = Miss { outcome: Outcome::Failed, blame: Blame::Replica, why };
                 heal.begun = Begun::Surely;

@@ -3,6 +3,7 @@
 use watchdog_core::finding::{Conviction, Evidence, FaultKind, Finding, Proof, Source, Subject};
 use watchdog_core::history::{HEALS_KEPT, History, LIVES_KEPT};
 use watchdog_core::ids::{Epoch, PlanId, Sequence, Time, Version};
+use watchdog_core::observation::Obituary;
 use watchdog_core::plan::{Act, Agent, Outcome, Plan, PlanStatus, Step};
 use watchdog_core::policy::Remedy;
 use watchdog_core::record::{Body, Entry, Mark};
@@ -205,6 +206,21 @@ fn who_was_seen_to_was_so_whatever_becomes_of_others_in_the_plan() {
         assert_eq!(heal(Outcome::Done, "a"), (PlanStatus::Done, Some(Time(4_000))), "{status:?}");
         assert_eq!(heal(Outcome::Done, "b"), with_it, "{status:?}");
         assert_eq!(heal(Outcome::Failed, "a"), with_it, "{status:?}");
+    }
+}
+
+#[test]
+fn a_start_of_unknown_fate_is_held_against_a_replica_only_when_its_life_was_seen_to_die() {
+    let plan = planned(1, 1, start(9));
+    let until = [recorded(&plan), intended(&plan), closed(&plan, Outcome::Unknown)];
+    for (status, is_try) in
+        [("exit 1", true), ("signal 9 (SIGKILL)", true), ("unknown", false), ("rebooted", false)]
+    {
+        let word = Obituary { status: status.to_owned(), ..obituary("a", 9, "h1", Time(7)) };
+        let story =
+            until.iter().cloned().chain([ended(&plan, PlanStatus::Failed), Body::Died { obituary: word }]);
+        let heal = folded(story).heals[&replica("a")][0].clone();
+        assert_eq!((heal.is_try(), heal.came_to_nothing().is_none()), (is_try, is_try), "{status}");
     }
 }
 

@@ -76,7 +76,7 @@ impl World {
             .map(|(incarnation, living)| (*incarnation, living.boot != boot))
             .collect();
         for (incarnation, rebooted) in absent {
-            self.bury(index, incarnation, if rebooted { "rebooted" } else { "unknown" });
+            self.bury(index, incarnation, if rebooted { Obituary::REBOOTED } else { Obituary::UNSEEN });
         }
         self.settle_open_steps(index);
         self.hosts[index].has_stock = true;
