@@ -116,11 +116,13 @@ impl<'a> Case<'a> {
         })
     }
 
-    /// The plan that may still touch it.
-    pub(crate) fn open_plan(&self) -> Option<&'a OpenPlan> {
+    /// The plan that touches it. One that waits for a human has asked for nothing yet, and must not end what it is for.
+    pub(crate) fn running_plan(&self) -> Option<&'a OpenPlan> {
         let touches = |open: &&OpenPlan| {
-            open.plan.heals.iter().any(|heal| heal.replica == *self.replica)
-                || open.plan.steps.iter().any(|step| step.replica.as_ref() == Some(self.replica))
+            let runs = open.status == PlanStatus::Running;
+            let named = open.plan.heals.iter().any(|heal| heal.replica == *self.replica)
+                || open.plan.steps.iter().any(|step| step.replica.as_ref() == Some(self.replica));
+            runs && named
         };
         self.scene.history.open_plans.values().find(touches)
     }

@@ -13,7 +13,7 @@ pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> O
         Health::Ready => return None,
         // One that a plan asked for shows as the wrong version once its step has timed out.
         Health::Loading => {
-            let covered = case.open_plan().is_some() || case.is_ordered();
+            let covered = case.running_plan().is_some() || case.is_ordered();
             if covered || for_ms <= case.scene.policy.timeouts.load_ms {
                 return None;
             }
@@ -27,7 +27,7 @@ pub(super) fn check(case: &Case<'_>, incarnation: Incarnation, life: &Life) -> O
             format!("it has not become ready within {} ms", case.start_budget_ms())
         }
         Health::Draining => {
-            let covered = case.open_plan().is_some() || for_ms <= case.scene.policy.timeouts.drain_ms;
+            let covered = case.running_plan().is_some() || for_ms <= case.scene.policy.timeouts.drain_ms;
             if covered || life.process.as_ref().is_some_and(|process| process.stopping) {
                 return None;
             }

@@ -160,6 +160,20 @@ fn those_that_hold_the_wrong_thing_or_feel_bad() {
             "",
         ),
         (
+            "it drains, and the plan that would end that waits for a human",
+            |w| {
+                let act = Act::Drain { incarnation: life(1) };
+                let drain = plan("a", Remedy::Restart, act);
+                w.starting("a", 1, 60_000);
+                for open in w.history.open_plans.values_mut() {
+                    (open.plan, open.status) = (drain.clone(), PlanStatus::AwaitingApproval);
+                }
+                w.member("a").health = Health::Draining;
+                w.member("a").since = ago(31_000);
+            },
+            "a unhealthy",
+        ),
+        (
             "it drains for a moment",
             |w| {
                 w.member("a").health = Health::Draining;

@@ -66,15 +66,16 @@ impl World {
             return;
         }
         let news = self.news(dog);
+        // What was written before the judgement was not looked at in it.
+        let moved = known != self.history_of(dog).map(|history| history.through);
         let (bodies, again_at) = self.judge(dog, now, news);
+        let again_at = if moved { Some(now) } else { again_at };
         if let Some(lead) = self.dogs[dog].lead.as_mut() {
             lead.wanted = again_at;
             lead.calm = if bodies.is_empty() { (lead.calm + 1).min(CALM_MAX) } else { 0 };
         }
         if bodies.is_empty() {
-            // What was written before the judgement was not looked at in it.
-            let moved = known != self.history_of(dog).map(|history| history.through);
-            return self.rest_until(dog, if moved { Some(now) } else { again_at });
+            return self.rest_until(dog, again_at);
         }
         if self.lacks(Safeguard::IntentFirst) {
             self.send_before_it_is_written(dog, &bodies);
