@@ -55,11 +55,8 @@ impl World {
         mind.take_in(&self.zoo, &rounds)
     }
 
-    /// The newest probe rounds of what is suspect, from the host agents that answer.
-    fn look_at_hosts(
-        &self,
-        dog: usize,
-    ) -> Vec<(ReplicaId, Incarnation, u64, watchdog_core::observation::Probed)> {
+    /// The newest probe rounds of what is suspect, from the host agents that answer; these show what they find.
+    fn look_at_hosts(&mut self, dog: usize) -> Vec<Round> {
         let Some(mind) = self.dogs[dog].mind.as_ref() else { return Vec::new() };
         let mut found = Vec::new();
         for replica in mind.strikes.suspects() {
@@ -72,15 +69,15 @@ impl World {
                 if !(present && answers && host.kept.contains_key(incarnation)) {
                     continue;
                 }
-                found.push((
-                    replica.clone(),
-                    *incarnation,
-                    self.now / ROUND_MS,
-                    self.probe_answer(*incarnation),
-                ));
+                found.push((index, replica.clone(), *incarnation));
             }
         }
-        found
+        let round = self.now / ROUND_MS;
+        let probe = |(index, replica, life)| {
+            self.probe(index, life);
+            (replica, life, round, self.probe_answer(life))
+        };
+        found.into_iter().map(probe).collect()
     }
 }
 
