@@ -176,7 +176,7 @@ fn nothing_lost(world: &mut World) {
         () if !chain || !sound => "the log's chain is broken",
         () => return,
     };
-    world.violation = Some(Violation { audit: "durable", at: world.now, what: what.to_owned(), known: None });
+    world.complain(Violation { audit: "durable", at: world.now, what: what.to_owned(), known: None });
 }
 
 fn finish(mut world: World, faults: Vec<Fault>) -> Outcome {

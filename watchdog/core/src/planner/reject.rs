@@ -55,13 +55,17 @@ pub(super) fn of_declaration(case: &Case, why: &str) -> Option<Plan> {
     let rollout = input.history.rollout.as_ref()?;
     let (version, to) =
         (rollout.to, input.target.stable.filter(|_| rollout.declares(replica) && rollout.expects(replica))?);
-    // One that was well as it is declared fell ill for another reason; so did one that was given up for heals before.
+    // One that was well as it is declared, on whatever state, fell ill for another reason; so did one that was given up for
+    // heals before.
     let moved_at = rollout.moved.get(replica).map(|moved| moved.at.max(rollout.started_at))?;
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let starts = heals.filter(|heal| heal.at >= moved_at && heal.host.is_some() && heal.is_try()).count();
     // One that flaps may be well just now.
     let is_well = case.life().is_some_and(|(_, life)| is_healthy_on(life, &case.target));
-    if is_well || was_well_since(case, moved_at) || starts < input.policy.tries.restart.max(1) as usize {
+    if is_well
+        || was_well_since(case, rollout.started_at)
+        || starts < input.policy.tries.restart.max(1) as usize
+    {
         return None;
     }
     may(Remedy::Reject, None, input).ok()?;

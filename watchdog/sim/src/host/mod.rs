@@ -127,6 +127,8 @@ pub struct Host {
     pub replaced_by: Option<usize>,
     /// Whether its agent ends at its next act, and for how long.
     pub falls_in_act: Option<u64>,
+    /// When set, by which fault all of it is stopped when the next order reaches it, and for how long.
+    pub stops_at_order: Option<(usize, u64)>,
     /// What the agent must not forget.
     pub disk: Disk,
     /// Whether the agent runs.
@@ -178,6 +180,7 @@ impl Host {
             full_by: 0,
             replaced_by: None,
             falls_in_act: None,
+            stops_at_order: None,
             disk: Disk { instance: format!("{name}-1"), ..Disk::default() },
             agent_up: true,
             agent_off_by: 0,

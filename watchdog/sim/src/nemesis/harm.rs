@@ -1,6 +1,7 @@
 //! Harm: how each piece of the schedule is done, and undone.
 
 use watchdog_core::ids::{Incarnation, ReplicaId};
+use watchdog_core::plan::Act;
 use watchdog_core::state::Hash;
 
 use super::Harm;
@@ -8,6 +9,7 @@ use crate::dog::Wish;
 use crate::event::{AgentWork, Event, LifeWork};
 use crate::life::Mood;
 use crate::net::Node;
+use crate::order::To;
 use crate::world::World;
 
 impl World {
@@ -20,9 +22,15 @@ impl World {
         if self.inflict(&fault.harm, fault.lasts_ms) {
             self.nemesis.done.0[fault.harm.kind()] += 1;
         }
+        if let Harm::PauseHostAtOrder(host) = fault.harm {
+            self.hosts[host].stops_at_order = fault.lasts_ms.map(|ms| (index, ms));
+        }
         let armed = matches!(
             fault.harm,
-            Harm::CrashAgentInAct(_) | Harm::FreezeDogAtSend(_) | Harm::FreezeDogAtWrite(_)
+            Harm::CrashAgentInAct(_)
+                | Harm::FreezeDogAtSend(_)
+                | Harm::FreezeDogAtWrite(_)
+                | Harm::PauseHostAtOrder(_)
         );
         if let Some(ms) = fault.lasts_ms.filter(|ms| *ms > 0 && !armed) {
             self.plan_in(ms, Event::Mend(index));
@@ -49,7 +57,7 @@ impl World {
                 self.hosts[host].agent_off_by -= 1;
                 self.raise_agent(host);
             }
-            Harm::PauseHost(host) => self.resume_host(host),
+            Harm::PauseHost(host) | Harm::PauseHostAtOrder(host) => self.resume_host(host),
             Harm::CrashDog(dog) => {
                 self.dogs[dog].off_by -= 1;
                 self.have_begun(dog, 1);
@@ -149,6 +157,8 @@ impl World {
             }
             Harm::Whim(whim) => self.indulge(whim, lasts_ms.is_none()),
             Harm::PauseHost(host) => self.hosts[*host].paused_by += 1,
+            // Armed by who strikes.
+            Harm::PauseHostAtOrder(_) => {}
             Harm::CrashAgentInAct(host) => self.hosts[*host].falls_in_act = lasts_ms,
             Harm::FreezeDogAtSend(dog) => self.dogs[*dog].stops_at_send = lasts_ms,
             Harm::FreezeDogAtWrite(dog) => self.dogs[*dog].stops_at_write = lasts_ms,
@@ -223,6 +233,21 @@ impl World {
                 self.plan_in(0, event);
             }
         }
+    }
+
+    /// Stops a machine when an order comes that was waited for; what it reads first then when it runs again is that order.
+    pub(crate) fn stop_at_order(&mut self, event: Event) -> Option<Event> {
+        let host = match &event {
+            Event::Order(To::Host(host), order, _) if !matches!(order.act, Act::Snapshot { .. }) => *host,
+            _ => return Some(event),
+        };
+        let Some((fault, ms)) = self.hosts[host].stops_at_order.take() else { return Some(event) };
+        self.say(|world| format!("all of {} is stopped before it reads an order", world.setup.hosts[host]));
+        self.hosts[host].paused_by += 1;
+        self.hosts[host].put_off.push(event);
+        self.plan_in(ms, Event::Mend(fault));
+        self.meet();
+        None
     }
 
     /// The agent ends between two effects of its act.

@@ -36,6 +36,8 @@ pub enum Harm {
     LoseState(usize),
     /// A whole machine is stopped, and its guardian with it.
     PauseHost(usize),
+    /// The same when the next order reaches it, which is read when it runs again.
+    PauseHostAtOrder(usize),
     /// A host's agent ends at its next act.
     CrashAgentInAct(usize),
     /// A watchdog ends.
@@ -159,7 +161,7 @@ impl Harm {
             Self::ClockJump(..) => 18,
             Self::BadVersion(..) => 19,
             Self::Whim(_) => 20,
-            Self::PauseHost(_) => 21,
+            Self::PauseHost(_) | Self::PauseHostAtOrder(_) => 21,
             Self::CrashAgentInAct(_) => 22,
             Self::FreezeDogAtSend(_) => 23,
             Self::FreezeDogAtWrite(_) => 24,
@@ -188,6 +190,7 @@ impl Harm {
             Self::CrashAgent(host) => Self::CrashAgent(stands(host)),
             Self::LoseState(host) => Self::LoseState(stands(host)),
             Self::PauseHost(host) => Self::PauseHost(stands(host)),
+            Self::PauseHostAtOrder(host) => Self::PauseHostAtOrder(stands(host)),
             Self::CrashAgentInAct(host) => Self::CrashAgentInAct(stands(host)),
             Self::SilenceAgent(host) => Self::SilenceAgent(stands(host)),
             Self::FillAgent(host) => Self::FillAgent(stands(host)),
@@ -214,6 +217,9 @@ impl std::fmt::Display for Harm {
             Self::CrashAgent(host) => write!(f, "the agent of h{} crashes", host + 1),
             Self::LoseState(host) => write!(f, "the agent of h{} crashes and loses its state", host + 1),
             Self::PauseHost(host) => write!(f, "all of h{} is stopped, its guardian too", host + 1),
+            Self::PauseHostAtOrder(host) => {
+                write!(f, "all of h{} is stopped when the next order reaches it", host + 1)
+            }
             Self::CrashAgentInAct(host) => write!(f, "the agent of h{} crashes in its next act", host + 1),
             Self::FreezeDogAtSend(dog) => write!(f, "w{} is stopped when it next sends a step", dog + 1),
             Self::FreezeDogAtWrite(dog) => write!(f, "w{} is stopped when it next writes", dog + 1),

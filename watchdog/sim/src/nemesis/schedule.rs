@@ -44,6 +44,11 @@ fn of_kinds(setup: &Setup, rng: &mut Rng, ((from, until), gap_ms, kinds): Pace<'
         };
         // Some that are stopped stay so.
         let for_ever = matches!(harm, Harm::Freeze(_)) && rng.chance(150);
+        // No draw of its own, which would move all others.
+        let harm = match harm {
+            Harm::PauseHost(host) if at % 2 == 0 => Harm::PauseHostAtOrder(host),
+            harm => harm,
+        };
         faults.push(Fault { at, harm, lasts_ms: (!for_ever).then_some(lasts_ms) });
     }
 }
