@@ -101,9 +101,11 @@ fn a_rollout_and_the_log_are_told_as_they_move() {
         "set": { "model/fraud": { "weights": { "amount": 0.003 }, "bias": -1.0 } },
         "rollout": { "canary": ["demo-a"], "soak_ms": 1_500 },
     });
+    // A soak may be over between two questions of ours, so the page itself notes that it showed one.
+    let notes = "new MutationObserver(() => { window.soaked ||= document.querySelector('.track [data-at=here]')?.textContent === 'Soak' && document.querySelector('.soak').textContent.startsWith('soaks for') }).observe(document.body, { subtree: true, childList: true, characterData: true, attributes: true })";
+    desk.page.script(notes, &[]).unwrap();
     let id = desk.story.declare(&goal).unwrap();
-    let soaks = "return document.querySelector('.track [data-at=here]')?.textContent === 'Soak' && document.querySelector('.soak').textContent.startsWith('soaks for')";
-    desk.page.until("the countdown of the canary's soak", soaks).unwrap();
+    desk.page.until("the countdown of the canary's soak", "return window.soaked === true").unwrap();
     assert_eq!(desk.story.until_over(&id).unwrap()["status"], "achieved");
     let over = "return [...document.querySelectorAll('.goals li')].some((goal) => goal.textContent.includes('achieved'))";
     desk.page.until("the achieved goal", over).unwrap();

@@ -111,8 +111,7 @@ impl History {
                 continue;
             };
             let mut died = lives.iter().filter(|life| Some(life.incarnation) == heal.life);
-            let seen = |life: &'_ PastLife| life.obituary.clone().filter(Obituary::was_seen);
-            if let Some(obituary) = died.find_map(seen) {
+            if let Some(obituary) = died.find_map(|life| life.obituary.as_ref().filter(|it| it.was_seen())) {
                 let why = format!("{}; it began, and died: {}", missed.why, obituary.status);
                 *missed = Miss { outcome: Outcome::Failed, blame: Blame::Replica, why };
                 heal.begun = Begun::Surely;
