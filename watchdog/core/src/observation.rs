@@ -343,12 +343,13 @@ pub struct Obituary {
 }
 
 impl Obituary {
-    /// The status of one that was found to be gone, while nobody watched.
+    /// `status` of a life without a known exit status: its agent did not run when it ended, never launched it, or had
+    /// adopted its process, whose status goes to another parent.
     pub const UNSEEN: &str = "unknown";
-    /// The status of one that its host's restart ended.
+    /// `status` of a life that was recorded under an earlier boot of its host.
     pub const REBOOTED: &str = "rebooted";
 
-    /// Whether its end was seen, so that it says something of the replica and not of its host or agent.
+    /// Whether `status` holds an exit status, so that the end may be the replica's own doing.
     pub fn was_seen(&self) -> bool {
         self.status != Self::UNSEEN && self.status != Self::REBOOTED
     }

@@ -8,7 +8,7 @@
 //!
 //! The gentlest comes first: who works down the list gives up as little as may be.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
 use crate::finding::Subject;
 use crate::history::{History, PastHeal};
@@ -111,10 +111,11 @@ pub fn offers<'a>(
     offers.extend(waiting(history));
     offers.extend(refusals.into_iter().filter_map(|refusal| of_refusal(refusal, history)));
     offers.extend(released(history));
-    let mut last = [restore(history), history.rollout.as_ref().map(|rollout| goal(rollout, history))];
+    let fallen: Vec<&ReplicaId> = fallen(history).collect();
+    let rolling = history.rollout.as_ref();
+    let mut last = [restore(history, &fallen), rolling.map(|rollout| goal(rollout, history))];
     // Who fails only as what a goal adds is gone with it.
-    let adds = |replica: &ReplicaId| history.rollout.as_ref().is_some_and(|it| it.adds.contains(replica));
-    if fallen(history).all(adds) {
+    if rolling.is_some_and(|rollout| fallen.iter().all(|replica| rollout.adds.contains(*replica))) {
         last.reverse();
     }
     offers.extend(last.into_iter().flatten());
@@ -205,19 +206,18 @@ fn released(history: &History) -> impl Iterator<Item = Offer> {
 }
 
 /// The return to what was stable before, when somebody could not be brought up since the stable version became so.
-fn restore(history: &History) -> Option<Offer> {
+fn restore(history: &History, fallen: &[&ReplicaId]) -> Option<Offer> {
     let (stable, (before, _)) = history.stable.zip(history.stable_before())?;
-    let who: Vec<&str> = fallen(history).map(ReplicaId::as_str).collect();
-    let names = who.join(", ");
+    let names = fallen.iter().map(|replica| replica.as_str()).collect::<Vec<_>>().join(", ");
     let why = format!(
         "{names} could not be brought up on the stable version {stable}; version {before} was stable before it"
     );
-    (!who.is_empty()).then(|| Offer::of(Command::Restore { version: before }, why))
+    (!fallen.is_empty()).then(|| Offer::of(Command::Restore { version: before }, why))
 }
 
 /// Who could not be brought up on the state that is stable, since it became so.
 fn fallen(history: &History) -> impl Iterator<Item = &ReplicaId> {
-    let failed = |heal: &PastHeal| {
+    let failed = move |heal: &PastHeal| {
         let starts = matches!(
             heal.remedy,
             Remedy::Start | Remedy::Restart | Remedy::Relocate | Remedy::Trial | Remedy::Quarantine
@@ -234,10 +234,10 @@ fn fallen(history: &History) -> impl Iterator<Item = &ReplicaId> {
         let moved = rollout.and_then(|rollout| rollout.moved.get(replica));
         history.counts(replica, heal.at) && moved.is_none_or(|moved| heal.at < moved.at)
     };
-    let fell = move |replica: &ReplicaId, heal: &PastHeal| failed(heal) && on_stable(replica, heal);
-    let who =
-        history.heals.iter().filter(move |(replica, heals)| heals.iter().any(|heal| fell(replica, heal)));
-    who.map(|(replica, _)| replica)
+    let fell = move |(replica, heals): (_, &VecDeque<PastHeal>)| {
+        heals.iter().any(|heal| failed(heal) && on_stable(replica, heal)).then_some(replica)
+    };
+    history.heals.iter().filter_map(fell)
 }
 
 fn goal(rollout: &Rollout, history: &History) -> Offer {

@@ -41,6 +41,11 @@ impl Plan {
         self.heals.iter().map(|heal| heal.remedy).chain(whole)
     }
 
+    /// The steps that touch a replica, in their order.
+    pub fn steps_of(&self, replica: &ReplicaId) -> impl DoubleEndedIterator<Item = &Step> + Clone {
+        self.steps.iter().filter(move |step| step.replica.as_ref() == Some(replica))
+    }
+
     /// Whether it is about one of the replicas' heals.
     pub fn heals(&self, replica: &ReplicaId) -> bool {
         self.heals.iter().any(|heal| heal.replica == *replica)

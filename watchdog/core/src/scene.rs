@@ -120,8 +120,7 @@ impl<'a> Case<'a> {
     pub(crate) fn running_plan(&self) -> Option<&'a OpenPlan> {
         let touches = |open: &&OpenPlan| {
             let runs = open.status == PlanStatus::Running;
-            let named = open.plan.heals.iter().any(|heal| heal.replica == *self.replica)
-                || open.plan.steps.iter().any(|step| step.replica.as_ref() == Some(self.replica));
+            let named = open.plan.heals(self.replica) || open.plan.steps_of(self.replica).next().is_some();
             runs && named
         };
         self.scene.history.open_plans.values().find(touches)

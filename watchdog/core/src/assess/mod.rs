@@ -135,7 +135,7 @@ fn examine<'a>(case: &Case<'a>, check: &mut Check<'a>) {
         findings.extend(state_mismatch::check(case, incarnation, life));
         findings.extend(wrong_setup::check(case, incarnation, life));
         findings.extend(misplaced::check(case, incarnation, life));
-        // What an open plan excuses is looked at again when the plan has ended.
+        // What a running plan excuses is looked at again when the plan has ended.
         if !is_settled(case, life) || case.running_plan().is_some() {
             check.looked.restless.push(case.replica);
         }

@@ -299,8 +299,7 @@ enum Fate {
 
 /// What became of one replica in a plan that failed.
 fn fate_of(open: &OpenPlan, replica: &ReplicaId, why: &str) -> Fate {
-    let steps = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
-    for step in steps.filter(|step| !step.optional) {
+    for step in open.plan.steps_of(replica).filter(|step| !step.optional) {
         let progress = open.progress.steps.get(&step.id);
         match progress.and_then(|progress| progress.outcome) {
             Some(Outcome::Done) => {}
@@ -346,8 +345,7 @@ fn illness(conviction: &Conviction) -> String {
 
 /// Where a plan leaves the replica of one of its heals.
 fn host_of(plan: &Plan, heal: &Heal) -> Option<crate::ids::HostId> {
-    let steps = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(&heal.replica));
-    steps.rev().find_map(|step| match &step.act {
+    plan.steps_of(&heal.replica).rev().find_map(|step| match &step.act {
         Act::Start { host, .. } => Some(host.clone()),
         _ => None,
     })

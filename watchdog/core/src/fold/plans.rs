@@ -212,8 +212,7 @@ fn begun(started_at: Time) -> StepProgress {
 
 /// The first of a replica's steps that did not go as it should, when that stopped its part of the plan.
 fn missed(open: &OpenPlan, replica: &ReplicaId) -> Option<Miss> {
-    let own = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
-    own.filter(|step| !step.optional).find_map(|step| {
+    open.plan.steps_of(replica).filter(|step| !step.optional).find_map(|step| {
         let progress = open.progress.steps.get(&step.id)?;
         let outcome = progress.outcome?;
         let blame = Blame::of(outcome, progress.blame)?;
@@ -223,8 +222,7 @@ fn missed(open: &OpenPlan, replica: &ReplicaId) -> Option<Miss> {
 
 /// When all of a replica's steps were done, when they were.
 fn done_at(open: &OpenPlan, replica: &ReplicaId) -> Option<Time> {
-    let own = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
-    let ends = own.filter(|step| !step.optional).map(|step| {
+    let ends = open.plan.steps_of(replica).filter(|step| !step.optional).map(|step| {
         let progress = open.progress.steps.get(&step.id)?;
         progress.finished_at.filter(|_| progress.outcome == Some(Outcome::Done))
     });
@@ -237,8 +235,10 @@ fn find_step<'a>(plan: &'a Plan, id: &StepId) -> Option<&'a Step> {
 
 /// Whether anything of a plan was done to a replica. What is still under way when the plan ends may have been.
 fn was_begun(open: &OpenPlan, replica: &ReplicaId) -> Begun {
-    let own = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
-    let acts = own.filter(|step| !matches!(step.act, Act::Snapshot { .. } | Act::Probe { .. }));
+    let acts = open
+        .plan
+        .steps_of(replica)
+        .filter(|step| !matches!(step.act, Act::Snapshot { .. } | Act::Probe { .. }));
     let told = acts.filter_map(|step| open.progress.steps.get(&step.id)).map(|progress| progress.outcome);
     told.fold(Begun::Never, |begun, outcome| match (begun, outcome) {
         (_, Some(Outcome::Done | Outcome::Failed)) | (Begun::Surely, _) => Begun::Surely,
@@ -249,8 +249,7 @@ fn was_begun(open: &OpenPlan, replica: &ReplicaId) -> Begun {
 
 /// Where a plan starts a replica, and which life.
 fn start_of<'a>(plan: &'a Plan, replica: &ReplicaId) -> Option<(&'a HostId, Incarnation)> {
-    let mut steps = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
-    steps.find_map(|step| match &step.act {
+    plan.steps_of(replica).find_map(|step| match &step.act {
         Act::Start { host, incarnation, .. } => Some((host, *incarnation)),
         _ => None,
     })

@@ -34,6 +34,11 @@ pub fn rejected(
     bodies
 }
 
+/// The stable version that a human may give up for `to`: one that is older, and was appended at all.
+pub fn given_up_for(history: &History, to: Version) -> Option<Version> {
+    history.stable.filter(|stable| Version(0) < to && to < *stable)
+}
+
 /// The entries by which a human gives up what is stable for an earlier version, `to`, whatever was proven of either.
 pub fn restored(history: &History, to: Marked, why: &str) -> Vec<Body> {
     let mark = |(version, hash): (Version, Option<Hash>), mark| Body::Marked {

@@ -68,8 +68,7 @@ fn spared<'a>(
     };
     // Only a load can be live; who is ended does not serve meanwhile.
     let ended = |replica: &ReplicaId| {
-        let mut steps = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
-        steps.any(|step| matches!(step.act, Act::Drain { .. } | Act::Kill { .. }))
+        plan.steps_of(replica).any(|step| matches!(step.act, Act::Drain { .. } | Act::Kill { .. }))
     };
     let is_live =
         |replica: &ReplicaId| matches!(input.replicas.get(replica), Some(Ok(spec)) if spec.live_load);

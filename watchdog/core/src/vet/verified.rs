@@ -14,7 +14,7 @@ pub(super) fn check(plan: &Plan, _input: &PlanInput) -> Vec<Objection> {
         if plan.heals.iter().any(|heal| heal.replica == *replica && heal.remedy == Remedy::Stop) {
             continue;
         }
-        let steps: Vec<_> = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica)).collect();
+        let steps: Vec<_> = plan.steps_of(replica).collect();
         let looked_at = steps.last().filter(|step| !step.optional).and_then(|step| match step.act {
             Act::Probe { incarnation, .. } => Some(incarnation),
             _ => None,

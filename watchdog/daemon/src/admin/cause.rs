@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use watchdog_core::ids::{ReplicaId, Time};
 use watchdog_core::input::PlanInput;
-use watchdog_core::plan::{Outcome, PlanStatus, Step};
+use watchdog_core::plan::{Outcome, PlanStatus};
 use watchdog_core::planner::plan;
 use watchdog_core::planner::rollout::{Stage, stage};
 use watchdog_core::rollout::Rollout;
@@ -38,8 +38,7 @@ pub(crate) fn of_replica(world: &World, replica: &ReplicaId) -> Option<String> {
 
 /// What went wrong for `replica` in a plan that failed.
 pub(crate) fn of_plan(story: &PlanStory, replica: &ReplicaId) -> Option<String> {
-    let own = |step: &&Step| step.replica.as_ref() == Some(replica);
-    let errors = story.plan.steps.iter().filter(own).filter_map(|step| {
+    let errors = story.plan.steps_of(replica).filter_map(|step| {
         let progress = story.progress.steps.get(&step.id)?;
         let failed = progress.outcome.is_some_and(|outcome| outcome != Outcome::Done);
         let error = progress.error.as_ref().filter(|error| failed && !error.is_empty())?;

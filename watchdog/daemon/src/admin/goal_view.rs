@@ -202,7 +202,7 @@ fn row(world: &World, rollout: &Rollout, (replica, survey): (&ReplicaId, &Survey
 /// How far the open plan for a replica is, as its agent last said.
 fn milestone<'a>(world: &'a World, replica: &ReplicaId) -> Option<(u32, &'a str)> {
     let open = world.history.open_plans.values().filter(|open| open.plan.heals(replica));
-    let steps = open.flat_map(|open| &open.plan.steps).filter(|step| step.replica.as_ref() == Some(replica));
+    let steps = open.flat_map(|open| open.plan.steps_of(replica));
     let mut told = steps.filter_map(|step| world.milestones.get(&step.id));
     told.next_back().map(|milestone| (milestone.percent, milestone.message.as_str()))
 }

@@ -35,7 +35,7 @@ pub(crate) fn verdict(world: &World, replica: &ReplicaId, now: Time) -> Result<w
         .values()
         .find(|open| open.plan.heals.iter().any(|heal| heal.replica == *replica));
     let doing = open.map(|open| {
-        let steps = open.plan.steps.iter().filter(|step| step.replica.as_ref() == Some(replica));
+        let steps = open.plan.steps_of(replica);
         steps.map(|step| format!("{}: {}", step.act.word(), step.why)).collect()
     });
     let last_failure = cause::of_replica(world, replica);

@@ -1,6 +1,6 @@
 //! Decree: what operators decide about goals and plans: to declare, to withdraw, to approve.
 
-use watchdog_core::goal::given_up::restored;
+use watchdog_core::goal::given_up::{given_up_for, restored};
 use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{GoalStatus, fault};
 use watchdog_core::ids::{GoalId, PlanId, Version};
@@ -101,10 +101,9 @@ impl Lead {
     ) -> Result<String, Denial> {
         let (cluster, stable) = {
             let world = self.world.lock();
-            (world.cluster.clone(), world.history.stable)
-        };
-        let Some(stable) = stable.filter(|stable| to < *stable && to > Version(0)) else {
-            return Err(not_before(to, stable));
+            let stable =
+                given_up_for(&world.history, to).ok_or_else(|| not_before(to, world.history.stable))?;
+            (world.cluster.clone(), stable)
         };
         let hash = self.books.journal().state(&cluster, to).await.map_err(denied)?.hash();
         let why = format!("restored by {}: {reason}", order.asker.name);
