@@ -17,8 +17,9 @@ use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::Key;
 
 use crate::audit::Violation;
-use crate::dog::{Dog, Mind, Wish};
+use crate::dog::{Mind, Wish};
 use crate::mutant::Safeguard;
+use crate::rest::told;
 use crate::world::World;
 
 /// How many offers are followed at most.
@@ -134,17 +135,17 @@ fn unwell(world: &World) -> Option<String> {
     let Some(mind) = mind_of_leader(world) else { return Some("nobody leads".to_owned()) };
     let history = &mind.history;
     if let Some(rollout) = &history.rollout {
-        return Some(format!("goal {} rolls on: {}", rollout.goal, told(mind)));
+        return Some(format!("goal {} rolls on: {}", rollout.goal, told(&mind.refusals)));
     }
     if history.undoing.is_some() || !history.pending.is_empty() {
-        return Some(format!("what a goal asks for is not done: {}", told(mind)));
+        return Some(format!("what a goal asks for is not done: {}", told(&mind.refusals)));
     }
     if let Some(plan) = history.open_plans.keys().next() {
         return Some(format!("plan {plan} is open"));
     }
     let quarantined = history.quarantined.keys().find(|it| mind.log.replicas.contains_key(*it));
     if let Some(replica) = quarantined {
-        return Some(format!("{replica} is quarantined: {}", told(mind)));
+        return Some(format!("{replica} is quarantined: {}", told(&mind.refusals)));
     }
     let hash = mind.log.target.state_hash;
     let serves = |replica: &ReplicaId| {
@@ -152,21 +153,10 @@ fn unwell(world: &World) -> Option<String> {
         lives.any(|life| life.well_since.is_some() && life.hash == hash)
     };
     let down = mind.log.replicas.keys().find(|replica| !serves(replica))?;
-    Some(format!("{down} does not serve what it should: {}", told(mind)))
-}
-
-fn told(mind: &Mind) -> String {
-    let words: Vec<String> = mind.refusals.iter().map(ToString::to_string).collect();
-    if words.is_empty() { "nobody says why".to_owned() } else { words.join("; ") }
+    Some(format!("{down} does not serve what it should: {}", told(&mind.refusals)))
 }
 
 impl World {
-    /// Who leads in the newest term.
-    fn leader(&self) -> Option<usize> {
-        let leads = |dog: &Dog| dog.lead.as_ref().is_some_and(|it| it.epoch == self.journal.term);
-        self.dogs.iter().position(leads)
-    }
-
     /// What `status` offers now.
     fn offers(&self) -> Vec<Offer> {
         let Some((dog, mind)) = self.leader().zip(mind_of_leader(self)) else { return Vec::new() };

@@ -26,6 +26,8 @@ pub enum Event {
     Learn(Holder),
     /// A watchdog that was stopped in the act runs again.
     Thaw(usize),
+    /// A machine that an order stopped runs again.
+    ResumeHost(usize),
     /// A host's agent ends in the act, for so long.
     FallInAct(usize, u64),
     /// A watchdog in one of its terms does something.

@@ -151,7 +151,8 @@ fn awaits_approval(refusal: &Refusal, mind: &Mind) -> bool {
     mind.history.open_plans.get(plan).is_some_and(|open| open.status == PlanStatus::AwaitingApproval)
 }
 
-fn told(refusals: &[Refusal]) -> String {
+/// Why nothing is done, in the words of `status`.
+pub(crate) fn told(refusals: &[Refusal]) -> String {
     let words: Vec<String> = refusals.iter().map(ToString::to_string).collect();
     if words.is_empty() { "nobody says why".to_owned() } else { words.join("; ") }
 }

@@ -148,6 +148,10 @@ impl World {
             Event::Guard(host, renewals) => self.guard(host, renewals),
             Event::Learn(holder) => self.learn(holder),
             Event::Thaw(dog) => self.thaw_dog(dog),
+            Event::ResumeHost(host) => {
+                self.resume_host(host);
+                self.meet();
+            }
             Event::FallInAct(host, ms) => self.fall_in_act(host, ms),
             Event::Dog(dog, term, work) => self.work(dog, term, work),
             Event::Commit(letter) => self.commit(*letter),
@@ -207,7 +211,7 @@ impl World {
             AgentWork::Notice(life, status) => self.notice(host, life, status),
             AgentWork::KillNow(step, life) => self.kill_now(host, &step, life),
             AgentWork::Finish(step) => self.finish(host, &step),
-            AgentWork::Probe(life) => self.probe(host, life),
+            AgentWork::Probe(life) => drop(self.probe(host, life)),
         }
     }
 
@@ -267,8 +271,7 @@ impl World {
 
     /// Files a violation; a known one only ends a run that asks for it.
     pub(crate) fn complain(&mut self, violation: Violation) {
-        // What is forgotten there the linter and a replay know by folds of their own: that they object is how it should be.
-        if self.lacks(Safeguard::LivesKept) && ["agree", "durable"].contains(&violation.audit) {
+        if self.mutant.is_some_and(|mutant| mutant.also_noticed_by().contains(&violation.audit)) {
             return;
         }
         // Whatever is known: it is by this audit that the mutant is to be killed.

@@ -135,7 +135,7 @@ impl Backoff {
         if tries.len() == KEPT {
             tries.remove(0);
         }
-        let own = plan.steps.iter().filter(|step| step.replica.as_ref() == Some(&heal.replica));
+        let own = plan.steps_of(&heal.replica);
         tries.push(Tried {
             plan: plan.id.clone(),
             at,

@@ -255,6 +255,12 @@ impl World {
         self.dogs[dog].mind.as_ref().map_or(wall, |mind| wall.max(mind.history.last_at))
     }
 
+    /// Who leads in the newest term of the journal; a term is one watchdog's.
+    pub(crate) fn leader(&self) -> Option<usize> {
+        let leads = |dog: &Dog| dog.lead.as_ref().is_some_and(|lead| lead.epoch == self.journal.term);
+        self.dogs.iter().position(leads)
+    }
+
     /// Wakes a leader for its next check, at the latest so many milliseconds from now.
     pub(crate) fn wake_in(&mut self, dog: usize, ms: u64) {
         let now = self.now;

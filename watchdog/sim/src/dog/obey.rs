@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use watchdog_core::change::{Change, same};
-use watchdog_core::goal::given_up::restored;
+use watchdog_core::goal::given_up::{given_up_for, restored};
 use watchdog_core::goal::obsolete::superseded;
 use watchdog_core::goal::{Goal, GoalStatus, fault};
 use watchdog_core::history::{History, OpenPlan};
@@ -154,9 +154,8 @@ impl World {
 
     /// What is not before the stable version is refused.
     fn restore(&self, dog: usize, to: Version) -> Vec<Body> {
-        let before = |history: &&History| history.stable.is_some_and(|stable| to < stable) && to > Version(0);
-        let hash = self.journal.hash(to);
-        let entries = self.history_of(dog).filter(before).zip(hash);
+        let may = |history: &&History| given_up_for(history, to).is_some();
+        let entries = self.history_of(dog).filter(may).zip(self.journal.hash(to));
         entries
             .map(|(history, hash)| restored(history, (to, hash), "the operator's reasons"))
             .unwrap_or_default()

@@ -73,11 +73,10 @@ impl World {
             }
         }
         let round = self.now / ROUND_MS;
-        let probe = |(index, replica, life)| {
-            self.probe(index, life);
-            (replica, life, round, self.probe_answer(life))
-        };
-        found.into_iter().map(probe).collect()
+        found
+            .into_iter()
+            .map(|(index, replica, life)| (replica, life, round, self.probe(index, life)))
+            .collect()
     }
 }
 

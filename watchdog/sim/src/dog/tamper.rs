@@ -165,8 +165,7 @@ fn give_up_at_once(mut plan: Plan) -> Plan {
     let Some(first) = plan.heals.iter().find(|heal| !heal.remedy.is_of_rollout()).cloned() else {
         return plan;
     };
-    let Some(step) = plan.steps.iter().find(|step| step.replica.as_ref() == Some(&first.replica)).cloned()
-    else {
+    let Some(step) = plan.steps_of(&first.replica).next().cloned() else {
         return plan;
     };
     let act = Act::Notify { message: "it was never any good".to_owned(), quarantine: true };

@@ -114,10 +114,10 @@ impl World {
     }
 
     /// One round of probes, when its answer may differ.
-    pub(crate) fn probe(&mut self, index: usize, incarnation: Incarnation) {
+    pub(crate) fn probe(&mut self, index: usize, incarnation: Incarnation) -> Probed {
         let wall = self.wall_of_host(index);
         let answer = self.probe_answer(incarnation);
-        let Some(kept) = self.hosts[index].kept.get_mut(&incarnation) else { return };
+        let Some(kept) = self.hosts[index].kept.get_mut(&incarnation) else { return answer };
         if kept.probe != answer {
             kept.probe = answer;
             if !kept.stopping {
@@ -125,10 +125,11 @@ impl World {
             }
             self.show(index);
         }
+        answer
     }
 
     /// What a probe finds now.
-    pub(crate) fn probe_answer(&self, incarnation: Incarnation) -> Probed {
+    fn probe_answer(&self, incarnation: Incarnation) -> Probed {
         // Who has no word of its own says by its probe that it is ill.
         let answers = self.lives.get(&incarnation).is_some_and(|life| {
             life.is_ready && (life.mood == Mood::Well || life.mood == Mood::Sick && life.embeds)

@@ -127,8 +127,8 @@ pub struct Host {
     pub replaced_by: Option<usize>,
     /// Whether its agent ends at its next act, and for how long.
     pub falls_in_act: Option<u64>,
-    /// When set, by which fault all of it is stopped when the next order reaches it, and for how long.
-    pub stops_at_order: Option<(usize, u64)>,
+    /// Whether all of it is stopped when the next order reaches it, and for how long.
+    pub stops_at_order: Option<u64>,
     /// What the agent must not forget.
     pub disk: Disk,
     /// Whether the agent runs.

@@ -22,9 +22,6 @@ impl World {
         if self.inflict(&fault.harm, fault.lasts_ms) {
             self.nemesis.done.0[fault.harm.kind()] += 1;
         }
-        if let Harm::PauseHostAtOrder(host) = fault.harm {
-            self.hosts[host].stops_at_order = fault.lasts_ms.map(|ms| (index, ms));
-        }
         let armed = matches!(
             fault.harm,
             Harm::CrashAgentInAct(_)
@@ -57,7 +54,7 @@ impl World {
                 self.hosts[host].agent_off_by -= 1;
                 self.raise_agent(host);
             }
-            Harm::PauseHost(host) | Harm::PauseHostAtOrder(host) => self.resume_host(host),
+            Harm::PauseHost(host) => self.resume_host(host),
             Harm::CrashDog(dog) => {
                 self.dogs[dog].off_by -= 1;
                 self.have_begun(dog, 1);
@@ -90,7 +87,8 @@ impl World {
             | Harm::Whim(_)
             | Harm::CrashAgentInAct(_)
             | Harm::FreezeDogAtSend(_)
-            | Harm::FreezeDogAtWrite(_) => {}
+            | Harm::FreezeDogAtWrite(_)
+            | Harm::PauseHostAtOrder(_) => {}
         }
         self.meet();
     }
@@ -157,8 +155,7 @@ impl World {
             }
             Harm::Whim(whim) => self.indulge(whim, lasts_ms.is_none()),
             Harm::PauseHost(host) => self.hosts[*host].paused_by += 1,
-            // Armed by who strikes.
-            Harm::PauseHostAtOrder(_) => {}
+            Harm::PauseHostAtOrder(host) => self.hosts[*host].stops_at_order = lasts_ms,
             Harm::CrashAgentInAct(host) => self.hosts[*host].falls_in_act = lasts_ms,
             Harm::FreezeDogAtSend(dog) => self.dogs[*dog].stops_at_send = lasts_ms,
             Harm::FreezeDogAtWrite(dog) => self.dogs[*dog].stops_at_write = lasts_ms,
@@ -225,7 +222,8 @@ impl World {
         }
     }
 
-    fn resume_host(&mut self, host: usize) {
+    /// A machine that was stopped runs again.
+    pub(crate) fn resume_host(&mut self, host: usize) {
         self.hosts[host].paused_by -= 1;
         if self.hosts[host].paused_by == 0 {
             // What came meanwhile lies in its sockets.
@@ -235,17 +233,18 @@ impl World {
         }
     }
 
-    /// Stops a machine when an order comes that was waited for; what it reads first then when it runs again is that order.
+    /// Stops a machine that was to be stopped by its next order; that order is the first thing that it reads when it runs
+    /// again.
     pub(crate) fn stop_at_order(&mut self, event: Event) -> Option<Event> {
         let host = match &event {
             Event::Order(To::Host(host), order, _) if !matches!(order.act, Act::Snapshot { .. }) => *host,
             _ => return Some(event),
         };
-        let Some((fault, ms)) = self.hosts[host].stops_at_order.take() else { return Some(event) };
+        let Some(ms) = self.hosts[host].stops_at_order.take() else { return Some(event) };
         self.say(|world| format!("all of {} is stopped before it reads an order", world.setup.hosts[host]));
         self.hosts[host].paused_by += 1;
         self.hosts[host].put_off.push(event);
-        self.plan_in(ms, Event::Mend(fault));
+        self.plan_in(ms, Event::ResumeHost(host));
         self.meet();
         None
     }

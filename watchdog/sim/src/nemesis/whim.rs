@@ -108,11 +108,7 @@ impl Whim {
 impl World {
     /// An operator asks whoever leads; if nobody does, nothing comes of it.
     pub(crate) fn wish(&mut self, wish: Wish) {
-        let leader = (0..self.dogs.len()).rev().find(|dog| {
-            let lead = self.dogs[*dog].lead.as_ref();
-            lead.is_some_and(|lead| lead.epoch == self.journal.term) && self.dogs[*dog].is_up
-        });
-        if let Some(dog) = leader {
+        if let Some(dog) = self.leader() {
             if let Some(lead) = self.dogs[dog].lead.as_mut() {
                 lead.wishes.push(("operator".to_owned(), wish));
             }
