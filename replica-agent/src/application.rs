@@ -11,8 +11,9 @@ use std::fmt;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use watchdog_core::difference::Difference;
 use watchdog_core::ids::Version;
-use watchdog_core::state::{Difference, Hash, Key};
+use watchdog_core::state::{Hash, Key};
 
 /// A server whose state is loaded version by version.
 ///

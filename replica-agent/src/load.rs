@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use tokio::task::JoinError;
+use watchdog_core::difference::Difference;
 use watchdog_core::ids::Version;
-use watchdog_core::state::{Difference, Hash, Key, State, digest};
+use watchdog_core::state::{Hash, Key, State, digest};
 
 use crate::application::{Cancelled, LoadError, LoadRequest, Progress};
 use crate::checks::{Checks, Vitals};

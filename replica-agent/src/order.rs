@@ -4,8 +4,9 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use serde::de::DeserializeOwned;
+use watchdog_core::difference::Difference;
 use watchdog_core::ids::{Epoch, Incarnation, StepId, Version};
-use watchdog_core::state::{Difference, Hash, State};
+use watchdog_core::state::{Hash, State};
 use watchdog_membership::tree::BoxError;
 use watchdog_proto::agent::{self as proto, act_request};
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId};
 
-use watchdog_membership::environment::StateFile;
+use watchdog_membership::handover::StateFile;
 
 use crate::config::Program;
 use crate::fault::{self, Blame, Blamed, Fault};

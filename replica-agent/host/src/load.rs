@@ -7,7 +7,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use watchdog_core::ids::Version;
 use watchdog_core::state::{Hash, Key, State};
-use watchdog_membership::environment::StateFile;
+use watchdog_membership::handover::StateFile;
 use watchdog_membership::records::LoadedRecord;
 
 use crate::config::{LoadAct, Program, ReloadSignal};

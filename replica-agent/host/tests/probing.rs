@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use rig::{World, kill, start};
 use rustix::process::Signal;
-use watchdog_membership::environment::{Addresses, Environment};
+use watchdog_membership::environment::Environment;
+use watchdog_membership::handover::Addresses;
 use watchdog_membership::records::ProbeState;
 use watchdog_proto::agent::{Load, Start, act_request};
 

@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 use watchdog_core::change::Change;
-use watchdog_core::state::{Difference, Key, KeyError, State};
+use watchdog_core::difference::Difference;
+use watchdog_core::state::{Key, KeyError, State};
 
 const KEYS: usize = 100_000;
 const CHANGES: usize = 100;

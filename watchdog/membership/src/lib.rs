@@ -5,6 +5,7 @@
 //! view                what is there, in O(changes)         the leader
 //! member              one replica in the group             embedded agents
 //! presence            a host and its processes             host agents
+//! environment, handover   what a host agent tells a replica that it starts
 //! obituary            proofs of death                      host agents, pruned by the leader
 //!    └────────────── all written once, over `tree` ◄── zookeeper │ embedded, chosen by `wire::connector`
 //! ```
@@ -12,6 +13,7 @@
 pub mod election;
 pub mod embedded;
 pub mod environment;
+pub mod handover;
 pub mod link;
 pub mod member;
 pub mod obituary;

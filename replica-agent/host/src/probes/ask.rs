@@ -10,7 +10,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use watchdog_core::replica::Probe;
-use watchdog_membership::environment::Addresses;
+use watchdog_membership::handover::Addresses;
 use watchdog_proto::agent::LookRequest;
 use watchdog_proto::agent::agent_client::AgentClient;
 use watchdog_trust::{Dialer, Servers};

@@ -5,10 +5,11 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use watchdog_core::difference::Difference;
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, StepId, Version};
 use watchdog_core::replica::{Probe, launch_hash};
-use watchdog_core::state::{Difference, Hash, State};
-use watchdog_membership::environment::StateFile;
+use watchdog_core::state::{Hash, State};
+use watchdog_membership::handover::StateFile;
 use watchdog_proto::agent::{self, ActRequest, act_request};
 
 use crate::config::{Config, Program};

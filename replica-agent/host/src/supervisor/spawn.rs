@@ -10,7 +10,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use rustix::process::Signal;
-use watchdog_membership::environment::{self, Environment, StateFile};
+use watchdog_membership::environment::{self, Environment};
+use watchdog_membership::handover::StateFile;
 
 use super::Supervisor;
 use super::kept::Kept;

@@ -4,12 +4,13 @@
 //! and hashed there to the same state, and composing it again changes nothing.
 
 use serde_json::{Value, json};
+use watchdog_core::difference::Difference;
 use watchdog_core::goal::compose::{applied, compose};
 use watchdog_core::goal::{Goal, fault, wire};
 use watchdog_core::ids::Version;
 use watchdog_core::record::Body;
-use watchdog_core::state::{Difference, State};
-use watchdog_membership::environment::StateFile;
+use watchdog_core::state::State;
+use watchdog_membership::handover::StateFile;
 use watchdogctl::outside::goal_file;
 
 use super::{target, texts};

@@ -4,7 +4,7 @@
 
 use serde_json::json;
 use watchdog_core::state::State;
-use watchdog_membership::environment::{Addresses, StateFile};
+use watchdog_membership::handover::{Addresses, StateFile};
 
 use super::{target, texts};
 use crate::target::{Flavour, Target, Verdict};

@@ -1,10 +1,11 @@
 //! Orders: turns a step of a plan into the request that an agent understands.
 
+use watchdog_core::difference::Difference;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Version};
 use watchdog_core::observation::Observation;
 use watchdog_core::plan::{Act, Agent, Plan, Step};
 use watchdog_core::replica::ReplicaSpec;
-use watchdog_core::state::{Difference, Hash, State};
+use watchdog_core::state::{Hash, State};
 use watchdog_proto::agent::act_request::Act as Wire;
 use watchdog_proto::agent::{ActRequest, Drain, Kill, Load, Order, Snapshot, Start};
 
