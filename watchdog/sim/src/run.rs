@@ -131,9 +131,10 @@ fn drawn_faults(setup: &Setup, order: &Order, (rng, until): (&mut Rng, u64)) -> 
 fn come_to_rest(world: &mut World) {
     let policy = &world.setup.policy;
     // The longest back-off, all tries and every step's time-out, some times over; and the hour after which a machine that
-    // is gone is forgotten, which each leader counts by itself, and each may still be stopped at what it sends next.
+    // is gone is forgotten. Each leader counts it by itself, by a clock that may still be steered back by a tenth, and each
+    // may still be stopped at what it sends next.
     let leaders = world.dogs.len() as u64 + 1;
-    let patience_ms = 20 * policy.backoff.max_ms + leaders * 3_600_000;
+    let patience_ms = 20 * policy.backoff.max_ms + leaders * 4_000_000;
     let deadline = world.now + patience_ms;
     let mut since = None;
     while world.violation.is_none() {
