@@ -90,7 +90,9 @@ fn the_core_has_all_lint_settings() {
     assert_eq!(not_repeated("# why\na = 1\nb = 2\n", "b = 2\n").len(), 1);
 
     let general = std::fs::read_to_string(root().join(".clippy.toml")).unwrap();
-    let own = std::fs::read_to_string(root().join("watchdog/core/.clippy.toml")).unwrap();
-    assert!(own.contains("disallowed-methods"), "the core bans the clock");
-    none(&not_repeated(&general, &own));
+    for pure in ["core", "leader"] {
+        let own = std::fs::read_to_string(root().join(format!("watchdog/{pure}/.clippy.toml"))).unwrap();
+        assert!(own.contains("disallowed-methods"), "{pure} bans the clock");
+        none(&not_repeated(&general, &own));
+    }
 }

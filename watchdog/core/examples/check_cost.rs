@@ -8,7 +8,7 @@ use std::time::Instant;
 use watchdog_core::assess::{Scene, Scope, check};
 use watchdog_core::history::{History, PastLife};
 use watchdog_core::ids::{Epoch, HostId, Incarnation, NameError, ReplicaId, Time, Version};
-use watchdog_core::input::Target;
+use watchdog_core::input::{Declarations, Target};
 use watchdog_core::observation::{
     Health, Life, Loaded, MemberSeen, Observation, Probed, ProcessSeen, ReplicaSeen, Sight,
 };
@@ -48,7 +48,7 @@ fn main() -> Result<(), NameError> {
 
 struct World {
     observation: Observation,
-    replicas: BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
+    replicas: Declarations,
     target: Target,
     history: History,
     policy: Policy,

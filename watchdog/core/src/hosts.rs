@@ -3,16 +3,13 @@
 //! Machines are replaced, and the record remembers each for ever. Whatever counts hosts, or lists them, asks here, so that
 //! one that is gone for good is forgotten as soon as nothing depends on it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::history::History;
-use crate::ids::{HostId, ReplicaId};
+use crate::ids::HostId;
+use crate::input::Declarations;
 use crate::observation::{Life, Observation};
 use crate::plan::Agent;
-use crate::replica::ReplicaSpec;
-
-/// What the log declares.
-type Declarations = BTreeMap<ReplicaId, Result<ReplicaSpec, String>>;
 
 /// The hosts that a declaration names.
 pub fn named(replicas: &Declarations) -> BTreeSet<&HostId> {

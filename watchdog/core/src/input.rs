@@ -12,7 +12,11 @@ use crate::plan::Plan;
 use crate::policy::Policy;
 use crate::refusal::Refusal;
 use crate::replica::ReplicaSpec;
+use crate::shared::Shared;
 use crate::state::Hash;
+
+/// What the log declares; a declaration that can't be read is an `Err` with the reason.
+pub type Declarations = BTreeMap<ReplicaId, Result<ReplicaSpec, String>>;
 
 /// What a plan is computed from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -29,14 +33,14 @@ pub struct PlanInput {
     pub delays_ms: Vec<u64>,
     /// What the replicas should hold that no rollout has moved; [`crate::rollout::expected`] says it of one.
     pub target: Target,
-    /// What the log declares, at its head; a declaration that can't be read is an `Err` with the reason.
-    pub replicas: BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
+    /// What the log declares, at its head.
+    pub replicas: Shared<Declarations>,
     /// What is seen.
-    pub observation: Observation,
+    pub observation: Shared<Observation>,
     /// What is wrong for sure.
     pub convictions: Vec<Conviction>,
     /// What was done.
-    pub history: History,
+    pub history: Shared<History>,
     /// Unused incarnations, as many as there may be starts.
     pub fresh: Vec<Incarnation>,
     /// What else stands in the way, found by the caller (such as a journal from an old backup).

@@ -43,6 +43,7 @@ pub mod rollout;
 pub mod safety;
 mod scene;
 pub mod seal;
+pub mod shared;
 pub mod state;
 pub mod storm;
 pub mod strikes;

@@ -336,11 +336,17 @@ impl Budget {
     }
 }
 
-/// Whether the replica, which serves, may be touched now.
+/// Whether a replica whose heal is in an open plan and has not begun may still be touched, by what is seen now: others
+/// may have gone down since it was decided.
 ///
 /// # Errors
 ///
 /// [`Reason::WouldDisturb`].
-pub fn may_disturb(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
-    Budget::of(input).admit(replica, true)
+pub fn may_begin(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
+    let Some(Ok(spec)) = input.replicas.get(replica) else { return Ok(()) };
+    if !serves(input, replica) {
+        return Ok(());
+    }
+    let leaving = leaves_bad_state(&Case::sound(replica, spec, input));
+    Budget::of(input).admit_if(replica, true, leaving)
 }

@@ -7,7 +7,7 @@ use std::iter::Peekable;
 use crate::finding::{Evidence, FaultKind, Finding, Proof, Source, Subject};
 use crate::history::{History, OpenPlan, PastHeal, PastLife};
 use crate::ids::{Incarnation, ReplicaId, Time};
-use crate::input::Target;
+use crate::input::{Declarations, Target};
 use crate::observation::{Health, Life, Observation, ReplicaSeen};
 use crate::plan::{Act, Outcome, PlanStatus};
 use crate::policy::Policy;
@@ -24,7 +24,7 @@ pub struct Scene<'a> {
     /// What is seen.
     pub observation: &'a Observation,
     /// What the log declares, at its head.
-    pub replicas: &'a BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
+    pub replicas: &'a Declarations,
     /// What the replicas should hold that no rollout has moved.
     pub target: Target,
     /// What was done.

@@ -7,14 +7,12 @@
 //! a host's ──► unseen for a lease ──► given up: its agent refuses what was ordered in an earlier session
 //! ```
 
-use std::collections::BTreeMap;
-
 use crate::history::History;
 use crate::ids::{Incarnation, ReplicaId, Time};
+use crate::input::Declarations;
 use crate::observation::{HostSeen, Life, Observation, Presence};
 use crate::plan::Agent;
 use crate::policy::Policy;
-use crate::replica::ReplicaSpec;
 
 /// Why an agent is not asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,7 +58,7 @@ pub fn unasked(
 }
 
 /// The longest lease that may run, with its margin.
-pub fn lease_ms(replicas: &BTreeMap<ReplicaId, Result<ReplicaSpec, String>>, policy: &Policy) -> u64 {
+pub fn lease_ms(replicas: &Declarations, policy: &Policy) -> u64 {
     let longest = replicas.values().flatten().map(|spec| spec.lease_ms).max();
     longest.unwrap_or_default().max(policy.lease_ms).saturating_add(policy.lease_margin_ms)
 }

@@ -61,7 +61,7 @@ fn input() -> PlanInput {
             state_hash: hash,
             empty_hash: Hash::of(b"empty"),
         },
-        replicas: BTreeMap::from([("demo-a".parse().unwrap(), Ok(spec))]),
+        replicas: BTreeMap::from([("demo-a".parse().unwrap(), Ok(spec))]).into(),
         observation: Observation {
             at: NOW,
             watched_since: Time::default(),
@@ -69,9 +69,10 @@ fn input() -> PlanInput {
             fenced_write_at: Some(NOW),
             hosts: BTreeMap::from([("h1".parse().unwrap(), host)]),
             replicas: BTreeMap::from([(replica, seen)]),
-        },
+        }
+        .into(),
         convictions: vec![Conviction { finding, strikes: 3, since: Time(NOW.0 - 5) }],
-        history: History { epoch: Epoch(7), stable: Some(Version(7)), ..History::default() },
+        history: History { epoch: Epoch(7), stable: Some(Version(7)), ..History::default() }.into(),
         fresh: vec![Incarnation::from_u128(0x0197_c7a0_5f3e_7c2d_8000_3f2a_6b1c_9d4e)],
         obstacles: Vec::new(),
     }

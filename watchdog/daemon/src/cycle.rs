@@ -8,7 +8,7 @@
 
 use watchdog_core::ids::Time;
 
-use crate::cluster::judge::judge;
+use crate::cluster::judge::{batch, judge};
 use crate::cluster::landmarks;
 use crate::cluster::lead::{Lead, Stop};
 
@@ -41,10 +41,11 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
     let news = lead.news(now).await;
     let judged = judge(&mut lead.world.lock(), news);
     watchdog_crash_points::crash_point!("daemon.check.judged");
-    let Some(entries) = lead.record(judged.batch).await? else {
+    let again_at = judged.again_at;
+    let Some(entries) = lead.record(batch(judged)).await? else {
         return Ok(lead.retry_at());
     };
     landmarks::pass(&lead.world.lock(), &entries);
-    lead.executor.execute(&entries);
-    Ok(lead.again_at(judged.again_at, now))
+    lead.begin_steps(&entries).await?;
+    Ok(lead.again_at(again_at, now))
 }

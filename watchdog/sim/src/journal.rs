@@ -145,6 +145,11 @@ impl Journal {
         self.entries.get(place(through.0)..).unwrap_or_default()
     }
 
+    /// The entries of the log after `version`.
+    pub fn log_after(&self, version: Version) -> &[LogEntry] {
+        self.log.get(place(version.0)..).unwrap_or_default()
+    }
+
     /// Opens a term; the same watchdog may ask again.
     ///
     /// # Errors

@@ -168,7 +168,7 @@ fn nothing_lost(world: &mut World) {
     let replayed = History::replay(&journal.entries);
     let leader = world.dogs.iter().find(|dog| dog.lead.is_some()).and_then(|dog| dog.mind.as_ref());
     let differs =
-        leader.is_some_and(|mind| mind.history.through == replayed.through && mind.history != replayed);
+        leader.is_some_and(|mind| mind.history.through == replayed.through && *mind.history != replayed);
     let chain = journal.log.iter().zip(journal.log.iter().skip(1)).all(|(a, b)| a.hash == b.previous);
     let sound = journal.log.iter().all(|entry| entry.hash == entry.computed_hash());
     let what = match () {

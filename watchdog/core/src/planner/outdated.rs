@@ -2,16 +2,13 @@
 //!
 //! A plan that waits bars its replicas, so that one which could not be approved any more must not wait for ever.
 
-use std::collections::BTreeMap;
-
 use crate::finding::{Conviction, Subject};
 use crate::history::{History, OpenPlan};
 use crate::ids::{PlanId, ReplicaId};
-use crate::input::PlanInput;
+use crate::input::{Declarations, PlanInput};
 use crate::plan::PlanStatus;
 use crate::policy::{Policy, Remedy};
 use crate::record::Body;
-use crate::replica::ReplicaSpec;
 use crate::vet::vet;
 
 /// The plans that are not worth an answer any more; who is ill is not kept waiting for one.
@@ -41,10 +38,7 @@ pub fn refused(input: &PlanInput) -> Vec<Body> {
 }
 
 /// The ends of the quarantines of those that `replicas` does not declare any more: declared again they begin anew.
-pub fn undeclared(
-    history: &History,
-    replicas: &BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
-) -> Vec<Body> {
+pub fn undeclared(history: &History, replicas: &Declarations) -> Vec<Body> {
     let gone = history.quarantined.keys().filter(|replica| !replicas.contains_key(*replica));
     gone.map(|replica| Body::Released { target: replica.to_string() }).collect()
 }

@@ -104,7 +104,7 @@ fn silent(record: &Record, silent_ms: u64) -> PlanInput {
     let mut world = World::new(3, 3);
     world.spec("b").exclusive = true;
     world.lose_host("h2", ago(silent_ms), true);
-    world.input.history = History::replay(&record.entries);
+    world.input.history = History::replay(&record.entries).into();
     world.input()
 }
 

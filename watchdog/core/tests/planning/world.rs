@@ -355,7 +355,7 @@ fn empty() -> PlanInput {
             state_hash: right(),
             empty_hash: Hash::of(b"empty"),
         },
-        replicas: BTreeMap::new(),
+        replicas: BTreeMap::new().into(),
         observation: Observation {
             at: NOW,
             watched_since: Time::default(),
@@ -363,9 +363,10 @@ fn empty() -> PlanInput {
             fenced_write_at: Some(NOW),
             hosts: BTreeMap::new(),
             replicas: BTreeMap::new(),
-        },
+        }
+        .into(),
         convictions: Vec::new(),
-        history,
+        history: history.into(),
         fresh: (0..32).map(|number| incarnation(5_000 + number)).collect(),
         obstacles: Vec::new(),
     }

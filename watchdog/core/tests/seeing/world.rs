@@ -7,7 +7,7 @@ use watchdog_core::condition::{Condition, condition};
 use watchdog_core::finding::{Finding, Proof};
 use watchdog_core::history::{History, Intent, OpenPlan, PastHost, PastLife, Progress, StepProgress};
 use watchdog_core::ids::{Epoch, HostId, Incarnation, PlanId, ReplicaId, Time, Version};
-use watchdog_core::input::Target;
+use watchdog_core::input::{Declarations, Target};
 use watchdog_core::observation::{
     Health, HostSeen, Life, Loaded, MemberSeen, Obituary, Observation, Presence, Probed, ProcessSeen,
     ReplicaSeen, Sight,
@@ -24,7 +24,7 @@ pub(crate) const NOW: Time = Time(10_000_000);
 #[derive(Clone)]
 pub(crate) struct World {
     pub(crate) observation: Observation,
-    pub(crate) replicas: BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
+    pub(crate) replicas: Declarations,
     pub(crate) target: Target,
     pub(crate) history: History,
     pub(crate) policy: Policy,

@@ -2,7 +2,7 @@
 
 use watchdog_core::finding::{Conviction, Subject};
 use watchdog_core::goal::GoalStatus;
-use watchdog_core::ids::{Incarnation, ReplicaId, Time};
+use watchdog_core::ids::{ReplicaId, Time};
 use watchdog_core::input::PlanInput;
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::planner::rollout::{Stage, held, stage};
@@ -55,8 +55,7 @@ pub(crate) fn full(world: &World, story: &GoalStory, now: Time) -> GoalView {
         return GoalView { awaited, ..brief };
     };
     let now = now.max(world.history.last_at);
-    let mint = || Incarnation::from_u128(0);
-    let input = world.plan_input((world.history.epoch, now), world.history.clone(), mint);
+    let input = world.plan_input((world.history.epoch, now));
     let survey = survey(rollout, &input);
     let told = tell(world, rollout, (&survey, &input));
     GoalView {

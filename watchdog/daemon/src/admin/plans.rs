@@ -1,7 +1,7 @@
 //! Plans: what is, was and would be done.
 
 use tonic::Status;
-use watchdog_core::ids::{Incarnation, PlanId, Sequence};
+use watchdog_core::ids::{PlanId, Sequence};
 use watchdog_core::planner::plan;
 use watchdog_core::record::Body;
 use watchdog_ports::healing_log::PlanInputRecord;
@@ -51,9 +51,7 @@ pub(crate) fn preview(handle: &Handle) -> wire::PlanView {
     let (input, now) = handle.world.as_of_now(|world, now| {
         let now = now.max(world.history.last_at);
         // Nothing is started from a preview, so these need not be fresh; they only stand in the text.
-        let mut numbers = (0..).map(Incarnation::from_u128);
-        let mint = || numbers.next().unwrap_or(Incarnation::from_u128(0));
-        (world.plan_input((world.history.epoch, now), world.history.clone(), mint), now)
+        (world.plan_input((world.history.epoch, now)), now)
     });
     views::preview(plan(&input), input.epoch, now)
 }

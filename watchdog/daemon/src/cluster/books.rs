@@ -11,12 +11,12 @@ use watchdog_core::change::{Head, LogEntry};
 use watchdog_core::ids::{ClusterId, Epoch, Sequence, Version};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::{Reason, Refusal};
+use watchdog_leader::log_view::LogView;
 use watchdog_membership::records::EpochRecord;
 use watchdog_ports::healing_log::{HealingLog, PlanInputRecord, Write};
 use watchdog_ports::journal_error::JournalError;
 use watchdog_ports::metadata_log::MetadataLog;
 
-use crate::cluster::log_view::LogView;
 use crate::cluster::world::{SharedWorld, World};
 
 /// How many entries are read at once.
@@ -196,12 +196,7 @@ impl Books {
     fn aim(&self) {
         let mut guard = self.world.lock();
         let world = &mut *guard;
-        let stable = world.history.stable;
-        let (version, state_hash) = world.log.wanted(stable);
-        let target = &mut world.log.target;
-        (target.head, target.stable) = (world.log.head.version, stable);
-        (target.version, target.state_hash) = (version, state_hash);
-        world.log.enforce(world.history.guard());
+        world.log.aim(&world.history);
     }
 
     /// What the coordination service says that the journal must hold, and it does not.

@@ -151,7 +151,7 @@ impl Lead {
         {
             let now = self.books.now();
             let world = self.world.lock();
-            let input = world.plan_input((self.term.epoch(), now), world.history.clone(), Self::mint);
+            let input = world.plan_input((self.term.epoch(), now));
             let objections = vet(&plan, &input);
             if !objections.is_empty() {
                 let said: Vec<String> = objections.iter().map(ToString::to_string).collect();

@@ -10,9 +10,11 @@ use watchdog_core::difference::Difference;
 use watchdog_core::history::History;
 use watchdog_core::ids::{ClusterId, PlanId, StepId, Version};
 use watchdog_core::plan::{Agent, Outcome, Plan, Step};
-use watchdog_core::record::{Body, Entry};
+use watchdog_core::record::Body;
 use watchdog_core::state::State;
 use watchdog_core::trace::{TARGET, TraceParent};
+use watchdog_leader::begin::{Intent, outlived};
+use watchdog_leader::destination::{Destination, destination};
 use watchdog_membership::term::Term;
 use watchdog_ports::journal_error::JournalError;
 use watchdog_proto::agent::ActRequest;
@@ -20,7 +22,7 @@ use watchdog_telemetry::spans;
 
 use crate::agents::{Agents, Report};
 use crate::cluster::books::{BATCH, Batches as _, Journal};
-use crate::cluster::orders::{self, Destination, States, Way};
+use crate::cluster::orders::{self, States, Way};
 use crate::cluster::sighting;
 use crate::cluster::world::SharedWorld;
 
@@ -83,17 +85,17 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// Sends every step that `entries` intend; each runs by itself.
-    pub(crate) fn execute(self: &Arc<Self>, entries: &[Entry]) {
-        for entry in entries {
-            let Body::Intended { plan, step, agent, instance: Some(instance), .. } = &entry.body else {
-                continue;
-            };
-            let Some((plan, step)) = self.find(plan, step) else { continue };
-            let (executor, agent, instance) = (Arc::clone(self), agent.clone(), instance.clone());
+    /// Sends every step that is intended and still to be begun; each runs by itself.
+    pub(crate) fn execute(self: &Arc<Self>, intents: Vec<Intent>) {
+        for intent in intents {
+            let Some((plan, step)) = self.find(&intent.plan, &intent.step) else { continue };
+            let executor = Arc::clone(self);
             let span = self.span(&plan, &step);
             let carrying = async move {
-                let report = executor.carry_out(&plan, &step, (&agent, &instance)).await;
+                let report = match executor.outlived(&intent) {
+                    Some(why) => Report::of(Outcome::Never, why).blaming(Blame::Ours),
+                    None => executor.carry_out(&plan, &step, (&intent.agent, &intent.instance)).await,
+                };
                 watchdog_crash_points::crash_point!("daemon.answer.received");
                 tracing::info!(
                     plan = %plan.id, step = %step.id, act = step.act.word(), outcome = ?report.outcome,
@@ -114,6 +116,11 @@ impl Executor {
         let span = tracing::info_span!(target: TARGET, "step", plan = %plan.id, index, replica, act);
         spans::hang(&span, TraceParent::of_plan(&self.cluster, plan));
         span
+    }
+
+    /// Why a step is not begun any more, when it is not.
+    fn outlived(&self, intent: &Intent) -> Option<String> {
+        self.world.as_of_now(|world, now| outlived(&world.known(), (self.term.epoch(), now), intent))
     }
 
     fn find(&self, plan: &PlanId, step: &StepId) -> Option<(Plan, Step)> {
@@ -154,7 +161,7 @@ impl Executor {
         (agent, states): (&Agent, &States),
     ) -> Result<(Destination, ActRequest), orders::OrderError> {
         let world = self.world.lock();
-        let destination = orders::destination(agent, &world.observation)?;
+        let destination = destination(agent, &world.observation)?;
         let request = orders::request(plan, step, &destination, (&world, states))?;
         Ok((destination, request))
     }

@@ -5,12 +5,14 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
-use uuid::Uuid;
 use watchdog_core::goal::obsolete::of_older_leaders;
 use watchdog_core::ids::{Incarnation, StepId, Time, WatchdogId};
 use watchdog_core::observation::Sight;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
+use watchdog_leader::begin::{intents, is_late};
+use watchdog_leader::judge::News;
+use watchdog_leader::looked::Looked;
 use watchdog_membership::obituary;
 use watchdog_membership::records::Paths;
 use watchdog_membership::term::{Lost, Term, TermError};
@@ -20,8 +22,7 @@ use watchdog_proto::agent::LookRequest;
 use crate::agents::Agents;
 use crate::cluster::books::{Batch, Books};
 use crate::cluster::execute::{Executor, Finished};
-use crate::cluster::judge::News;
-use crate::cluster::observe::{Looked, Observer};
+use crate::cluster::observe::Observer;
 use crate::cluster::operator::Act;
 use crate::cluster::seal::{Sealed, Sealing};
 use crate::cluster::world::SharedWorld;
@@ -157,7 +158,13 @@ impl Lead {
     ///
     /// The term is confirmed also without a journal, because that is how its end is noticed.
     pub(crate) async fn catch_up(&mut self) -> Result<Option<Time>, Stop> {
-        let outcome = self.read_journal().await;
+        let outcome = match self.read_journal().await {
+            Ok((behind, late)) => {
+                self.begin_steps(&late).await?;
+                Ok(behind)
+            }
+            Err(error) => Err(error),
+        };
         let confirmed = self.confirm().await?;
         watchdog_crash_points::crash_point!("daemon.term.confirmed");
         match outcome {
@@ -173,14 +180,22 @@ impl Lead {
         }
     }
 
-    async fn read_journal(&mut self) -> Result<Option<Refusal>, JournalError> {
+    /// What the journal lacks, when it lacks something, and what of ours was recorded before its answer was lost.
+    async fn read_journal(&mut self) -> Result<(Option<Refusal>, Vec<Entry>), JournalError> {
         let behind = self.books.catch_up().await?;
-        if behind.is_none() && self.books.is_waiting() {
-            // What was recorded before the answer was lost is carried out now.
-            let entries = self.books.settle().await?;
-            self.executor.execute(&entries);
+        let settles = behind.is_none() && self.books.is_waiting();
+        let late = if settles { self.books.settle().await? } else { Vec::new() };
+        Ok((behind, late))
+    }
+
+    /// Has carried out what `entries` intend, after another look when to write them took long.
+    pub(crate) async fn begin_steps(&mut self, entries: &[Entry]) -> Result<(), Stop> {
+        let intents = intents(entries);
+        if !intents.is_empty() && self.world.as_of_now(|world, now| is_late(&world.observation, now)) {
+            self.observe().await?;
         }
-        Ok(behind)
+        self.executor.execute(intents);
+        Ok(())
     }
 
     async fn confirm(&mut self) -> Result<Option<Time>, Stop> {
@@ -258,12 +273,7 @@ impl Lead {
         }
         let world = self.world.lock();
         bodies.extend(self.sealing.advance(&world));
-        News { epoch: self.term.epoch(), now, looked, bodies, mint: Self::mint }
-    }
-
-    /// An unused incarnation.
-    pub(crate) fn mint() -> Incarnation {
-        Incarnation::from_u128(Uuid::now_v7().as_u128())
+        News { epoch: self.term.epoch(), now, looked, bodies }
     }
 
     /// Writes to the record; `None` when the journal did not answer.

@@ -13,6 +13,7 @@ use watchdog_core::history::History;
 use watchdog_core::hosts::of_concern;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
 use watchdog_core::observation::{HostSeen, Obituary, Presence, Sight};
+use watchdog_leader::looked::Looked;
 use watchdog_membership::picture::Delta;
 use watchdog_membership::tree::TreeError;
 use watchdog_membership::view::View;
@@ -27,37 +28,6 @@ const LOOK_PATIENCE: Duration = Duration::from_millis(300);
 
 /// An obituary stands at least this long, in milliseconds, because it bars a late registration of the dead.
 const OBITUARY_STANDS_MS: u64 = 60_000;
-
-/// What a check looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Looked {
-    /// Everything.
-    All,
-    /// These replicas; the others are as they were.
-    Only(BTreeSet<ReplicaId>),
-    /// Nothing could be seen.
-    Nothing,
-}
-
-impl Looked {
-    /// Whether there may be something that was not there before.
-    fn is_news(&self) -> bool {
-        match self {
-            Self::All => true,
-            Self::Only(replicas) => !replicas.is_empty(),
-            Self::Nothing => false,
-        }
-    }
-
-    /// Both, for whoever has judged neither.
-    pub(crate) fn and(self, later: Self) -> Self {
-        match (self, later) {
-            (Self::All, _) | (_, Self::All) => Self::All,
-            (Self::Only(earlier), Self::Only(later)) => Self::Only(&earlier | &later),
-            (looked, Self::Nothing) | (Self::Nothing, looked) => looked,
-        }
-    }
-}
 
 /// See the module.
 pub(crate) struct Observer {

@@ -1,70 +1,28 @@
 //! Orders: turns a step of a plan into the request that an agent understands.
 
 use watchdog_core::difference::Difference;
-use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Version};
-use watchdog_core::observation::Observation;
-use watchdog_core::plan::{Act, Agent, Plan, Step};
+use watchdog_core::ids::{Incarnation, ReplicaId, Version};
+use watchdog_core::plan::{Act, Plan, Step};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::{Hash, State};
+use watchdog_leader::destination::{Absent, Destination};
 use watchdog_proto::agent::act_request::Act as Wire;
 use watchdog_proto::agent::{ActRequest, Drain, Kill, Load, Order, Snapshot, Start};
 
 use crate::cluster::world::World;
 
-/// Where an agent answers, and which instance of it is meant.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Destination {
-    /// `http://host:port`.
-    pub(crate) address: String,
-    /// The instance of a host agent's state directory, or a replica's incarnation.
-    pub(crate) target: String,
-    /// The session in which it answers; empty for an embedded agent, whose incarnation says it all.
-    pub(crate) session: String,
-}
-
 /// Why a step can't be sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum OrderError {
-    /// Its host agent is not there.
-    #[error("the agent of host {0} is not there")]
-    HostAbsent(HostId),
-    /// The life that it is for is not there.
-    #[error("incarnation {0} is not there any more")]
-    LifeAbsent(Incarnation),
+    /// Who is to carry it out is not there.
+    #[error(transparent)]
+    Absent(#[from] Absent),
     /// The log does not declare the replica, or not readably.
     #[error("the log does not declare {0}")]
     NotDeclared(ReplicaId),
     /// The leader carries it out itself.
     #[error("a {0} is no order to an agent")]
     NoOrder(&'static str),
-}
-
-/// Finds the agent of a step.
-pub(crate) fn destination(agent: &Agent, observation: &Observation) -> Result<Destination, OrderError> {
-    match agent {
-        Agent::Host(host) => host_agent(host, observation),
-        Agent::Replica(replica, incarnation) => {
-            let seen = observation.replicas.get(replica);
-            let life = seen.and_then(|seen| seen.lives.get(incarnation));
-            let life = life.ok_or(OrderError::LifeAbsent(*incarnation))?;
-            match &life.member {
-                Some(member) => {
-                    let (address, target) = (member.address.clone(), incarnation.to_string());
-                    Ok(Destination { address, target, session: String::new() })
-                }
-                // A program that embeds no agent is reached through its host's.
-                None => host_agent(&life.host, observation),
-            }
-        }
-        Agent::Leader => Err(OrderError::NoOrder("leader's own step")),
-    }
-}
-
-fn host_agent(host: &HostId, observation: &Observation) -> Result<Destination, OrderError> {
-    let seen = observation.hosts.get(host).filter(|seen| seen.is_present());
-    let seen = seen.ok_or_else(|| OrderError::HostAbsent(host.clone()))?;
-    let (address, target) = (seen.address.clone(), seen.instance.clone());
-    Ok(Destination { address, target, session: seen.session.clone() })
 }
 
 /// What a step needs of the log: the way that a load goes, and the state to reach.

@@ -25,11 +25,11 @@ use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
 use watchdog_core::seal::{Unasked, lease_ms, unasked};
 use watchdog_core::trace::{TARGET, TraceParent};
+use watchdog_leader::destination::destination;
 use watchdog_proto::agent::{SealReply, SealRequest, SealedStep};
 use watchdog_telemetry::spans;
 
 use crate::agents::{Agents, Report, within};
-use crate::cluster::orders;
 use crate::cluster::sighting;
 use crate::cluster::world::World;
 
@@ -194,7 +194,7 @@ fn traced(world: &World, agent: &Agent, steps: &Steps) -> (Span, Option<TracePar
 
 /// Where an agent is asked. An embedded agent that is not in the group can't be, and its host's knows nothing of it.
 fn address_of(told: &Told, world: &World) -> Option<String> {
-    let to = orders::destination(&told.agent, &world.observation).ok()?;
+    let to = destination(&told.agent, &world.observation).ok()?;
     let embedded = matches!(&told.agent, Agent::Replica(_, life) if told.instance == life.to_string());
     (!embedded || to.target == told.instance).then_some(to.address)
 }

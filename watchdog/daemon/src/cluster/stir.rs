@@ -7,8 +7,7 @@ use std::collections::BTreeMap;
 
 use tokio::sync::watch;
 use watchdog_core::ids::ReplicaId;
-
-use crate::cluster::observe::Looked;
+use watchdog_leader::looked::Looked;
 
 /// See the module.
 #[derive(Debug, Clone)]

@@ -12,24 +12,25 @@ use watchdog_core::assess::Scene;
 use watchdog_core::clock::Clock;
 use watchdog_core::finding::Finding;
 use watchdog_core::history::{History, Pause};
-use watchdog_core::ids::{
-    ClusterId, Epoch, Incarnation, PlanId, ReplicaId, Sequence, StepId, Time, WatchdogId,
-};
-use watchdog_core::input::{PlanInput, fresh_names};
+use watchdog_core::ids::{ClusterId, Epoch, PlanId, ReplicaId, Sequence, StepId, Time, WatchdogId};
+use watchdog_core::input::PlanInput;
 use watchdog_core::observation::{Observation, Sight};
 use watchdog_core::offers::{Command, Offer, offers};
 use watchdog_core::plan::Outcome;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
+use watchdog_core::shared::Shared;
 use watchdog_core::strikes::StrikeBook;
+use watchdog_leader::judge::{Known, plan_input};
+use watchdog_leader::log_view::LogView;
+use watchdog_leader::looked::Looked;
 use watchdog_membership::records::{ContenderRecord, EpochRecord, PausesRecord};
 use watchdog_membership::tree::Session;
 
 use crate::admin::cause;
 use crate::clock;
 use crate::cluster::goal_book::GoalBook;
-use crate::cluster::log_view::LogView;
-use crate::cluster::observe::Looked;
+use crate::cluster::judge::mint;
 use crate::cluster::pauses;
 use crate::cluster::plan_book::PlanBook;
 use crate::cluster::stir::{Onlooker, Stir};
@@ -61,7 +62,7 @@ pub(crate) struct World {
     /// What this watchdog is to it.
     pub(crate) role: Role,
     /// What is seen.
-    pub(crate) observation: Observation,
+    pub(crate) observation: Shared<Observation>,
     /// Who would lead, the front runner first.
     pub(crate) contenders: Vec<ContenderRecord>,
     /// The fence, as last read.
@@ -71,7 +72,7 @@ pub(crate) struct World {
     /// What the metadata log says.
     pub(crate) log: LogView,
     /// What was done.
-    pub(crate) history: History,
+    pub(crate) history: Shared<History>,
     /// What time it is in it.
     clock: Cell<Clock>,
     /// The plans of it.
@@ -108,12 +109,12 @@ impl World {
             tally: Tally::unread(&cluster),
             cluster,
             role: Role::Follower,
-            observation: Observation::unseen(at),
+            observation: Observation::unseen(at).into(),
             contenders: Vec::new(),
             epoch: None,
             kept: PausesRecord::default(),
             log: LogView::empty(),
-            history: History::default(),
+            history: Shared::default(),
             clock: Cell::new(clock),
             plans: PlanBook::default(),
             goals: GoalBook::default(),
@@ -155,13 +156,7 @@ impl World {
 
     /// What assessing looks at.
     pub(crate) fn scene(&self) -> Scene<'_> {
-        Scene {
-            observation: &self.observation,
-            replicas: &self.log.replicas,
-            target: self.log.target,
-            history: &self.history,
-            policy: &self.log.policy,
-        }
+        self.known().scene()
     }
 
     /// Takes in entries of the record that were read or written.
@@ -250,33 +245,21 @@ impl World {
         self.observation.sight = Sight::Blind { since, why: why.to_owned() };
     }
 
-    /// What a plan would be computed from now, with `history` as it will be; no conviction needs more than one start.
-    pub(crate) fn plan_input(
-        &self,
-        (epoch, now): (Epoch, Time),
-        mut history: History,
-        mint: impl FnMut() -> Incarnation,
-    ) -> PlanInput {
-        let convictions = self.strikes.convictions();
-        // No plan depends on what waits, and it may be large.
-        history.pending.clear();
-        // A move needs an incarnation of its own when it is a restart.
-        let starts =
-            convictions.len().max(if history.rollout.is_some() { self.log.replicas.len() } else { 0 });
-        PlanInput {
-            cluster: self.cluster.clone(),
-            epoch,
-            now,
-            policy: self.log.policy.clone(),
-            delays_ms: self.log.delays_ms.clone(),
-            target: self.log.target,
-            replicas: self.log.replicas.clone(),
-            observation: self.observation.clone(),
-            fresh: fresh_names((&history, &self.observation), starts, mint),
-            convictions,
-            history,
-            obstacles: self.obstacles.clone(),
+    /// What is judged.
+    pub(crate) fn known(&self) -> Known<'_> {
+        Known {
+            cluster: &self.cluster,
+            history: &self.history,
+            observation: &self.observation,
+            log: &self.log,
+            obstacles: &self.obstacles,
+            errand_fault: self.errand_fault.as_ref(),
         }
+    }
+
+    /// What a plan would be computed from now.
+    pub(crate) fn plan_input(&self, at: (Epoch, Time)) -> PlanInput {
+        plan_input(&self.known(), at, self.strikes.convictions(), (self.history.clone(), mint))
     }
 }
 

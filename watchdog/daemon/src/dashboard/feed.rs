@@ -17,13 +17,13 @@ use tokio::sync::{Mutex, broadcast};
 use tokio::time::{Instant, sleep, sleep_until};
 use watchdog_core::ids::{ClusterId, Sequence};
 use watchdog_core::record::Entry;
+use watchdog_leader::looked::Looked;
 use watchdog_proto::admin as wire;
 
 use super::picture::{Difference, Picture, moment};
 use crate::admin::events;
 use crate::cluster::Handle;
 use crate::cluster::books::Batches as _;
-use crate::cluster::observe::Looked;
 use crate::cluster::stir::Onlooker;
 
 /// Between two looks at least, so that a storm of changes costs no more than this many pictures.

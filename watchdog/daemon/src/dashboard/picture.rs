@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 use watchdog_core::ids::{GoalId, ReplicaId, Time};
+use watchdog_leader::looked::Looked;
 use watchdog_proto::admin as wire;
 
 use crate::admin::{goal_view, plans, views};
 use crate::clock::rfc3339;
-use crate::cluster::observe::Looked;
 use crate::cluster::world::{Role, World};
 
 /// Plans in a picture beside those that are open.

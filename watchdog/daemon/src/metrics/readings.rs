@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use watchdog_core::condition::{ReplicaState, condition};
 use watchdog_core::finding::FaultKind;
 use watchdog_core::history::OpenPlan;
-use watchdog_core::ids::{Incarnation, Time};
+use watchdog_core::ids::Time;
 use watchdog_core::observation::Sight;
 use watchdog_core::plan::PlanStatus;
 use watchdog_core::refusal::Reason;
@@ -269,7 +269,7 @@ fn age(scene: &Scene<'_>, since: Time) -> f64 {
 
 fn input(scene: &Scene<'_>) -> watchdog_core::input::PlanInput {
     let Scene { world, now, .. } = *scene;
-    world.plan_input((world.history.epoch, now), world.history.clone(), || Incarnation::from_u128(0))
+    world.plan_input((world.history.epoch, now))
 }
 
 fn replicas(scene: &Scene<'_>) -> Values {

@@ -24,11 +24,6 @@ impl Audit for Sent {
         "sent"
     }
 
-    /// A leader that was stopped, or whose write came late, begins what it decided long ago.
-    fn known(&self) -> Option<&'static str> {
-        Some("what was decided long ago is begun all the same, whatever has died since")
-    }
-
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
         match fact {
             Fact::Born { life } => drop(self.dead_since.remove(&life.replica)),

@@ -6,8 +6,8 @@ use watchdog_core::ids::Time;
 use watchdog_core::observation::HostSeen;
 use watchdog_core::plan::Agent;
 use watchdog_core::record::{Body, Entry};
+use watchdog_leader::looked::Looked;
 
-use super::Looked;
 use crate::ailing::ANSWER_WITHIN_MS;
 use crate::event::{Content, DogWork, Event, Letter};
 use crate::journal::{Append, Fault, Write};
@@ -168,10 +168,10 @@ impl World {
         for entry in self.journal.after(through) {
             mind.history.apply(entry);
         }
-        let moved = through != mind.history.through || mind.log.head != self.journal.head();
-        if moved {
-            mind.log.read(&self.journal);
-            mind.log.aim(&self.journal, mind.history.stable, mind.history.guard());
+        let unread = self.journal.log_after(mind.log.head.version);
+        if through != mind.history.through || !unread.is_empty() {
+            mind.log.extend(unread);
+            mind.log.aim(&mind.history);
         }
         mind.silent_since = None;
     }

@@ -6,9 +6,11 @@ use watchdog_core::ids::{PlanId, StepId, Version};
 use watchdog_core::plan::{Act, Agent, Outcome, Step};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::State;
+use watchdog_leader::begin::{Intent, intents, is_late, never, outlived};
+use watchdog_leader::destination::destination;
+use watchdog_leader::looked::Looked;
 
 use super::Call;
-use super::draft::{destination, host_behind};
 use crate::event::{DogWork, Event};
 use crate::fact::Fact;
 use crate::mutant::Safeguard;
@@ -20,13 +22,41 @@ use crate::world::World;
 const AGAIN_MS: (u64, u64) = (1_000, 4_000);
 
 impl World {
-    /// Sends every step that `entries` intend.
+    /// Sends every step that `entries` intend, if it is still to be begun.
     pub(super) fn execute(&mut self, dog: usize, entries: &[Entry]) {
-        for entry in entries {
-            if let Body::Intended { plan, step, agent, instance: Some(instance), .. } = &entry.body {
-                self.call(dog, (plan, step), (agent, instance));
+        let intents = intents(entries);
+        let checks = !self.lacks(Safeguard::IntentFirst);
+        if checks && !intents.is_empty() && self.is_late(dog) {
+            let seen = self.observe(dog);
+            if let Some(lead) = self.dogs[dog].lead.as_mut() {
+                let earlier = std::mem::replace(&mut lead.unjudged, Looked::Nothing);
+                lead.unjudged = earlier.and(seen);
             }
         }
+        for intent in intents {
+            match self.outlived(dog, &intent).filter(|_| checks) {
+                Some(why) => self.told_never(dog, &intent, why),
+                None => self.call(dog, (&intent.plan, &intent.step), (&intent.agent, &intent.instance)),
+            }
+        }
+    }
+
+    fn is_late(&self, dog: usize) -> bool {
+        let now = self.told(dog);
+        self.dogs[dog].mind.as_ref().is_some_and(|mind| is_late(&mind.observation, now))
+    }
+
+    fn outlived(&self, dog: usize, intent: &Intent) -> Option<String> {
+        let (lead, mind) = (self.dogs[dog].lead.as_ref()?, self.dogs[dog].mind.as_ref()?);
+        outlived(&mind.known(&self.setup.cluster), (lead.epoch, self.now_of(dog)), intent)
+    }
+
+    fn told_never(&mut self, dog: usize, intent: &Intent, why: String) {
+        self.say(|_| format!("step {} is not begun: {why}", intent.step));
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            lead.ended.push((intent.step.clone(), vec![never(intent, why)]));
+        }
+        self.wake_in(dog, 0);
     }
 
     pub(super) fn send_before_it_is_written(&mut self, dog: usize, bodies: &[Body]) {
@@ -103,8 +133,7 @@ impl World {
     fn session_seen(&self, dog: usize, agent: &Agent) -> String {
         let session = || {
             let seen = &self.dogs[dog].mind.as_ref()?.observation;
-            let host = host_behind(agent, seen)?;
-            Some(seen.hosts.get(host)?.session.clone())
+            Some(destination(agent, seen).ok()?.session)
         };
         session().unwrap_or_default()
     }
@@ -128,8 +157,8 @@ impl World {
             let report = Report::of(fate, "this watchdog stopped leading before the agent answered");
             return self.end_call(dog, step, report);
         }
-        let target = at.map(|seen| destination(&call.order.agent, seen));
-        if !asked && target != Some(Ok(call.order.target.clone())) {
+        let to = at.and_then(|seen| destination(&call.order.agent, seen).ok());
+        if !asked && to.is_none_or(|to| to.target != call.order.target) {
             let why = format!("{} is not the one any more that the step was planned for", call.order.agent);
             return self.end_call(dog, step, Report::of(Outcome::Never, why));
         }

@@ -10,10 +10,8 @@
 
 mod check;
 pub(crate) mod decide;
-mod draft;
 mod execute;
 mod goals;
-mod log_view;
 mod obey;
 mod observe;
 mod seal;
@@ -25,12 +23,16 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use watchdog_core::clock::Clock;
 use watchdog_core::history::History;
-use watchdog_core::ids::{Epoch, ReplicaId, StepId, Time, WatchdogId};
+use watchdog_core::ids::{ClusterId, Epoch, StepId, Time, WatchdogId};
 use watchdog_core::observation::{Observation, Sight};
 use watchdog_core::plan::Agent;
 use watchdog_core::record::Body;
 use watchdog_core::refusal::Refusal;
+use watchdog_core::shared::Shared;
 use watchdog_core::strikes::StrikeBook;
+use watchdog_leader::judge::Known;
+use watchdog_leader::log_view::LogView;
+use watchdog_leader::looked::Looked;
 
 use crate::event::DogWork;
 use crate::journal::Write;
@@ -40,41 +42,18 @@ use crate::order::{Answer, Order};
 use crate::world::World;
 use crate::zoo::SessionId;
 
-pub use self::log_view::LogView;
 pub use self::obey::Wish;
 pub use self::observe::View;
-
-/// What a check looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Looked {
-    /// Everything.
-    All,
-    /// These replicas; the others are as they were.
-    Only(BTreeSet<ReplicaId>),
-    /// Nothing could be seen.
-    Nothing,
-}
-
-impl Looked {
-    /// Both, for whoever has judged neither.
-    fn and(self, later: Self) -> Self {
-        match (self, later) {
-            (Self::All, _) | (_, Self::All) => Self::All,
-            (Self::Only(earlier), Self::Only(later)) => Self::Only(&earlier | &later),
-            (looked, Self::Nothing) | (Self::Nothing, looked) => looked,
-        }
-    }
-}
 
 /// What a watchdog knows; gone with its process.
 #[derive(Debug)]
 pub struct Mind {
     /// The record, folded.
-    pub history: History,
+    pub history: Shared<History>,
     /// The log.
     pub log: LogView,
     /// What is seen.
-    pub observation: Observation,
+    pub observation: Shared<Observation>,
     /// Through what.
     pub view: View,
     /// Faults on their way to a conviction.
@@ -294,6 +273,18 @@ impl World {
 }
 
 impl Mind {
+    /// What is judged.
+    fn known<'a>(&'a self, cluster: &'a ClusterId) -> Known<'a> {
+        Known {
+            cluster,
+            history: &self.history,
+            observation: &self.observation,
+            log: &self.log,
+            obstacles: &[],
+            errand_fault: None,
+        }
+    }
+
     /// From now on nothing can be seen.
     fn go_blind(&mut self, now: Time, why: &str) {
         let since = match &self.observation.sight {

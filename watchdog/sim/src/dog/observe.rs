@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use watchdog_core::hosts::of_concern;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
 use watchdog_core::observation::{HostSeen, Life, Presence, ReplicaSeen, Sight};
+use watchdog_leader::looked::Looked;
 
-use super::{Looked, Mind};
+use super::Mind;
 use crate::host::Host;
 use crate::mutant::Safeguard;
 use crate::net::Node;
@@ -127,6 +128,7 @@ impl Mind {
         for replica in &changed {
             self.see(zoo, replica, fresh);
         }
+        let now = self.observation.at;
         for (replica, incarnation, round, probe) in rounds {
             let life =
                 self.observation.replicas.get_mut(replica).and_then(|it| it.lives.get_mut(incarnation));
@@ -134,7 +136,6 @@ impl Mind {
             let Some(process) = life.process.as_mut() else { continue };
             process.round = process.round.max(*round);
             if process.probe != *probe {
-                let now = self.observation.at;
                 (process.probe, process.since, life.steady_since) = (*probe, now, now);
             }
         }

@@ -6,9 +6,9 @@ use watchdog_core::ids::{PlanId, StepId};
 use watchdog_core::plan::{Agent, Outcome};
 use watchdog_core::record::Body;
 use watchdog_core::seal::{Unasked, lease_ms, unasked};
+use watchdog_leader::destination::destination;
 
 use super::Mind;
-use super::draft::destination;
 use crate::event::Event;
 use crate::mutant::Safeguard;
 use crate::net::Node;
@@ -126,9 +126,9 @@ fn fate(said: Option<&Fate>) -> Option<Report> {
 
 /// An embedded agent that is not in the group can't be asked, and its host's knows nothing of it.
 fn can_be_asked((agent, instance): &(Agent, String), mind: &Mind) -> bool {
-    let Ok(target) = destination(agent, &mind.observation) else { return false };
+    let Ok(to) = destination(agent, &mind.observation) else { return false };
     let embedded = matches!(agent, Agent::Replica(_, life) if *instance == life.to_string());
-    !embedded || target == *instance
+    !embedded || to.target == *instance
 }
 
 fn close(steps: &Steps, why: &str) -> Vec<Body> {

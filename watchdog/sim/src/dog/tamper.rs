@@ -7,58 +7,38 @@ use watchdog_core::input::{Decision, PlanInput};
 use watchdog_core::observation::Sight;
 use watchdog_core::plan::{Act, Heal, Plan, PlanStatus, Step};
 use watchdog_core::planner::plan;
-use watchdog_core::policy::{Limit, Policy, Remedy, Tries};
+use watchdog_core::policy::{Limit, Remedy, Tries};
 use watchdog_core::refusal::{Reason, Refusal};
-use watchdog_core::vet::vet;
+use watchdog_leader::judge::{decide, lint};
 
 use crate::mutant::Safeguard;
 use crate::world::World;
 
 impl World {
-    /// Plans, and has the plan checked by the linter that the planner knows nothing of; gives the input back as it was.
-    pub(super) fn decide_on(&mut self, input: PlanInput) -> (Decision, PlanInput) {
+    /// What the leader decides, without the safeguard that is taken away.
+    pub(super) fn decide_on(&mut self, input: &PlanInput) -> Decision {
         self.figures.plannings += 1;
-        if self.mutant.is_none() {
-            let mut decision = plan(&input);
-            if let Some(drawn) = decision.plan.take() {
-                self.lint((drawn, true), &input, &mut decision);
-            }
-            return (decision, input);
+        let mut decision = if self.mutant.is_none() { decide(input) } else { self.decide_wrongly(input) };
+        let vetoed = |refusal: &Refusal| matches!(refusal.reason, Reason::Vetoed { .. });
+        self.figures.vetoes += u64::from(decision.refusals.iter().any(vetoed));
+        if self.lacks(Safeguard::NoIsData) {
+            decision.refusals.clear();
         }
+        decision
+    }
+
+    fn decide_wrongly(&self, input: &PlanInput) -> Decision {
         let mut told = input.clone();
         self.tamper(&mut told);
         let mut decision = plan(&told);
         if let Some(drawn) = decision.plan.take() {
-            let drawn = self.redraw(drawn, &told);
-            self.lint(drawn, &told, &mut decision);
-        }
-        if self.lacks(Safeguard::NoIsData) {
-            decision.refusals.clear();
-        }
-        (decision, input)
-    }
-
-    fn lint(&mut self, (drawn, vetted): (Plan, bool), input: &PlanInput, decision: &mut Decision) {
-        let objections = if vetted { vet(&drawn, input) } else { Vec::new() };
-        if objections.is_empty() {
+            let (drawn, vetted) = self.redraw(drawn, &told);
             decision.plan = Some(drawn);
-            return;
+            if vetted {
+                lint(&mut decision, &told);
+            }
         }
-        self.figures.vetoes += 1;
-        let refused = objections.iter().map(|objection| Refusal {
-            subject: None,
-            reason: Reason::Vetoed { objection: objection.to_string() },
-        });
-        decision.refusals.extend(refused);
-    }
-
-    /// What strikes are counted by.
-    pub(super) fn policy_for_strikes(&self, policy: &Policy) -> Policy {
-        let mut told = policy.clone();
-        if self.lacks(Safeguard::Strikes) {
-            told.strikes = 1;
-        }
-        told
+        decision
     }
 
     /// The pace that a goal is begun with.

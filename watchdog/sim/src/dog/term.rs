@@ -4,9 +4,11 @@ use watchdog_core::goal::obsolete::of_older_leaders;
 use watchdog_core::history::History;
 use watchdog_core::observation::Observation;
 use watchdog_core::strikes::StrikeBook;
+use watchdog_leader::log_view::LogView;
+use watchdog_leader::looked::Looked;
 
 use super::observe::View;
-use super::{Lead, Lead2, LogView, Looked, Mind};
+use super::{Lead, Lead2, Mind};
 use crate::event::{DogWork, Event};
 use crate::fact::Fact;
 use crate::mutant::Safeguard;
@@ -124,13 +126,14 @@ impl World {
         let history = self.journal.folded.clone();
         self.raise_clock(dog, history.last_at);
         let at = self.told(dog);
-        let mut log = LogView::of(&self.journal);
-        log.aim(&self.journal, history.stable, history.guard());
+        let mut log = LogView::empty();
+        log.extend(&self.journal.log);
+        log.aim(&history);
         let mind = Mind {
             strikes: StrikeBook::new(&history),
-            history,
+            history: history.into(),
             log,
-            observation: Observation::unseen(at),
+            observation: Observation::unseen(at).into(),
             view: View::default(),
             refusals: Vec::new(),
             silent_since: None,
@@ -244,6 +247,6 @@ impl World {
 
     /// A history as it is known, for those who ask.
     pub(crate) fn history_of(&self, dog: usize) -> Option<&History> {
-        self.dogs[dog].mind.as_ref().map(|mind| &mind.history)
+        self.dogs[dog].mind.as_ref().map(|mind| &*mind.history)
     }
 }

@@ -9,8 +9,6 @@
 //! So a plan and its first intents, or a result and the intent that follows
 //! from it, are one transaction: one fsync between a conviction and the act.
 
-use std::borrow::Cow;
-
 use watchdog_core::blame::Blame;
 use watchdog_core::finding::Subject;
 use watchdog_core::goal::GoalStatus;
@@ -21,39 +19,55 @@ use watchdog_core::next::{Command, next};
 use watchdog_core::observation::Observation;
 use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
 use watchdog_core::record::{Body, Entry, Mark};
+use watchdog_core::shared::Shared;
 use watchdog_core::state::Hash;
 
-use crate::cluster::orders;
+use crate::destination::destination;
 
 /// A chain of follow-ups longer than this is a mistake in `next`, not a plan.
 const ROUNDS_MAX: usize = 64;
 
-/// See the module.
-pub(crate) struct Draft<'a> {
-    history: Cow<'a, History>,
+/// Entries, and the history as it will be with them.
+#[derive(Debug)]
+pub struct Draft<'a> {
+    history: Shared<History>,
     observation: &'a Observation,
     epoch: Epoch,
     now: Time,
     /// What is to be written, in order.
-    pub(crate) bodies: Vec<Body>,
+    bodies: Vec<Body>,
     /// When an open plan wants to be looked at again.
-    pub(crate) again_at: Option<Time>,
+    again_at: Option<Time>,
 }
 
 impl<'a> Draft<'a> {
     /// Nothing yet.
-    pub(crate) fn new(history: &'a History, observation: &'a Observation, epoch: Epoch, now: Time) -> Self {
-        let history = Cow::Borrowed(history);
+    pub fn new(history: Shared<History>, observation: &'a Observation, epoch: Epoch, now: Time) -> Self {
         Self { history, observation, epoch, now, bodies: Vec::new(), again_at: None }
     }
 
     /// The history as it will be.
-    pub(crate) fn history(&self) -> &History {
+    pub fn history(&self) -> &History {
         &self.history
     }
 
+    /// The same, to plan on.
+    pub fn shared(&self) -> Shared<History> {
+        self.history.clone()
+    }
+
+    /// What is seen.
+    pub fn observation(&self) -> &'a Observation {
+        self.observation
+    }
+
+    /// What is to be written, in order, and when an open plan wants to be looked at again.
+    pub fn into_parts(self) -> (Vec<Body>, Option<Time>) {
+        (self.bodies, self.again_at)
+    }
+
     /// Adds an entry; a death that is recorded already is not told twice.
-    pub(crate) fn push(&mut self, body: Body) {
+    pub fn push(&mut self, body: Body) {
         if matches!(&body, Body::Died { obituary } if self.history.knows_death(obituary)) {
             return;
         }
@@ -64,12 +78,12 @@ impl<'a> Draft<'a> {
             by: String::new(),
             body: body.clone(),
         };
-        self.history.to_mut().apply(&entry);
+        self.history.apply(&entry);
         self.bodies.push(body);
     }
 
     /// Adds whatever follows for the open plans, until nothing does.
-    pub(crate) fn follow_up(&mut self) {
+    pub fn follow_up(&mut self) {
         for _ in 0..ROUNDS_MAX {
             let before = self.bodies.len();
             self.again_at = None;
@@ -110,7 +124,7 @@ impl<'a> Draft<'a> {
         let agent = step.agent();
         let destination = match &agent {
             Agent::Leader => Ok(None),
-            Agent::Host(_) | Agent::Replica(..) => orders::destination(&agent, self.observation).map(Some),
+            Agent::Host(_) | Agent::Replica(..) => destination(&agent, self.observation).map(Some),
         };
         let instance = match destination {
             Ok(destination) => destination.map(|destination| destination.target),

@@ -5,31 +5,32 @@ use std::collections::BTreeMap;
 use serde::de::DeserializeOwned;
 use watchdog_core::change::{Change, Head, LogEntry};
 use watchdog_core::delays::delays_ms;
+use watchdog_core::history::History;
 use watchdog_core::ids::{GoalId, ReplicaId, Version};
-use watchdog_core::input::Target;
+use watchdog_core::input::{Declarations, Target};
 use watchdog_core::policy::{POLICY_KEY, Policy};
-use watchdog_core::replica::ReplicaSpec;
+use watchdog_core::shared::Shared;
 use watchdog_core::state::{Hash, Key, State, digest, hash_of_digests};
 
 /// What the log says at its head, and what replicas should hold.
 #[derive(Debug, Clone)]
-pub(crate) struct LogView {
+pub struct LogView {
     /// The newest entry.
-    pub(crate) head: Head,
+    pub head: Head,
     /// The state at the head.
-    pub(crate) state: State,
+    pub state: State,
     /// What replicas should hold.
-    pub(crate) target: Target,
+    pub target: Target,
     /// What is declared.
-    pub(crate) replicas: BTreeMap<ReplicaId, Result<ReplicaSpec, String>>,
+    pub replicas: Shared<Declarations>,
     /// The bounds that are in force: those that are declared, no looser than the guard of a rollout.
-    pub(crate) policy: Policy,
+    pub policy: Policy,
     /// The bounds that are declared at the head.
     declared: Policy,
     /// Why the policy in the log is not used, when it can't be read.
-    pub(crate) policy_fault: Option<String>,
+    pub policy_fault: Option<String>,
     /// The delays that follow from the policy.
-    pub(crate) delays_ms: Vec<u64>,
+    pub delays_ms: Vec<u64>,
     /// The hash of the application's state after each append since the stable version (or since the first).
     hashes: BTreeMap<Version, Hash>,
     /// The digests of the application's values at the head.
@@ -42,7 +43,7 @@ pub(crate) struct LogView {
 
 impl LogView {
     /// An empty log.
-    pub(crate) fn empty() -> Self {
+    pub fn empty() -> Self {
         let policy = Policy::default();
         let empty_hash = State::default().hash();
         Self {
@@ -55,7 +56,7 @@ impl LogView {
                 state_hash: empty_hash,
                 empty_hash,
             },
-            replicas: BTreeMap::new(),
+            replicas: Shared::default(),
             delays_ms: delays_ms(policy.backoff),
             declared: policy.clone(),
             policy,
@@ -68,7 +69,7 @@ impl LogView {
     }
 
     /// A log that is first read at `head`, where its state is `state`; older entries are never looked at.
-    pub(crate) fn starting_at(head: Head, state: State) -> Self {
+    pub fn starting_at(head: Head, state: State) -> Self {
         let mut view = Self::empty();
         view.digests = state.digests();
         view.hashes.insert(head.version, hash_of_digests(&view.digests));
@@ -78,7 +79,7 @@ impl LogView {
     }
 
     /// Takes in new entries, oldest first.
-    pub(crate) fn extend(&mut self, entries: &[LogEntry]) {
+    pub fn extend(&mut self, entries: &[LogEntry]) {
         for (index, entry) in entries.iter().enumerate() {
             self.take(&entry.change);
             // Within one append nobody ever holds a state, so that only the last one needs its hash.
@@ -118,7 +119,7 @@ impl LogView {
     }
 
     /// The version that replicas should hold when `stable` was marked last: the newest with the same state.
-    pub(crate) fn wanted(&self, stable: Option<Version>) -> (Version, Hash) {
+    fn wanted(&self, stable: Option<Version>) -> (Version, Hash) {
         let hash_at = |version: Version| self.hashes.get(&version).copied().unwrap_or(self.target.empty_hash);
         let Some(stable) = stable else {
             return (self.head.version, hash_at(self.head.version));
@@ -129,17 +130,27 @@ impl LogView {
     }
 
     /// Where the changes of a goal stand, the first and the last.
-    pub(crate) fn span_of(&self, goal: &GoalId) -> Option<(Version, Version)> {
+    pub fn span_of(&self, goal: &GoalId) -> Option<(Version, Version)> {
         self.spans.get(goal).copied()
     }
 
     /// Whether a version lies before all that was read, so that nothing is known of its state.
-    pub(crate) fn is_before(&self, version: Version) -> bool {
+    pub fn is_before(&self, version: Version) -> bool {
         self.hashes.first_key_value().is_some_and(|(first, _)| version < *first)
     }
 
+    /// Derives from what the record says what replicas should hold, and within which bounds.
+    pub fn aim(&mut self, history: &History) {
+        let stable = history.stable;
+        let (version, state_hash) = self.wanted(stable);
+        let target = &mut self.target;
+        (target.head, target.stable) = (self.head.version, stable);
+        (target.version, target.state_hash) = (version, state_hash);
+        self.enforce(history.guard());
+    }
+
     /// Brings the bounds into force, no looser than `guard`.
-    pub(crate) fn enforce(&mut self, guard: Option<&Policy>) {
+    fn enforce(&mut self, guard: Option<&Policy>) {
         self.policy = match guard {
             Some(guard) => self.declared.guarded_by(guard, self.replicas.len()),
             None => self.declared.clone(),
@@ -148,24 +159,21 @@ impl LogView {
     }
 
     /// Whether the hash of the application's state at `version` is known.
-    pub(crate) fn hash_at(&self, version: Version) -> Option<Hash> {
+    pub fn hash_at(&self, version: Version) -> Option<Hash> {
         self.hashes.get(&version).copied()
     }
 
     /// The application's state at `version`, when it is the head's; nothing needs to be read then.
-    pub(crate) fn application_at(&self, version: Version) -> Option<State> {
+    pub fn application_at(&self, version: Version) -> Option<State> {
         let hash = self.hash_at(version)?;
         (Some(hash) == self.hash_at(self.head.version)).then(|| self.state.application())
     }
 
     fn read_declarations(&mut self) {
-        self.replicas = self
-            .state
-            .0
-            .iter()
-            .filter(|(key, _)| key.kind() == "replica")
-            .filter_map(|(key, value)| Some((ReplicaId::new(key.name()).ok()?, parse(value))))
-            .collect();
+        let declared = self.state.0.iter().filter(|(key, _)| key.kind() == "replica");
+        let declared =
+            declared.filter_map(|(key, value)| Some((ReplicaId::new(key.name()).ok()?, parse(value))));
+        self.replicas = declared.collect::<Declarations>().into();
         // The key is a constant that parses; without it the default stands.
         let declared = Key::new(POLICY_KEY).ok().and_then(|key| self.state.get(&key).cloned());
         match declared.map(|value| parse::<Policy>(&value)).transpose() {
