@@ -39,6 +39,7 @@ impl<T: Clone> DerefMut for Shared<T> {
     }
 }
 
+#[expect(clippy::into_iter_without_iter, reason = "the value's own `iter` is reached through it")]
 impl<'a, T> IntoIterator for &'a Shared<T>
 where
     &'a T: IntoIterator,
@@ -48,6 +49,12 @@ where
 
     fn into_iter(self) -> Self::IntoIter {
         (**self).into_iter()
+    }
+}
+
+impl<T: FromIterator<A>, A> FromIterator<A> for Shared<T> {
+    fn from_iter<I: IntoIterator<Item = A>>(items: I) -> Self {
+        Self::from(items.into_iter().collect::<T>())
     }
 }
 

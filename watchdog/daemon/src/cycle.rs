@@ -46,6 +46,7 @@ pub(crate) async fn cycle(lead: &mut Lead) -> Result<Time, Stop> {
         return Ok(lead.retry_at());
     };
     landmarks::pass(&lead.world.lock(), &entries);
-    lead.begin_steps(&entries).await?;
+    // What is not begun any more is told to the record, and planned anew, at once.
+    let again_at = if lead.begin_steps(&entries).await? { again_at } else { Some(now) };
     Ok(lead.again_at(again_at, now))
 }

@@ -116,7 +116,7 @@ pub struct Judged {
 }
 
 /// Judges what is seen.
-pub fn judge(known: &Known<'_>, news: News, memory: Memory<'_>, means: &mut dyn Means) -> Judged {
+pub fn judge(known: &Known<'_>, news: News, memory: &mut Memory<'_>, means: &mut dyn Means) -> Judged {
     let News { epoch, now, looked, bodies } = news;
     let policy = &known.log.policy;
     let scene = known.scene();

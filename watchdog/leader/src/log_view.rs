@@ -173,7 +173,7 @@ impl LogView {
         let declared = self.state.0.iter().filter(|(key, _)| key.kind() == "replica");
         let declared =
             declared.filter_map(|(key, value)| Some((ReplicaId::new(key.name()).ok()?, parse(value))));
-        self.replicas = declared.collect::<Declarations>().into();
+        self.replicas = declared.collect();
         // The key is a constant that parses; without it the default stands.
         let declared = Key::new(POLICY_KEY).ok().and_then(|key| self.state.get(&key).cloned());
         match declared.map(|value| parse::<Policy>(&value)).transpose() {

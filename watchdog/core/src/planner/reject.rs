@@ -106,14 +106,19 @@ fn awaits_goal(replica: &ReplicaId, input: &PlanInput) -> bool {
     left && held_by(rollout, input).is_none()
 }
 
-/// Whether every way to heal it was used up since the stable version became so, and it is ill still.
+/// Whether every way to heal it was used up since the stable version became so, nobody has looked after it since, and it is
+/// ill still.
 fn is_given_up(replica: &ReplicaId, input: &PlanInput) -> bool {
     let subject = Subject::Replica(replica.clone());
     if !input.convictions.iter().any(|conviction| conviction.finding.subject == subject) {
         return false;
     }
     let heals = input.history.heals.get(replica).into_iter().flatten();
-    let since = |heal: &PastHeal| heal.remedy == Remedy::Quarantine && heal.at >= input.history.stable_at;
+    let since = |heal: &PastHeal| {
+        let counts =
+            heal.at >= input.history.stable_at && !input.history.was_released_since(replica, heal.at);
+        heal.remedy == Remedy::Quarantine && counts
+    };
     input.history.quarantined.contains_key(replica) && heals.rev().any(since)
 }
 

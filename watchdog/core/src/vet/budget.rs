@@ -146,6 +146,8 @@ fn too_often(replica: &ReplicaId, plan: &Plan, input: &PlanInput) -> Option<Obje
             // Whoever released it allowed as many again.
             Remedy::Quarantine => heals = 0,
             _ if input.history.was_released_since(replica, heal.at) => {}
+            // One that waits for a human is looked at again, and is not one more than itself.
+            _ if heal.plan == plan.id => {}
             // Who is moved by a goal is not ill, and what was never begun did nothing to it.
             Remedy::Roll => {}
             remedy if (remedy == Remedy::Stop) != stops => {}

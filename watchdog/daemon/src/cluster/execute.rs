@@ -13,7 +13,7 @@ use watchdog_core::plan::{Agent, Outcome, Plan, Step};
 use watchdog_core::record::Body;
 use watchdog_core::state::State;
 use watchdog_core::trace::{TARGET, TraceParent};
-use watchdog_leader::begin::{Intent, outlived};
+use watchdog_leader::begin::Intent;
 use watchdog_leader::destination::{Destination, destination};
 use watchdog_membership::term::Term;
 use watchdog_ports::journal_error::JournalError;
@@ -85,17 +85,14 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// Sends every step that is intended and still to be begun; each runs by itself.
+    /// Sends every step that is intended; each runs by itself.
     pub(crate) fn execute(self: &Arc<Self>, intents: Vec<Intent>) {
         for intent in intents {
             let Some((plan, step)) = self.find(&intent.plan, &intent.step) else { continue };
             let executor = Arc::clone(self);
             let span = self.span(&plan, &step);
             let carrying = async move {
-                let report = match executor.outlived(&intent) {
-                    Some(why) => Report::of(Outcome::Never, why).blaming(Blame::Ours),
-                    None => executor.carry_out(&plan, &step, (&intent.agent, &intent.instance)).await,
-                };
+                let report = executor.carry_out(&plan, &step, (&intent.agent, &intent.instance)).await;
                 watchdog_crash_points::crash_point!("daemon.answer.received");
                 tracing::info!(
                     plan = %plan.id, step = %step.id, act = step.act.word(), outcome = ?report.outcome,
@@ -116,11 +113,6 @@ impl Executor {
         let span = tracing::info_span!(target: TARGET, "step", plan = %plan.id, index, replica, act);
         spans::hang(&span, TraceParent::of_plan(&self.cluster, plan));
         span
-    }
-
-    /// Why a step is not begun any more, when it is not.
-    fn outlived(&self, intent: &Intent) -> Option<String> {
-        self.world.as_of_now(|world, now| outlived(&world.known(), (self.term.epoch(), now), intent))
     }
 
     fn find(&self, plan: &PlanId, step: &StepId) -> Option<(Plan, Step)> {

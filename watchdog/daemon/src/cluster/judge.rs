@@ -41,8 +41,8 @@ pub(crate) fn mint() -> Incarnation {
 pub(crate) fn judge(world: &mut World, news: News) -> Judged {
     let looked = news.looked.clone();
     let (mut strikes, mut refusals) = (take(&mut world.strikes), take(&mut world.refusals));
-    let memory = Memory { strikes: &mut strikes, refusals: &mut refusals };
-    let mut judged = judge::judge(&world.known(), news, memory, &mut Mint);
+    let mut memory = Memory { strikes: &mut strikes, refusals: &mut refusals };
+    let mut judged = judge::judge(&world.known(), news, &mut memory, &mut Mint);
     world.tally.check(&judged.findings, strikes.take_struck());
     (world.strikes, world.refusals) = (strikes, refusals);
     file(&mut world.findings, take(&mut judged.findings), &looked);

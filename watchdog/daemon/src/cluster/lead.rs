@@ -10,7 +10,7 @@ use watchdog_core::ids::{Incarnation, StepId, Time, WatchdogId};
 use watchdog_core::observation::Sight;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
-use watchdog_leader::begin::{intents, is_late};
+use watchdog_leader::begin::{Screened, intents, is_late, screen};
 use watchdog_leader::judge::News;
 use watchdog_leader::looked::Looked;
 use watchdog_membership::obituary;
@@ -188,14 +188,21 @@ impl Lead {
         Ok((behind, late))
     }
 
-    /// Has carried out what `entries` intend, after another look when to write them took long.
-    pub(crate) async fn begin_steps(&mut self, entries: &[Entry]) -> Result<(), Stop> {
+    /// Has carried out what `entries` intend, after another look when to write them took long; answers whether all of it is.
+    pub(crate) async fn begin_steps(&mut self, entries: &[Entry]) -> Result<bool, Stop> {
         let intents = intents(entries);
         if !intents.is_empty() && self.world.as_of_now(|world, now| is_late(&world.observation, now)) {
             self.observe().await?;
         }
-        self.executor.execute(intents);
-        Ok(())
+        let Screened { sent, never } =
+            self.world.as_of_now(|world, now| screen(&world.known(), (self.term.epoch(), now), intents));
+        let all = never.is_empty();
+        for (intent, bodies) in never {
+            tracing::warn!(plan = %intent.plan, step = %intent.step, "not begun: it was decided too long ago");
+            self.unread.ended.push((intent.step, bodies));
+        }
+        self.executor.execute(sent);
+        Ok(all)
     }
 
     async fn confirm(&mut self) -> Result<Option<Time>, Stop> {

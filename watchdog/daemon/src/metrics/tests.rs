@@ -1,7 +1,6 @@
 //! Tests: what is counted and read: stories of the record, and worlds of different sizes.
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -222,7 +221,7 @@ fn the_number_of_series_does_not_grow_with_the_replicas() {
             let spec = |index: usize| -> (_, Result<ReplicaSpec, String>) {
                 (format!("demo-{index}").parse().unwrap(), Err(String::from("not read")))
             };
-            world.log.replicas = (0..replicas).map(spec).collect::<BTreeMap<_, _>>();
+            world.log.replicas = (0..replicas).map(spec).collect();
             world.observation.sight = Sight::Clear;
         }
         for index in 0..replicas {

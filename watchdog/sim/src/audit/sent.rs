@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use watchdog_core::ids::{Incarnation, PlanId, ReplicaId};
+use watchdog_core::ids::{PlanId, ReplicaId};
 use watchdog_core::plan::Plan;
 use watchdog_core::state::Hash;
 
@@ -15,7 +15,7 @@ const SEEN_MS: u64 = 5_000;
 /// The audit `sent`: what was begun to be sent, and which replicas are dead.
 #[derive(Default)]
 pub(super) struct Sent {
-    dead_since: BTreeMap<ReplicaId, (u64, Incarnation)>,
+    dead_since: BTreeMap<ReplicaId, u64>,
     begun: BTreeSet<(PlanId, ReplicaId)>,
 }
 
@@ -28,7 +28,7 @@ impl Audit for Sent {
         match fact {
             Fact::Born { life } => drop(self.dead_since.remove(&life.replica)),
             Fact::Died { life } if truth.lives_of(&life.replica).next().is_none() => {
-                self.dead_since.insert(life.replica.clone(), (truth.now, life.incarnation));
+                self.dead_since.insert(life.replica.clone(), truth.now);
             }
             _ => {}
         }
@@ -45,7 +45,7 @@ impl Audit for Sent {
         let dead = self
             .dead_since
             .iter()
-            .filter(|(replica, (since, life))| long(*since) && is_proven(replica, *life, truth))
+            .filter(|(replica, since)| long(**since) && is_proven(replica, truth))
             .map(|(replica, _)| replica);
         let touched = self.begun.iter().filter(|(id, _)| *id == plan.id).map(|(_, replica)| replica);
         let disturbed: BTreeSet<&ReplicaId> = dead
@@ -60,9 +60,11 @@ impl Audit for Sent {
     }
 }
 
-/// Whether the group shows the proof of a death.
-fn is_proven(replica: &ReplicaId, life: Incarnation, truth: &Truth<'_>) -> bool {
-    truth.zoo.obituary(replica, life).is_some()
+/// Whether of each of its lives the group or the record shows the proof of death: who has another, on a host that is gone,
+/// may be seen to serve for as long as a session.
+fn is_proven(replica: &ReplicaId, truth: &Truth<'_>) -> bool {
+    let mut lives = truth.journal.folded.lives.get(replica).into_iter().flatten();
+    lives.all(|past| past.obituary.is_some() || truth.zoo.obituary(replica, past.incarnation).is_some())
 }
 
 /// Whether somebody whom it touches holds what was given up: then those whom nobody can help stop nobody.

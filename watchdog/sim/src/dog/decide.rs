@@ -125,10 +125,10 @@ impl World {
         let (mut strikes, mut refusals) =
             (std::mem::take(&mut mind.strikes), std::mem::take(&mut mind.refusals));
         let known = Known { errand_fault: errand_fault.as_ref(), ..mind.known(&cluster) };
-        let memory = Memory { strikes: &mut strikes, refusals: &mut refusals };
+        let mut memory = Memory { strikes: &mut strikes, refusals: &mut refusals };
         let mut means = Tampered { world: self, dog };
         let Judged { bodies, again_at, .. } =
-            judge(&known, News { epoch, now, looked, bodies }, memory, &mut means);
+            judge(&known, News { epoch, now, looked, bodies }, &mut memory, &mut means);
         (mind.strikes, mind.refusals) = (strikes, refusals);
         self.dogs[dog].mind = Some(mind);
         (bodies, again_at)

@@ -6,7 +6,7 @@ use watchdog_core::ids::{PlanId, StepId, Version};
 use watchdog_core::plan::{Act, Agent, Outcome, Step};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::State;
-use watchdog_leader::begin::{Intent, intents, is_late, never, outlived};
+use watchdog_leader::begin::{Intent, Screened, intents, is_late, screen};
 use watchdog_leader::destination::destination;
 use watchdog_leader::looked::Looked;
 
@@ -33,12 +33,18 @@ impl World {
                 lead.unjudged = earlier.and(seen);
             }
         }
-        for intent in intents {
-            match self.outlived(dog, &intent).filter(|_| checks) {
-                Some(why) => self.told_never(dog, &intent, why),
-                None => self.call(dog, (&intent.plan, &intent.step), (&intent.agent, &intent.instance)),
-            }
+        let Screened { sent, never } =
+            if checks { self.screen(dog, intents) } else { Screened { sent: intents, never: Vec::new() } };
+        for Intent { plan, step, agent, instance, .. } in &sent {
+            self.call(dog, (plan, step), (agent, instance));
         }
+        if never.is_empty() {
+            return;
+        }
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            lead.ended.extend(never.into_iter().map(|(intent, bodies)| (intent.step, bodies)));
+        }
+        self.wake_in(dog, 0);
     }
 
     fn is_late(&self, dog: usize) -> bool {
@@ -46,17 +52,11 @@ impl World {
         self.dogs[dog].mind.as_ref().is_some_and(|mind| is_late(&mind.observation, now))
     }
 
-    fn outlived(&self, dog: usize, intent: &Intent) -> Option<String> {
-        let (lead, mind) = (self.dogs[dog].lead.as_ref()?, self.dogs[dog].mind.as_ref()?);
-        outlived(&mind.known(&self.setup.cluster), (lead.epoch, self.now_of(dog)), intent)
-    }
-
-    fn told_never(&mut self, dog: usize, intent: &Intent, why: String) {
-        self.say(|_| format!("step {} is not begun: {why}", intent.step));
-        if let Some(lead) = self.dogs[dog].lead.as_mut() {
-            lead.ended.push((intent.step.clone(), vec![never(intent, why)]));
-        }
-        self.wake_in(dog, 0);
+    fn screen(&self, dog: usize, intents: Vec<Intent>) -> Screened {
+        let (Some(lead), Some(mind)) = (self.dogs[dog].lead.as_ref(), self.dogs[dog].mind.as_ref()) else {
+            return Screened::default();
+        };
+        screen(&mind.known(&self.setup.cluster), (lead.epoch, self.now_of(dog)), intents)
     }
 
     pub(super) fn send_before_it_is_written(&mut self, dog: usize, bodies: &[Body]) {
