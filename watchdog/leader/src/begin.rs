@@ -133,3 +133,94 @@ fn touched_first<'a>(known: &Known<'a>, intent: &Intent) -> Option<(&'a ReplicaI
     let decided_at = begun.chain([intent.at]).min()?;
     (is_first && disturbs).then_some((replica, decided_at))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use serde_json::json;
+    use watchdog_core::history::History;
+    use watchdog_core::ids::Sequence;
+    use watchdog_core::plan::Plan;
+
+    use super::*;
+    use crate::log_view::LogView;
+
+    const NOW: Time = Time(1_000_000);
+
+    /// A plan that ends `a` after a picture of it, and ends `b`.
+    fn plan() -> Plan {
+        let kill = |life: &str| json!({"kind": "kill", "host": "h1", "incarnation": life, "grace_ms": 1});
+        let a = "0197c7a0-5f3e-7c2d-8000-3f2a6b1c9d4e";
+        let b = "0197c7a0-5f3e-7c2d-8000-3f2a6b1c9d4f";
+        let step = |id: &str, replica: &str, act: &serde_json::Value| {
+            let optional = act["kind"] == "snapshot";
+            json!({"id": id, "replica": replica, "act": act, "why": "", "timeout_ms": 1, "optional": optional})
+        };
+        let picture = json!({"kind": "snapshot", "host": "h1", "incarnation": a, "budget_ms": 1});
+        let steps =
+            [step("1-1-1", "a", &picture), step("1-1-2", "a", &kill(a)), step("1-1-3", "b", &kill(b))];
+        let plan = json!({
+            "id": "1-1", "epoch": 1, "created_at": 0, "reason": "", "convictions": [], "heals": [], "steps": steps,
+        });
+        serde_json::from_value(plan).unwrap()
+    }
+
+    /// The record of `plan`, whose steps were intended so many milliseconds ago.
+    fn record(steps: &[(&str, u64)]) -> Vec<Entry> {
+        let recorded = Body::PlanRecorded { plan: plan(), status: PlanStatus::Running };
+        let intended = steps.iter().map(|(step, ago)| {
+            let (plan, step, replica) = ("1-1".parse().unwrap(), step.parse().unwrap(), None);
+            let (agent, instance) = (Agent::Host("h1".parse().unwrap()), Some("one".to_owned()));
+            (Body::Intended { plan, step, replica, agent, instance }, NOW.0 - ago)
+        });
+        let bodies = [(recorded, 0)].into_iter().chain(intended);
+        let entry = |(sequence, (body, at))| Entry {
+            sequence: Sequence(sequence),
+            at: Time(at),
+            epoch: Epoch(1),
+            by: "w1".to_owned(),
+            body,
+        };
+        (1..).zip(bodies).map(entry).collect()
+    }
+
+    /// What is sent, and what the record is told of the others.
+    fn screened(steps: &[(&str, u64)]) -> (Vec<String>, Vec<&'static str>) {
+        let entries = record(steps);
+        let (history, observation) = (History::replay(&entries).into(), Observation::unseen(NOW).into());
+        let (cluster, log) = ("demo".parse().unwrap(), LogView::empty());
+        let known = Known {
+            cluster: &cluster,
+            history: &history,
+            observation: &observation,
+            log: &log,
+            obstacles: &[],
+            errand_fault: None,
+        };
+        let Screened { sent, never } = screen(&known, (Epoch(1), NOW), intents(&entries));
+        let word = |body: Body| match body {
+            Body::Closed { outcome: Outcome::Never, blame: Some(Blame::Ours), .. } => "never, and by us",
+            Body::PlanStatus { status: PlanStatus::Superseded, .. } => "the plan is over",
+            _ => "something else",
+        };
+        let told = never.into_iter().flat_map(|(_, bodies)| bodies).map(word).collect();
+        (sent.into_iter().map(|intent| intent.step.to_string()).collect(), told)
+    }
+
+    #[test]
+    fn what_was_decided_long_ago_is_not_begun() {
+        let (never, over) = ("never, and by us", "the plan is over");
+        let table: [(&[(&str, u64)], &[&str], &[&str]); 4] = [
+            (&[("1-1-1", 10), ("1-1-3", 2_000)], &["1-1-1", "1-1-3"], &[]),
+            (&[("1-1-1", 6_000)], &[], &[never, over]),
+            (&[("1-1-1", 6_000), ("1-1-3", 6_000)], &[], &[never, never, over]),
+            // Another's step is under way, so that the plan goes on.
+            (&[("1-1-1", 6_000), ("1-1-3", 10)], &["1-1-3"], &[never]),
+        ];
+        for (steps, sent, told) in table {
+            let (is_sent, is_told) = screened(steps);
+            assert_eq!(is_sent, sent, "{steps:?}");
+            assert_eq!(is_told, told, "{steps:?}");
+        }
+    }
+}
