@@ -147,6 +147,9 @@ mod tests {
 
     const NOW: Time = Time(1_000_000);
 
+    /// Steps, and how many milliseconds ago each was intended.
+    type Steps<'a> = &'a [(&'a str, u64)];
+
     /// A plan that ends `a` after a picture of it, and ends `b`.
     fn plan() -> Plan {
         let kill = |life: &str| json!({"kind": "kill", "host": "h1", "incarnation": life, "grace_ms": 1});
@@ -165,8 +168,8 @@ mod tests {
         serde_json::from_value(plan).unwrap()
     }
 
-    /// The record of `plan`, whose steps were intended so many milliseconds ago.
-    fn record(steps: &[(&str, u64)]) -> Vec<Entry> {
+    /// The record of `plan`, and of these intents.
+    fn record(steps: Steps<'_>) -> Vec<Entry> {
         let recorded = Body::PlanRecorded { plan: plan(), status: PlanStatus::Running };
         let intended = steps.iter().map(|(step, ago)| {
             let (plan, step, replica) = ("1-1".parse().unwrap(), step.parse().unwrap(), None);
@@ -185,7 +188,7 @@ mod tests {
     }
 
     /// What is sent, and what the record is told of the others.
-    fn screened(steps: &[(&str, u64)]) -> (Vec<String>, Vec<&'static str>) {
+    fn screened(steps: Steps<'_>) -> (Vec<String>, Vec<&'static str>) {
         let entries = record(steps);
         let (history, observation) = (History::replay(&entries).into(), Observation::unseen(NOW).into());
         let (cluster, log) = ("demo".parse().unwrap(), LogView::empty());
@@ -210,7 +213,7 @@ mod tests {
     #[test]
     fn what_was_decided_long_ago_is_not_begun() {
         let (never, over) = ("never, and by us", "the plan is over");
-        let table: [(&[(&str, u64)], &[&str], &[&str]); 4] = [
+        let table: [(Steps<'_>, &[&str], &[&str]); 4] = [
             (&[("1-1-1", 10), ("1-1-3", 2_000)], &["1-1-1", "1-1-3"], &[]),
             (&[("1-1-1", 6_000)], &[], &[never, over]),
             (&[("1-1-1", 6_000), ("1-1-3", 6_000)], &[], &[never, never, over]),
