@@ -75,7 +75,7 @@ safeguards! {
     Resign "never-resign" killed by "converges": "A leader that can't reach the journal leaves.",
     Undo "rejected-stays" killed by "converges": "What was rejected is taken back.",
     NoIsData "refusals-dropped" killed by "reasons": "What is not done has a reason.",
-    SentAtOnce "orders-held-back" killed by "sent": "What was decided is begun at once, or decided again.",
+    SentInTime "begun-too-late" killed by "sent": "What was decided is begun in time, or decided again.",
     Blame "blame-for-nothing" killed by "innocent": "A replica is given up only after something was tried on it.",
     LivesKept "lives-forgotten" killed by "forgotten": "A life that may run stays known until its death is proven.",
     Offers "nothing-offered" killed by "way-out": "What a human can do is offered with its command.",
@@ -87,7 +87,7 @@ impl Safeguard {
     pub fn kinds(self) -> &'static [usize] {
         match self {
             // Somebody must die between a decision and its order.
-            Self::SentAtOnce => &[0, 0, 0, 4, 20, 20],
+            Self::SentInTime => &[0, 0, 0, 4, 4, 25, 25, 26],
             // Whom nobody tells who leads must be reached by one who does not know it.
             Self::Confirmed => &[0, 0, 11, 11, 12, 14, 23, 23],
             Self::PlansAnew => &[0, 0, 9, 9, 10],

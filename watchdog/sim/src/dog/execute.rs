@@ -25,7 +25,7 @@ impl World {
     /// Sends every step that `entries` intend, if it is still to be begun.
     pub(super) fn execute(&mut self, dog: usize, entries: &[Entry]) {
         let intents = intents(entries);
-        let checks = !self.lacks(Safeguard::IntentFirst);
+        let checks = !self.lacks(Safeguard::IntentFirst) && !self.lacks(Safeguard::SentInTime);
         if checks && !intents.is_empty() && self.is_late(dog) {
             let seen = self.observe(dog);
             if let Some(lead) = self.dogs[dog].lead.as_mut() {
@@ -124,8 +124,7 @@ impl World {
         if let Some(lead) = self.dogs[dog].lead.as_mut() {
             lead.calls.entry(step.id.clone()).or_insert(call);
         }
-        let held_back = if self.lacks(Safeguard::SentAtOnce) { 9_000 } else { 0 };
-        self.plan_dog(dog, held_back, DogWork::Send(step.id.clone()));
+        self.plan_dog(dog, 0, DogWork::Send(step.id.clone()));
     }
 
     /// In which session the host's agent was last seen that carries out what `agent` is told; that which a replica embeds
