@@ -334,19 +334,18 @@ impl Budget {
         self.disturbed.insert(replica.clone());
         Ok(())
     }
-}
 
-/// Whether a replica whose heal is in an open plan and has not begun may still be touched, by what is seen now: others
-/// may have gone down since it was decided.
-///
-/// # Errors
-///
-/// [`Reason::WouldDisturb`].
-pub fn may_begin(replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
-    let Some(Ok(spec)) = input.replicas.get(replica) else { return Ok(()) };
-    if !serves(input, replica) {
-        return Ok(());
+    /// Whether a replica whose heal is in an open plan and has not begun may still be touched: by now, others may be down.
+    ///
+    /// # Errors
+    ///
+    /// [`Reason::WouldDisturb`].
+    pub fn readmit(&mut self, replica: &ReplicaId, input: &PlanInput) -> Result<(), Reason> {
+        let Some(Ok(spec)) = input.replicas.get(replica) else { return Ok(()) };
+        if !serves(input, replica) {
+            return Ok(());
+        }
+        let leaving = leaves_bad_state(&Case::sound(replica, spec, input));
+        self.admit_if(replica, true, leaving)
     }
-    let leaving = leaves_bad_state(&Case::sound(replica, spec, input));
-    Budget::of(input).admit_if(replica, true, leaving)
 }

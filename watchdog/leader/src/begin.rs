@@ -8,15 +8,18 @@
 //!                        └────────────────► send ◄───────────────┘
 //! ```
 
+use std::collections::BTreeSet;
+
 use watchdog_core::blame::Blame;
 use watchdog_core::history::OpenPlan;
-use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, StepId, Time};
+use watchdog_core::ids::{Epoch, PlanId, ReplicaId, StepId, Time};
+use watchdog_core::input::PlanInput;
 use watchdog_core::observation::Observation;
 use watchdog_core::plan::{Act, Agent, Outcome, PlanStatus, Step};
 use watchdog_core::record::{Body, Entry};
-use watchdog_core::safety::may_begin;
+use watchdog_core::safety::Budget;
 
-use crate::judge::{Known, plan_input};
+use crate::judge::{Known, input_to_read};
 
 /// What was seen longer ago than this is looked at again before anything is begun that was decided on it.
 const LOOK_AGAIN_MS: u64 = 250;
@@ -67,10 +70,11 @@ pub struct Screened {
 }
 
 /// Tells intents that are still to be begun from those that are not any more.
-pub fn screen(known: &Known<'_>, (epoch, now): (Epoch, Time), intents: Vec<Intent>) -> Screened {
+pub fn screen(known: &Known<'_>, at: (Epoch, Time), intents: Vec<Intent>) -> Screened {
     let mut screened = Screened::default();
+    let mut cluster = None;
     for intent in intents {
-        match outlived(known, (epoch, now), &intent) {
+        match outlived(known, at, (&intent, &mut cluster)) {
             None => screened.sent.push(intent),
             Some(why) => {
                 let never = never(&intent, why);
@@ -78,29 +82,34 @@ pub fn screen(known: &Known<'_>, (epoch, now): (Epoch, Time), intents: Vec<Inten
             }
         }
     }
-    let mut over: Vec<PlanId> = screened.never.iter().map(|(intent, _)| intent.plan.clone()).collect();
-    over.dedup();
-    over.retain(|plan| is_unbegun(known, plan, &screened));
-    for plan in over {
-        let last = screened.never.iter_mut().rfind(|(intent, _)| intent.plan == plan);
-        let why = "nothing of it was begun in time".to_owned();
-        let over = Body::PlanStatus { plan, status: PlanStatus::Superseded, why };
-        if let Some((_, bodies)) = last {
-            bodies.push(over);
-        }
-    }
+    close_unbegun(known, &mut screened.never);
     screened
 }
 
-/// Whether no step of a plan was begun, is sent now or may be under way.
-fn is_unbegun(known: &Known<'_>, plan: &PlanId, screened: &Screened) -> bool {
-    let Some(open) = known.history.open_plans.get(plan) else { return false };
-    let is_given_up = |step: &StepId| screened.never.iter().any(|(intent, _)| intent.step == *step);
-    open.progress.steps.iter().all(|(step, it)| it.outcome == Some(Outcome::Never) || is_given_up(step))
+/// Closes the plans of which no step was begun, is sent now or may be under way.
+fn close_unbegun(known: &Known<'_>, never: &mut [(Intent, Vec<Body>)]) {
+    let given_up: BTreeSet<StepId> = never.iter().map(|(intent, _)| intent.step.clone()).collect();
+    let plans: BTreeSet<PlanId> = never.iter().map(|(intent, _)| intent.plan.clone()).collect();
+    for plan in plans {
+        let Some(open) = known.history.open_plans.get(&plan) else { continue };
+        let mut steps = open.progress.steps.iter();
+        if !steps.all(|(step, it)| it.outcome == Some(Outcome::Never) || given_up.contains(step)) {
+            continue;
+        }
+        if let Some((_, bodies)) = never.iter_mut().rfind(|(intent, _)| intent.plan == plan) {
+            let why = "nothing of it was begun in time".to_owned();
+            bodies.push(Body::PlanStatus { plan, status: PlanStatus::Superseded, why });
+        }
+    }
 }
 
-/// Why a step is not begun any more, when it is not.
-fn outlived(known: &Known<'_>, (epoch, now): (Epoch, Time), intent: &Intent) -> Option<String> {
+/// Why a step is not begun any more, when it is not. `cluster` is filled when the budget is first asked, so that it is
+/// counted once for all intents.
+fn outlived(
+    known: &Known<'_>,
+    (epoch, now): (Epoch, Time),
+    (intent, cluster): (&Intent, &mut Option<(PlanInput, Budget)>),
+) -> Option<String> {
     let age_ms = now.since_ms(intent.at);
     if age_ms > STALE_MS {
         return Some(format!("it was decided {age_ms} ms ago, and is planned anew by what is seen now"));
@@ -109,9 +118,12 @@ fn outlived(known: &Known<'_>, (epoch, now): (Epoch, Time), intent: &Intent) -> 
     if now.since_ms(decided_at) <= LOOK_AGAIN_MS {
         return None;
     }
-    let nothing_starts = || Incarnation::from_u128(0);
-    let input = plan_input(known, (epoch, now), Vec::new(), (known.history.clone(), nothing_starts));
-    let reason = may_begin(replica, &input).err()?;
+    let (input, budget) = cluster.get_or_insert_with(|| {
+        let input = input_to_read(known, (epoch, now), Vec::new());
+        let budget = Budget::of(&input);
+        (input, budget)
+    });
+    let reason = budget.readmit(replica, input).err()?;
     Some(format!("since it was decided others have gone down: {reason}"))
 }
 

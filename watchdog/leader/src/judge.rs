@@ -74,8 +74,8 @@ pub struct Memory<'a> {
     pub refusals: &'a mut Vec<Refusal>,
 }
 
-/// What a judgement asks of whoever drives it. But for names it is a place where a test can put something worse, to see
-/// that somebody notices.
+/// What a judgement asks of its driver. Only names must be given; the rest are the leader's own decisions, which the
+/// simulator replaces by wrong ones to prove that its audits notice.
 pub trait Means {
     /// An unused incarnation; asked only when there is something to plan.
     fn mint(&mut self) -> Incarnation;
@@ -109,7 +109,9 @@ pub struct Judged {
     pub bodies: Vec<Body>,
     /// The plan among them, and what it was computed from.
     pub planned: Option<(PlanId, PlanInput)>,
-    /// What is wrong with what was looked at.
+    /// What was looked at.
+    pub looked: Looked,
+    /// What is wrong with it.
     pub findings: Vec<Finding>,
     /// The end of a back-off, a time-out, the next strike.
     pub again_at: Option<Time>,
@@ -163,7 +165,8 @@ pub fn judge(known: &Known<'_>, news: News, memory: &mut Memory<'_>, means: &mut
     // What was decided may call for more: a version that is rejected is left, one that arrived is followed.
     let decided_something = bodies.iter().any(is_decision).then_some(now);
     let again_at = [strike_due, decided.again_at, follow_up_at, decided_something];
-    Judged { bodies, planned, findings: checked.findings, again_at: again_at.into_iter().flatten().min() }
+    let (findings, again_at) = (checked.findings, again_at.into_iter().flatten().min());
+    Judged { bodies, planned, looked, findings, again_at }
 }
 
 /// What a plan would be computed from now, with `history` as it will be; no conviction needs more than one start.
@@ -190,6 +193,11 @@ pub fn plan_input(
         history,
         obstacles: known.obstacles.to_vec(),
     }
+}
+
+/// The same to be read, by an operator or a check that starts nothing: its names for new lives are not unique.
+pub fn input_to_read(known: &Known<'_>, at: (Epoch, Time), convictions: Vec<Conviction>) -> PlanInput {
+    plan_input(known, at, convictions, (known.history.clone(), || Incarnation::from_u128(0)))
 }
 
 /// Plans, and has the plan checked by the linter that the planner knows nothing of.

@@ -1,4 +1,4 @@
-//! Environment: the variables by which a host agent tells a replica that it starts who it is, and where its files are.
+//! Environment: the `WATCHDOG_*` variables that a host agent sets for a replica: its identity, and where its files are.
 //!
 //! ```text
 //! host agent ── WATCHDOG_* ──► replica        the files that they name: `handover`

@@ -106,8 +106,8 @@ fn awaits_goal(replica: &ReplicaId, input: &PlanInput) -> bool {
     left && held_by(rollout, input).is_none()
 }
 
-/// Whether every way to heal it was used up since the stable version became so, nobody has looked after it since, and it is
-/// ill still.
+/// Whether a replica is convicted and quarantined, and its quarantine is newer than both the stable mark and the last
+/// release of it.
 fn is_given_up(replica: &ReplicaId, input: &PlanInput) -> bool {
     let subject = Subject::Replica(replica.clone());
     if !input.convictions.iter().any(|conviction| conviction.finding.subject == subject) {

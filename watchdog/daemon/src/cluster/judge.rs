@@ -1,4 +1,4 @@
-//! Judge: has the leader judge what is known, and keeps what came of it for those who ask.
+//! Judge: runs one judgement of the leader on what is known, and keeps its findings for `why` and the metrics.
 
 use std::collections::BTreeMap;
 use std::mem::take;
@@ -20,7 +20,7 @@ struct Mint;
 
 impl Means for Mint {
     fn mint(&mut self) -> Incarnation {
-        mint()
+        Incarnation::from_u128(Uuid::now_v7().as_u128())
     }
 
     fn decide(&mut self, input: &PlanInput) -> Decision {
@@ -32,24 +32,19 @@ impl Means for Mint {
     }
 }
 
-/// An unused incarnation.
-pub(crate) fn mint() -> Incarnation {
-    Incarnation::from_u128(Uuid::now_v7().as_u128())
-}
-
 /// Judges what is seen; changes nothing outside `world`.
 pub(crate) fn judge(world: &mut World, news: News) -> Judged {
-    let looked = news.looked.clone();
     let (mut strikes, mut refusals) = (take(&mut world.strikes), take(&mut world.refusals));
     let mut memory = Memory { strikes: &mut strikes, refusals: &mut refusals };
     let mut judged = judge::judge(&world.known(), news, &mut memory, &mut Mint);
     world.tally.check(&judged.findings, strikes.take_struck());
     (world.strikes, world.refusals) = (strikes, refusals);
-    file(&mut world.findings, take(&mut judged.findings), &looked);
+    file(&mut world.findings, take(&mut judged.findings), &judged.looked);
     judged
 }
 
-/// What is to be written of it. A plan's input is put into words here, where nobody waits for the world meanwhile.
+/// The entries to write, with the plan's input as JSON. It is made here, outside the lock on the world, because it may be
+/// large.
 pub(crate) fn batch(judged: Judged) -> Batch {
     Batch { bodies: judged.bodies, inputs: judged.planned.and_then(kept).into_iter().collect() }
 }

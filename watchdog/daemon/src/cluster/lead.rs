@@ -198,7 +198,7 @@ impl Lead {
             self.world.as_of_now(|world, now| screen(&world.known(), (self.term.epoch(), now), intents));
         let all = never.is_empty();
         for (intent, bodies) in never {
-            tracing::warn!(plan = %intent.plan, step = %intent.step, "not begun: it was decided too long ago");
+            tracing::warn!(plan = %intent.plan, step = %intent.step, "not begun any more; the record says why");
             self.unread.ended.push((intent.step, bodies));
         }
         self.executor.execute(sent);

@@ -21,7 +21,7 @@ use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::shared::Shared;
 use watchdog_core::strikes::StrikeBook;
-use watchdog_leader::judge::{Known, plan_input};
+use watchdog_leader::judge::{Known, input_to_read};
 use watchdog_leader::log_view::LogView;
 use watchdog_leader::looked::Looked;
 use watchdog_membership::records::{ContenderRecord, EpochRecord, PausesRecord};
@@ -30,7 +30,6 @@ use watchdog_membership::tree::Session;
 use crate::admin::cause;
 use crate::clock;
 use crate::cluster::goal_book::GoalBook;
-use crate::cluster::judge::mint;
 use crate::cluster::pauses;
 use crate::cluster::plan_book::PlanBook;
 use crate::cluster::stir::{Onlooker, Stir};
@@ -257,9 +256,9 @@ impl World {
         }
     }
 
-    /// What a plan would be computed from now.
+    /// What a plan would be computed from now; nothing is started from it.
     pub(crate) fn plan_input(&self, at: (Epoch, Time)) -> PlanInput {
-        plan_input(&self.known(), at, self.strikes.convictions(), (self.history.clone(), mint))
+        input_to_read(&self.known(), at, self.strikes.convictions())
     }
 }
 

@@ -60,8 +60,8 @@ impl Audit for Sent {
     }
 }
 
-/// Whether of each of its lives the group or the record shows the proof of death: who has another, on a host that is gone,
-/// may be seen to serve for as long as a session.
+/// Whether the group or the record proves each of its lives dead. A life on a host that was lost has no obituary until a
+/// session times out, and counts as serving until then.
 fn is_proven(replica: &ReplicaId, truth: &Truth<'_>) -> bool {
     let mut lives = truth.journal.folded.lives.get(replica).into_iter().flatten();
     lives.all(|past| past.obituary.is_some() || truth.zoo.obituary(replica, past.incarnation).is_some())

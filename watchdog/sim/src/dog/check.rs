@@ -6,7 +6,6 @@ use watchdog_core::ids::Time;
 use watchdog_core::observation::HostSeen;
 use watchdog_core::plan::Agent;
 use watchdog_core::record::{Body, Entry};
-use watchdog_leader::looked::Looked;
 
 use crate::ailing::ANSWER_WITHIN_MS;
 use crate::event::{Content, DogWork, Event, Letter};
@@ -47,13 +46,9 @@ impl World {
         }
         (lead.check_at, lead.is_busy, lead.again, lead.seen_at) = (u64::MAX, true, false, now);
         self.figures.checks += 1;
-        let seen = self.observe(dog);
+        self.look(dog);
         if self.is_unheard(dog) {
             return self.stop(dog, ("an agent does not answer it", self.setup.stay_out_ms));
-        }
-        if let Some(lead) = self.dogs[dog].lead.as_mut() {
-            let earlier = std::mem::replace(&mut lead.unjudged, Looked::Nothing);
-            lead.unjudged = earlier.and(seen);
         }
         let takes = self.journal_takes_ms();
         if takes == 0 {

@@ -8,7 +8,6 @@ use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::State;
 use watchdog_leader::begin::{Intent, Screened, intents, is_late, screen};
 use watchdog_leader::destination::destination;
-use watchdog_leader::looked::Looked;
 
 use super::Call;
 use crate::event::{DogWork, Event};
@@ -27,11 +26,7 @@ impl World {
         let intents = intents(entries);
         let checks = !self.lacks(Safeguard::IntentFirst) && !self.lacks(Safeguard::SentInTime);
         if checks && !intents.is_empty() && self.is_late(dog) {
-            let seen = self.observe(dog);
-            if let Some(lead) = self.dogs[dog].lead.as_mut() {
-                let earlier = std::mem::replace(&mut lead.unjudged, Looked::Nothing);
-                lead.unjudged = earlier.and(seen);
-            }
+            self.look(dog);
         }
         let Screened { sent, never } =
             if checks { self.screen(dog, intents) } else { Screened { sent: intents, never: Vec::new() } };

@@ -38,8 +38,17 @@ impl View {
 }
 
 impl World {
+    /// Looks at the group; what is not judged in this check is in the next.
+    pub(super) fn look(&mut self, dog: usize) {
+        let seen = self.observe(dog);
+        if let Some(lead) = self.dogs[dog].lead.as_mut() {
+            let earlier = std::mem::replace(&mut lead.unjudged, Looked::Nothing);
+            lead.unjudged = earlier.and(seen);
+        }
+    }
+
     /// Looks at the group, and again at whatever is suspect.
-    pub(crate) fn observe(&mut self, dog: usize) -> Looked {
+    fn observe(&mut self, dog: usize) -> Looked {
         let now = self.told(dog);
         let sees = self.is_covered(Holder::Dog(dog)) || self.lacks(Safeguard::Sight);
         let mut rounds = Vec::new();
