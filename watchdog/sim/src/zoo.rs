@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use watchdog_core::ids::{Epoch, HostId, Incarnation, ReplicaId, Version};
-use watchdog_core::observation::{HostSeen, MemberSeen, Obituary, ProcessSeen};
+use watchdog_core::observation::{HostSeen, Loaded, MemberSeen, Obituary, ProcessSeen};
 
 /// The number of a session.
 pub type SessionId = u64;
@@ -58,6 +58,12 @@ pub struct Nodes {
 impl Nodes {
     fn is_empty(&self) -> bool {
         self.process.is_none() && self.member.is_none() && self.obituary.is_none()
+    }
+
+    /// What it is said to hold, by itself and by its host agent.
+    pub fn loaded(&self) -> impl Iterator<Item = Loaded> {
+        let own = self.member.as_ref().map(|member| member.record.loaded);
+        own.into_iter().chain(self.process.as_ref().and_then(|process| process.record.loaded))
     }
 }
 

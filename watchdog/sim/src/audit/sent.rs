@@ -67,8 +67,13 @@ fn is_proven(replica: &ReplicaId, truth: &Truth<'_>) -> bool {
     lives.all(|past| past.obituary.is_some() || truth.zoo.obituary(replica, past.incarnation).is_some())
 }
 
-/// Whether somebody whom it touches holds what was given up: then those whom nobody can help stop nobody.
+/// Whether somebody whom it touches holds what was given up, in truth or by what the group still shows of the dead: then
+/// those whom nobody can help stop nobody.
 fn leaves(plan: &Plan, truth: &Truth<'_>) -> bool {
-    let gave_up = |held: &Hash| truth.journal.folded.abandoned.contains(held);
-    plan.heals.iter().any(|heal| truth.lives_of(&heal.replica).any(|life| gave_up(&life.hash)))
+    let gave_up = |held: Hash| truth.journal.folded.abandoned.contains(&held);
+    let leaves = |replica: &ReplicaId| {
+        let shown = truth.zoo.lives.get(replica).into_iter().flatten().flat_map(|(_, nodes)| nodes.loaded());
+        truth.lives_of(replica).map(|life| life.hash).chain(shown.map(|it| it.state_hash)).any(gave_up)
+    };
+    plan.heals.iter().any(|heal| leaves(&heal.replica))
 }
