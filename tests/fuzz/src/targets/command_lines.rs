@@ -14,11 +14,14 @@ pub const TARGET: Target = Target { fuzz, samples, ..target("command_lines", Fla
 /// Clap repeats what was typed; the terminal it was typed at can show it.
 const BYTES_BEYOND_MAX: usize = 4_096;
 
+/// Linux starts no program with a longer word.
+const WORD_BYTES_MAX: usize = 32 * 4_096 - 1;
+
 fn fuzz(bytes: &[u8]) -> Verdict {
     // A command line can't hold these.
     let bytes: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != 0).collect();
-    let words: Vec<OsString> =
-        bytes.split(|byte| *byte == b'\n').map(|word| OsString::from_vec(word.to_vec())).collect();
+    let words = bytes.split(|byte| *byte == b'\n').map(|word| &word[..word.len().min(WORD_BYTES_MAX)]);
+    let words: Vec<OsString> = words.map(|word| OsString::from_vec(word.to_vec())).collect();
     let is_agent = words.first().is_some_and(|program| program == "replica-agent");
     let read = if is_agent {
         host_agent::outside::command_line(words)

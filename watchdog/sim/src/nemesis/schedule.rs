@@ -76,11 +76,11 @@ fn draw(setup: &Setup, rng: &mut Rng) -> (Harm, u64) {
     let short = rng.range(200, 8_000);
     let long = rng.range(1_000, 60_000);
     match rng.below(110) {
-        0..14 => (Harm::Crash(replica), 0),
+        0..12 => (Harm::Crash(replica), 0),
         14..18 => (Harm::Stick(replica), long),
         18..22 => (Harm::Freeze(replica), long),
-        22..25 => (Harm::Sicken(replica), long),
-        25..28 => (Harm::Drift(replica), 0),
+        12 | 22..25 => (Harm::Sicken(replica), long),
+        13 | 25..28 => (Harm::Drift(replica), 0),
         28..31 => (Harm::SlowStarts(host), long),
         31..35 => (Harm::LoseHost(host), long * 2),
         35..40 => (Harm::CrashAgent(host), short * 3),
