@@ -214,7 +214,8 @@ impl Agent {
         let checks = Checks::start(application.clone(), self.check_interval)
             .map_err(AgentError::system("start the thread that checks the application"))?;
         let loader = Loader { application, checks, status };
-        Ok(Arc::new(Server { us, desk: Mutex::new(Desk::new(epoch)), loader }))
+        let desk = Mutex::new(Desk::new(us.replica.clone(), epoch));
+        Ok(Arc::new(Server { us, desk, loader }))
     }
 
     /// Tells the host agent where to probe.

@@ -1,7 +1,8 @@
 //! Refusal: each reason for not even beginning what was ordered, with the field at fault.
 
 use tonic::{Code, Status};
-use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, StepId};
+use watchdog_core::desk::Refused;
+use watchdog_core::ids::{ClusterId, Incarnation, ReplicaId};
 use watchdog_membership::tree::BoxError;
 
 use crate::error::sentence;
@@ -19,27 +20,27 @@ pub(crate) enum Refusal {
     OtherReplica { field: &'static str, ours: ReplicaId, theirs: String },
     #[error("{field}: this is incarnation {ours} of replica {replica}, not {theirs}")]
     OtherIncarnation { field: &'static str, replica: ReplicaId, ours: Incarnation, theirs: Incarnation },
-    #[error("{field}: epoch {ordered} is over; this agent has seen epoch {seen}")]
-    OlderEpoch { field: &'static str, ordered: Epoch, seen: Epoch },
-    #[error("order.step: step {running} is still running here; one act at a time")]
-    Busy { running: StepId },
-    #[error("order.step: step {step} was given up by its leader before it arrived; plan anew")]
-    GivenUp { step: StepId },
+    #[error("{field}: {refused}")]
+    AtDesk { field: &'static str, refused: Refused },
     #[error("act.{act}: an embedded agent drains and loads; order this from the host agent of {host}")]
     NotOurs { act: &'static str, host: String },
 }
 
 impl Refusal {
+    /// What the desk says of an order.
+    pub(crate) fn of_order(refused: Refused) -> Self {
+        let field = if matches!(refused, Refused::OlderEpoch { .. }) { "order.epoch" } else { "order.step" };
+        Self::AtDesk { field, refused }
+    }
+
     fn code(&self) -> Code {
         match self {
             Self::Missing { .. } | Self::Malformed { .. } | Self::OtherCluster { .. } => {
                 Code::InvalidArgument
             }
             Self::OtherReplica { .. } => Code::NotFound,
-            Self::OtherIncarnation { .. }
-            | Self::OlderEpoch { .. }
-            | Self::Busy { .. }
-            | Self::GivenUp { .. } => Code::FailedPrecondition,
+            Self::AtDesk { refused, .. } if refused.passes() => Code::Unavailable,
+            Self::OtherIncarnation { .. } | Self::AtDesk { .. } => Code::FailedPrecondition,
             Self::NotOurs { .. } => Code::Unimplemented,
         }
     }

@@ -26,8 +26,7 @@ impl Report {
     /// A report that nobody follows: of the load at the start.
     pub(crate) fn unfollowed(patience: Duration) -> Self {
         let deadline = Instant::now() + patience;
-        let standing = Standing { milestone: Milestone::default(), deadline, result: None };
-        Self::new(watch::Sender::new(standing), patience)
+        Self::new(watch::Sender::new(Standing::begun(deadline)), patience)
     }
 
     /// How long the step may go without progress.

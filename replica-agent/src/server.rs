@@ -50,7 +50,7 @@ impl Server {
     /// Turns orders away until the guard is dropped: while the agent loads what it was started with.
     pub(crate) fn occupy(self: &Arc<Self>, step: StepId) -> Result<Occupied, Refusal> {
         let epoch = self.desk().epoch();
-        self.desk().receive(epoch, &step, Instant::now())?;
+        self.desk().receive(epoch, &step, Instant::now()).map_err(Refusal::of_order)?;
         Ok(Occupied { server: self.clone(), step })
     }
 
@@ -106,16 +106,12 @@ impl Server {
         }
         watchdog_crash_points::crash_point!("replica.step.ended");
         // In this order, so that whoever hears the result can order the next step at once.
-        self.desk().ended(&order.step);
+        self.desk().ended(&order.step, result.clone());
         report.finish(result);
     }
 
     fn fate(&self, step: &StepId, target: Incarnation) -> SealedStep {
-        let fate = match self.desk().fate(step, Instant::now()) {
-            // What another life of this replica may have begun, this one can't know.
-            Fate::Never if target != self.us.incarnation => Fate::Lost,
-            fate => fate,
-        };
+        let fate = self.desk().fate((step, target == self.us.incarnation), Instant::now());
         let step = step.to_string();
         let (word, result, running_ms) = match fate {
             Fate::Done(result) => ("done", Some(*result), 0),
@@ -159,7 +155,7 @@ pub(crate) struct Occupied {
 
 impl Drop for Occupied {
     fn drop(&mut self) {
-        self.server.desk().ended(&self.step);
+        self.server.desk().free(&self.step);
     }
 }
 
@@ -186,7 +182,7 @@ impl Agent for Service {
         // Also of what is refused: an order for a busy agent may bring a newer epoch.
         let seen = server.desk().epoch();
         server.show_epoch(seen);
-        let standing = match received? {
+        let standing = match received.map_err(Refusal::of_order)? {
             Received::Repeated(standing) => standing,
             Received::Begun(sender, standing) => {
                 let report = Report::new(sender, order.patience);
@@ -205,14 +201,8 @@ impl Agent for Service {
         let steps: Vec<StepId> =
             request.steps.iter().map(|step| parse("steps", step)).collect::<Result<_, _>>()?;
         let epoch = Epoch(request.epoch);
-        let mut desk = server.desk();
-        desk.pass("epoch", epoch)?;
-        if target == server.us.incarnation {
-            for step in &steps {
-                desk.give_up(step);
-            }
-        }
-        drop(desk);
+        let at_desk = |refused| Refusal::AtDesk { field: "epoch", refused };
+        server.desk().seal(epoch, (&steps, target == server.us.incarnation)).map_err(at_desk)?;
         watchdog_crash_points::crash_point!("replica.seal.passed");
         server.show_epoch(epoch);
         let steps = steps.iter().map(|step| server.fate(step, target)).collect();

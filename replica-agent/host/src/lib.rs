@@ -7,7 +7,7 @@ mod config;
 mod desk;
 mod dirs;
 mod fault;
-mod fence;
+mod floor;
 mod guardian;
 mod guest_files;
 mod ledger;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! supervisor's board ─► keep_present ─► hosts, processes, obituaries
-//! fence, leases     ◄─ confirmations ◄─ epoch, read afresh
+//! desks, leases     ◄─ confirmations ◄─ epoch, read afresh
 //! ```
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use watchdog_membership::wire::{Digest, Options, connector};
 
 use crate::clock;
 use crate::config::Config;
-use crate::fence::Fence;
+use crate::floor::Floor;
 use crate::ledger::Entry;
 use crate::supervisor::Supervisor;
 
@@ -49,21 +49,21 @@ pub(crate) fn connect(config: &Config) -> anyhow::Result<Arc<dyn Connect>> {
 /// Is present in a cluster until the answer is dropped or left.
 pub(crate) fn join(
     supervisor: &Arc<Supervisor>,
-    fence: &Arc<Fence>,
+    floor: &Arc<Floor>,
     connect: Arc<dyn Connect>,
     cluster: &ClusterId,
 ) -> Option<Present> {
-    supervisor.show_session(cluster, fence.session(cluster));
+    supervisor.show_session(cluster, floor.session(cluster));
     let present = keep_present(connect, Paths::new(cluster), supervisor.board(cluster)?);
-    tokio::spawn(confirm(supervisor.clone(), fence.clone(), present.link().clone(), cluster.clone()));
+    tokio::spawn(confirm(supervisor.clone(), floor.clone(), present.link().clone(), cluster.clone()));
     tokio::spawn(note_declared(supervisor.clone(), present.declared(), cluster.clone()));
     Some(present)
 }
 
-/// Brings each fresh reading of the epoch to the fence, and each proof that our session lives to the leases.
+/// Brings each fresh reading of the epoch to the desk, and each proof that our session lives to the leases.
 async fn confirm(
     supervisor: Arc<Supervisor>,
-    fence: Arc<Fence>,
+    floor: Arc<Floor>,
     link: watchdog_membership::link::Link,
     cluster: ClusterId,
 ) {
@@ -71,8 +71,8 @@ async fn confirm(
     while confirmations.changed().await.is_ok() {
         let Some(at) = *confirmations.borrow_and_update() else { continue };
         let epoch = link.epoch_seen().borrow().as_ref().map(|record| record.epoch);
-        if fence.confirm(&cluster, epoch, at) {
-            supervisor.show_session(&cluster, fence.session(&cluster));
+        if floor.confirm(&cluster, epoch, at) {
+            supervisor.show_session(&cluster, floor.session(&cluster));
         }
         supervisor.leases.renew(&cluster, clock::boottime().saturating_sub(at.elapsed()));
         let Some(epoch) = epoch else { continue };
@@ -82,7 +82,7 @@ async fn confirm(
             match supervisor.ledger.record_fact(vec![entry]).await {
                 Ok(()) => {
                     watchdog_crash_points::crash_point!("host.epoch.recorded");
-                    fence.recorded(&cluster, epoch);
+                    floor.recorded(&cluster, epoch);
                     supervisor.show_epoch(&cluster, epoch);
                 }
                 Err(error) => tracing::warn!(%error, "a newer epoch is known, and not on disk"),

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use tonic::{Code, Status};
-use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId};
+use watchdog_core::desk::Refused;
+use watchdog_core::ids::{Incarnation, ReplicaId};
 
 use crate::fault::{self, Blame, Fault};
 use crate::ledger::LedgerError;
@@ -19,14 +20,6 @@ pub(crate) enum Refusal {
         /// What is wrong with it.
         reason: String,
     },
-    /// A newer leader was seen.
-    #[error("older_epoch: the order is of epoch {theirs}, and this host has seen {seen}")]
-    OlderEpoch {
-        /// The order's.
-        theirs: Epoch,
-        /// The highest seen.
-        seen: Epoch,
-    },
     /// The order is for a state directory that is no more.
     #[error("wrong_instance: the order is for instance {theirs}; this is {ours}, whose memory begins later")]
     WrongInstance {
@@ -34,22 +27,6 @@ pub(crate) enum Refusal {
         theirs: String,
         /// Ours.
         ours: String,
-    },
-    /// We can't know whether the order's leader still leads.
-    #[error("unconfirmed: the epoch was not read from the coordination service within the lease of {lease_ms} ms (last: {})", age_ms.map_or("never".into(), |age| format!("{age} ms ago")))]
-    Unconfirmed {
-        /// How old the last reading may be.
-        lease_ms: u128,
-        /// How old it is.
-        age_ms: Option<u128>,
-    },
-    /// The order is from before we were out of touch for so long that others may have been given it.
-    #[error(
-        "earlier_session: the order was given before this host was out of touch for longer than its lease of {lease_ms} ms; plan anew"
-    )]
-    EarlierSession {
-        /// The lease.
-        lease_ms: u128,
     },
     /// A live process of the replica is here.
     #[error("alive: {replica} runs here as incarnation {incarnation}, pid {pid}; kill that first")]
@@ -69,26 +46,9 @@ pub(crate) enum Refusal {
         /// How it ended.
         status: String,
     },
-    /// Another step is at work on the same replica.
-    #[error("busy: step {step} is at work on {replica}")]
-    Busy {
-        /// On which replica.
-        replica: ReplicaId,
-        /// Which step.
-        step: StepId,
-    },
-    /// The step was begun before a crash, and its end can't be known.
-    #[error("lost: step {step} was begun before this agent's last crash; look, and plan anew")]
-    Lost {
-        /// Which step.
-        step: StepId,
-    },
-    /// Its leader gave the step up before it arrived.
-    #[error("given_up: step {step} was given up by its leader before it arrived; plan anew")]
-    GivenUp {
-        /// Which step.
-        step: StepId,
-    },
+    /// The desk does not take it.
+    #[error("{}: {}", .0.word(), .0)]
+    AtDesk(#[from] Refused),
     /// There is no such thing here.
     #[error("{field}: {reason}")]
     NotFound {
@@ -154,15 +114,10 @@ impl Refusal {
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Field { .. } => "field",
-            Self::OlderEpoch { .. } => "older_epoch",
+            Self::AtDesk(refused) => refused.word(),
             Self::WrongInstance { .. } => "wrong_instance",
-            Self::Unconfirmed { .. } => "unconfirmed",
-            Self::EarlierSession { .. } => "earlier_session",
             Self::Alive { .. } => "alive",
             Self::Dead { .. } => "dead",
-            Self::Busy { .. } => "busy",
-            Self::Lost { .. } => "lost",
-            Self::GivenUp { .. } => "given_up",
             Self::NotFound { .. } => "not_found",
             Self::NotOurs { .. } => "not_ours",
             Self::NoCgroup { .. } => "no_cgroup",
@@ -182,13 +137,8 @@ impl Refusal {
             | Self::Dead { .. }
             | Self::NotFound { .. } => Blame::Leader,
             // The order was right when it was given, or will be soon; nothing was begun.
-            Self::OlderEpoch { .. }
-            | Self::WrongInstance { .. }
-            | Self::Unconfirmed { .. }
-            | Self::EarlierSession { .. }
-            | Self::Busy { .. }
-            | Self::GivenUp { .. } => Blame::Channel,
-            Self::Lost { .. } => Blame::Agent,
+            Self::AtDesk(Refused::Lost(_)) => Blame::Agent,
+            Self::WrongInstance { .. } | Self::AtDesk(_) => Blame::Channel,
             Self::Ledger(_) => Blame::Host,
         };
         Fault::new(self.word(), blame)
@@ -197,17 +147,13 @@ impl Refusal {
     fn code(&self) -> Code {
         match self {
             Self::Field { .. } => Code::InvalidArgument,
-            Self::OlderEpoch { .. }
+            // It passes as soon as the session is confirmed, so the leader asks again.
+            Self::AtDesk(refused) if refused.passes() => Code::Unavailable,
+            Self::AtDesk(_)
             | Self::WrongInstance { .. }
-            | Self::EarlierSession { .. }
-            | Self::GivenUp { .. }
             | Self::Alive { .. }
             | Self::Dead { .. }
-            | Self::Busy { .. }
-            | Self::NoCgroup { .. }
-            | Self::Lost { .. } => Code::FailedPrecondition,
-            // It passes as soon as the session is confirmed, so the leader asks again.
-            Self::Unconfirmed { .. } => Code::Unavailable,
+            | Self::NoCgroup { .. } => Code::FailedPrecondition,
             Self::NotFound { .. } => Code::NotFound,
             Self::NotOurs { .. } => Code::Unimplemented,
             Self::Ledger(error) if error.is_full() => Code::ResourceExhausted,

@@ -20,7 +20,7 @@ use watchdog_trust::{Clients, Credentials, Dialer, Gate, Limits, Orders, Role, S
 use crate::config::Config;
 use crate::desk::Desk;
 use crate::dirs::Dirs;
-use crate::fence::Fence;
+use crate::floor::Floor;
 use crate::ledger::{Ledger, Opened};
 use crate::server::Server;
 use crate::supervisor::Supervisor;
@@ -47,7 +47,7 @@ pub(crate) async fn run(config: Config, spans: Spans) -> anyhow::Result<()> {
     let _lock = dirs.lock().with_context(|| format!("lock {}", dirs.root().display()))?;
     let ledger = open_ledger(&dirs, &config)?;
     let epochs = ledger.read(|book| book.epochs.clone());
-    let fence = Arc::new(Fence::new(Duration::from_millis(config.lease_ms), epochs));
+    let floor = Arc::new(Floor::new(Duration::from_millis(config.lease_ms), epochs));
     let supervisor = Supervisor::new(
         config.clone(),
         dirs,
@@ -71,11 +71,11 @@ pub(crate) async fn run(config: Config, spans: Spans) -> anyhow::Result<()> {
     let present: Vec<_> = config
         .clusters
         .iter()
-        .filter_map(|cluster| presence::join(&supervisor, &fence, connect.clone(), cluster))
+        .filter_map(|cluster| presence::join(&supervisor, &floor, connect.clone(), cluster))
         .collect();
     supervisor.make_spares();
     tokio::spawn(logs::keep_rotating(supervisor.clone()));
-    let desk = Arc::new(Desk::new(supervisor.clone(), fence));
+    let desk = Arc::new(Desk { supervisor: supervisor.clone(), floor });
     // The line by which whoever started us knows where we are.
     println!("replica-agent {} listens on {address}", config.host);
     let ended = tokio::select! {

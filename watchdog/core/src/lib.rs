@@ -19,6 +19,7 @@ pub mod change;
 pub mod clock;
 pub mod condition;
 pub mod delays;
+pub mod desk;
 pub mod difference;
 mod fate;
 pub mod finding;

@@ -5,6 +5,8 @@
 //!                                                                 └─ uncovered for a time-out ─► expire
 //! ```
 
+use std::time::Duration;
+
 use watchdog_core::ids::Incarnation;
 
 use crate::event::{DogWork, Event};
@@ -65,14 +67,15 @@ impl World {
         let covered = self.is_covered(Holder::Agent(index));
         let host = &mut self.hosts[index];
         match (covered, host.unconfirmed_since) {
-            (true, Some(since)) => {
-                host.lapses += u64::from(self.now - since > self.setup.policy.lease_ms);
+            (true, Some(_)) => {
                 host.unconfirmed_since = None;
                 host.confirmed_at = self.now;
                 host.renewals += 1;
-                host.epoch = host.epoch.max(self.zoo.epoch.epoch);
+                host.desk.fence.confirm(self.zoo.epoch.epoch, Duration::from_millis(self.now));
             }
             (false, None) => {
+                // Its last word is from just now.
+                host.keep_confirmed(self.zoo.epoch.epoch, self.now);
                 host.unconfirmed_since = Some(self.now);
                 let renewals = host.renewals;
                 self.plan_in(self.setup.policy.lease_ms, Event::Guard(index, renewals));
@@ -140,12 +143,12 @@ impl World {
         match holder {
             Holder::Agent(host) => {
                 let host = &mut self.hosts[host];
-                host.epoch = host.epoch.max(epoch);
+                host.desk.fence.learn(epoch);
                 host.disk.epoch = host.disk.epoch.max(epoch);
             }
             Holder::Life(life) => {
                 if let Some(life) = self.lives.get_mut(&life) {
-                    life.epoch = life.epoch.max(epoch);
+                    life.desk.fence.learn(epoch);
                 }
             }
             Holder::Dog(_) => {}

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use watchdog_core::blame::Blame;
+use watchdog_core::desk::Refused;
 use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, StepId, Version};
 use watchdog_core::observation::Obituary;
 use watchdog_core::plan::{Act, Agent, Outcome};
@@ -60,11 +61,15 @@ pub enum Reply {
         error: Option<String>,
         /// The proof of death that it brought.
         obituary: Option<Obituary>,
+        /// Whose it is, where that is said.
+        blame: Option<Blame>,
     },
     /// It was not begun.
     Refused {
         /// Why.
         why: String,
+        /// Whose that is.
+        blame: Blame,
         /// Whether to ask again is of no use.
         is_final: bool,
     },
@@ -73,17 +78,28 @@ pub enum Reply {
 impl Reply {
     /// It worked.
     pub fn done() -> Self {
-        Self::Ended { error: None, obituary: None }
+        Self::Ended { error: None, obituary: None, blame: None }
     }
 
     /// It did not.
     pub fn failed(error: impl Into<String>) -> Self {
-        Self::Ended { error: Some(error.into()), obituary: None }
+        Self::Ended { error: Some(error.into()), obituary: None, blame: None }
     }
 
-    /// Not begun, and never will be.
+    /// What it was to end is dead.
+    pub fn dead(obituary: Option<Obituary>) -> Self {
+        Self::Ended { error: None, obituary, blame: None }
+    }
+
+    /// Not begun, and never will be, because the order does not fit what is here.
     pub fn refused(why: impl Into<String>) -> Self {
-        Self::Refused { why: why.into(), is_final: true }
+        Self::Refused { why: why.into(), blame: Blame::Ours, is_final: true }
+    }
+}
+
+impl From<Refused> for Reply {
+    fn from(refused: Refused) -> Self {
+        Self::Refused { why: refused.to_string(), blame: refused.blame(), is_final: !refused.passes() }
     }
 }
 
@@ -151,12 +167,12 @@ impl Report {
     /// What an agent's word means.
     pub fn from_reply(reply: Reply) -> Self {
         match reply {
-            Reply::Ended { error, obituary } => {
+            Reply::Ended { error, obituary, blame } => {
                 let outcome = if error.is_some() { Outcome::Failed } else { Outcome::Done };
-                Self { outcome, error, obituary, blame: None }
+                Self { outcome, error, obituary, blame }
             }
             // What an agent refuses it has not begun.
-            Reply::Refused { why, .. } => Self { blame: Some(Blame::Agent), ..Self::of(Outcome::Never, why) },
+            Reply::Refused { why, blame, .. } => Self { blame: Some(blame), ..Self::of(Outcome::Never, why) },
         }
     }
 }

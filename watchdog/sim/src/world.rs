@@ -92,7 +92,7 @@ impl World {
             zoo: Zoo::default(),
             journal,
             ailing: Ailing::default(),
-            hosts: setup.hosts.iter().map(|host| Host::new(host.as_str())).collect(),
+            hosts: setup.hosts.iter().map(|host| Host::new(host.as_str(), &setup.policy)).collect(),
             lives: BTreeMap::new(),
             dogs,
             nemesis: Nemesis::default(),

@@ -2,10 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use watchdog_core::desk::Kind;
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, ReplicaId, StepId};
 use watchdog_membership::records::{LoadedRecord, ObituaryRecord};
 
-use super::entry::{ActKind, Body, Entry, FORMAT, Life, Outcome};
+use super::entry::{Body, Entry, FORMAT, Life, Outcome};
 
 /// How many ended steps and how many dead incarnations are remembered. A step that is repeated after so many
 /// others is of an older epoch, which the fence refuses anyway.
@@ -34,7 +35,7 @@ pub(crate) struct Book {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StepEntry {
     /// What it was begun as; `None` for a step that has no effect and so is only recorded at its end.
-    pub(crate) begun: Option<(ActKind, ReplicaId, Incarnation)>,
+    pub(crate) begun: Option<(Kind, ReplicaId, Incarnation)>,
     /// What became of it.
     pub(crate) fate: Fate,
     count: u64,

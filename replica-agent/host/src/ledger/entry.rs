@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use watchdog_core::desk::Kind;
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation, ReplicaId, StepId, Version};
 use watchdog_core::replica::Probe;
 use watchdog_core::state::Hash;
@@ -23,7 +24,7 @@ pub(crate) enum Entry {
     /// A newer epoch was seen.
     Epoch { cluster: ClusterId, epoch: Epoch },
     /// A step was begun; from here on it may have had effect.
-    Begun { cluster: ClusterId, step: StepId, replica: ReplicaId, incarnation: Incarnation, act: ActKind },
+    Begun { cluster: ClusterId, step: StepId, replica: ReplicaId, incarnation: Incarnation, act: Kind },
     /// A process is about to be started.
     Intended { life: Life },
     /// By this body.
@@ -40,20 +41,6 @@ pub(crate) enum Entry {
     Published { incarnation: Incarnation },
     /// We loaded a version on behalf of a replica.
     Loaded { incarnation: Incarnation, loaded: LoadedRecord },
-}
-
-/// What a step does here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ActKind {
-    /// Start a process.
-    Start,
-    /// End one.
-    Kill,
-    /// Look at one closely.
-    Snapshot,
-    /// Render files and tell one to read them.
-    Load,
 }
 
 /// One process life of a replica, as it was ordered. A process carries it in its environment too.

@@ -25,7 +25,7 @@ use watchdog_core::ids::HostId;
 use crate::fault;
 use crate::metrics::Counters;
 pub(crate) use book::{Book, Fate};
-pub(crate) use entry::{ActKind, Body, Entry, Life, Outcome, ProcessKey};
+pub(crate) use entry::{Body, Entry, Life, Outcome, ProcessKey};
 use file::LedgerFile;
 pub(crate) use file::{Found, lines, parse};
 

@@ -4,6 +4,7 @@
 use std::io::Write as _;
 use std::path::Path;
 
+use watchdog_core::desk::Kind;
 use watchdog_core::ids::{ClusterId, Epoch, HostId, Incarnation};
 use watchdog_membership::records::{FORMAT, ObituaryRecord};
 
@@ -52,7 +53,7 @@ fn story() -> Vec<Entry> {
             step: step(),
             replica: "demo-a".parse().unwrap(),
             incarnation: Incarnation::from_u128(1),
-            act: ActKind::Start,
+            act: Kind::Start,
         },
         Entry::Intended { life: life(1) },
         Entry::Spawned(Body { incarnation: Incarnation::from_u128(1), process, group: None }),

@@ -5,10 +5,11 @@ use std::time::Duration;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::registry::Registry;
+use watchdog_core::desk::Kind;
 use watchdog_core::ids::{Incarnation, ReplicaId};
 use watchdog_telemetry::metrics::{Histograms, Labels, long, short};
 
-use crate::ledger::{ActKind, Book, Entry};
+use crate::ledger::{Book, Entry};
 use crate::refusal::Refusal;
 
 type Counts = Family<Labels, Counter>;
@@ -67,7 +68,7 @@ impl Came {
 }
 
 const CAUSES: [&str; 5] = ["exit_zero", "exit_nonzero", "signal", "never_started", "unknown"];
-const ACTS: [ActKind; 4] = [ActKind::Start, ActKind::Kill, ActKind::Snapshot, ActKind::Load];
+const ACTS: [Kind; 4] = [Kind::Start, Kind::Kill, Kind::Snapshot, Kind::Load];
 
 impl Counters {
     /// Puts them into `registry`, each series at zero.
@@ -136,7 +137,7 @@ impl Counters {
                 let begun = book.steps.get(&(cluster.clone(), step.clone()));
                 // What has no effect is on record only once it has ended.
                 let begun = begun.and_then(|step| step.begun.as_ref());
-                let act = begun.map_or(ActKind::Snapshot, |(act, ..)| *act);
+                let act = begun.map_or(Kind::Snapshot, |(act, ..)| *act);
                 self.order_ended(act, if outcome.error.is_empty() { "done" } else { "failed" });
             }
             Entry::Lost { cluster, step } => {
@@ -170,7 +171,7 @@ impl Counters {
     }
 
     /// Counts how long an order took.
-    pub(crate) fn order_took(&self, act: ActKind, took: Duration) {
+    pub(crate) fn order_took(&self, act: Kind, took: Duration) {
         let labels = vec![("act", word_of(act).to_owned())];
         self.order_seconds.get_or_create(&labels).observe(took.as_secs_f64());
     }
@@ -189,7 +190,7 @@ impl Counters {
         }
     }
 
-    fn order_ended(&self, act: ActKind, outcome: &str) {
+    fn order_ended(&self, act: Kind, outcome: &str) {
         let labels = vec![("act", word_of(act).to_owned()), ("outcome", outcome.to_owned())];
         self.orders.get_or_create(&labels).inc();
     }
@@ -199,12 +200,12 @@ fn add(family: &Counts, label: &'static str, word: &str) {
     family.get_or_create(&vec![(label, word.to_owned())]).inc();
 }
 
-fn word_of(act: ActKind) -> &'static str {
+fn word_of(act: Kind) -> &'static str {
     match act {
-        ActKind::Start => "start",
-        ActKind::Kill => "kill",
-        ActKind::Snapshot => "snapshot",
-        ActKind::Load => "load",
+        Kind::Start => "start",
+        Kind::Kill => "kill",
+        Kind::Snapshot => "snapshot",
+        Kind::Load => "load",
     }
 }
 

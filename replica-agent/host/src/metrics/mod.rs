@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! each entry that the ledger has taken ─► counters ─┐
-//! supervisor, fence, when they are asked ─► readings ─► GET /metrics
+//! supervisor, desks, when they are asked ─► readings ─► GET /metrics
 //! orders refused, probes, syncs ─────────► counters ─┘
 //! ```
 //!

@@ -1,4 +1,4 @@
-//! Readings: the gauges, read from supervisor and fence when somebody asks.
+//! Readings: the gauges, read from supervisor and desks when somebody asks.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::desk::Desk;
 /// What a process can be.
 const STATES: [&str; 4] = ["starting", "passing", "failing", "stopping"];
 
-/// Reads what this desk's supervisor and fence know.
+/// Reads what is known at this desk.
 pub(super) struct Readings {
     desk: Arc<Desk>,
     began: Instant,
@@ -51,18 +51,19 @@ impl Readings {
     }
 
     fn all(&self) -> Vec<Reading<'static>> {
-        let Desk { supervisor, fence, .. } = self.desk.as_ref();
+        let Desk { supervisor, floor } = self.desk.as_ref();
         let clusters = &supervisor.config.clusters;
         let each = |read: &dyn Fn(&ClusterId) -> f64| {
             let one = |cluster: &ClusterId| (vec![("cluster", cluster.to_string())], read(cluster));
             clusters.iter().map(one).collect::<Vec<_>>()
         };
         let age = |cluster: &ClusterId| {
-            fence.confirmed(cluster).map_or(self.began.elapsed(), |at| at.elapsed()).as_secs_f64()
+            floor.confirmed_ago(cluster).unwrap_or_else(|| self.began.elapsed()).as_secs_f64()
         };
-        let lease = fence.lease().as_secs_f64();
+        let lease = floor.lease().as_secs_f64();
         let may = |cluster: &ClusterId| {
-            f64::from(u8::from(fence.confirmed(cluster).is_some() && age(cluster) <= lease))
+            let ago = floor.confirmed_ago(cluster);
+            f64::from(u8::from(ago.is_some_and(|ago| ago.as_secs_f64() <= lease)))
         };
         let untold = |cluster: &ClusterId| {
             number(supervisor.board(cluster).map_or(0, |board| board.borrow().obituaries.len() as u64))

@@ -2,13 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use prometheus_client::registry::Registry;
+use watchdog_core::desk::Kind;
 use watchdog_core::ids::{Epoch, Incarnation, Version};
 use watchdog_core::state::Hash;
 use watchdog_membership::records::{FORMAT, ObituaryRecord};
 
 use super::counters::Counters;
 use crate::fault::{Blame, Fault};
-use crate::ledger::{ActKind, Body, Book, Entry, Life, Outcome, ProcessKey};
+use crate::ledger::{Body, Book, Entry, Life, Outcome, ProcessKey};
 
 struct Fold {
     counters: Counters,
@@ -79,7 +80,7 @@ fn what_the_ledger_holds_is_counted_once() {
         step,
         replica: "demo-a".parse().unwrap(),
         incarnation: Incarnation::from_u128(1),
-        act: ActKind::Kill,
+        act: Kind::Kill,
     });
     let done = |step: &str, outcome| Entry::Done {
         cluster: "demo".parse().unwrap(),

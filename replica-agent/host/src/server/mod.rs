@@ -68,12 +68,9 @@ impl Agent for Server {
             order::understand_seal(&self.desk.supervisor.config, &request)?;
         let instance = self.instance();
         // Of another instance's steps this one knows nothing, and "never" would be a lie.
-        let lost = request.target != instance;
-        self.desk.seal(&cluster, epoch, if lost { &[] } else { &steps }).instrument(span).await?;
-        let sealed = steps.into_iter().map(|step| {
-            let fate = self.desk.fate(&cluster, &step);
-            sealed_reply(&step, fate, lost)
-        });
+        let are_ours = request.target == instance;
+        self.desk.seal((&cluster, epoch), (&steps, are_ours)).instrument(span).await?;
+        let sealed = steps.iter().map(|step| sealed_reply(step, self.desk.fate(&cluster, (step, are_ours))));
         Ok(Response::new(SealReply { steps: sealed.collect(), instance }))
     }
 

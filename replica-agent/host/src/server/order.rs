@@ -5,6 +5,7 @@ use std::fmt::Display;
 use std::str::FromStr;
 use std::time::Duration;
 
+use watchdog_core::desk::Kind;
 use watchdog_core::difference::Difference;
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId, StepId, Version};
 use watchdog_core::replica::{Probe, launch_hash};
@@ -13,7 +14,7 @@ use watchdog_membership::handover::StateFile;
 use watchdog_proto::agent::{self, ActRequest, act_request};
 
 use crate::config::{Config, Program};
-use crate::ledger::{ActKind, Life};
+use crate::ledger::Life;
 use crate::refusal::Refusal;
 
 /// How long a step may take that says nothing else.
@@ -83,12 +84,12 @@ impl Act {
     }
 
     /// What kind of act it is.
-    pub(crate) fn kind(&self) -> ActKind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
-            Self::Start(_) => ActKind::Start,
-            Self::Kill(..) => ActKind::Kill,
-            Self::Snapshot(..) => ActKind::Snapshot,
-            Self::Load(_) => ActKind::Load,
+            Self::Start(_) => Kind::Start,
+            Self::Kill(..) => Kind::Kill,
+            Self::Snapshot(..) => Kind::Snapshot,
+            Self::Load(_) => Kind::Load,
         }
     }
 }

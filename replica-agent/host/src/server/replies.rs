@@ -43,14 +43,13 @@ pub(super) fn result_reply(outcome: &Outcome) -> StepResult {
     }
 }
 
-/// What became of a step; `lost` when it was another instance's to know.
-pub(super) fn sealed_reply(step: &StepId, fate: StepFate, lost: bool) -> SealedStep {
+/// What became of a step.
+pub(super) fn sealed_reply(step: &StepId, fate: StepFate) -> SealedStep {
     let (fate, result, running_ms) = match fate {
         // The picture stays with the step that took it: many of them would not fit into one answer.
         StepFate::Done(outcome) => {
             ("done", Some(StepResult { snapshot_json: None, ..result_reply(&outcome) }), 0)
         }
-        StepFate::Never if lost => ("lost", None, 0),
         StepFate::Never => ("never", None, 0),
         StepFate::Running(left) => ("running", None, u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
         StepFate::Lost => ("lost", None, 0),

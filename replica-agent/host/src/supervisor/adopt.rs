@@ -9,6 +9,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use watchdog_core::desk::{Settled, settle};
 use watchdog_core::ids::Incarnation;
 use watchdog_core::observation::Obituary;
 use watchdog_membership::environment;
@@ -19,7 +20,7 @@ use super::kept::Kept;
 use super::spawn::LIFE;
 use super::tree::Tree;
 use super::{Supervisor, proc};
-use crate::ledger::{ActKind, Body, Entry, Fate, LedgerError, Life, Outcome, ProcessKey};
+use crate::ledger::{Body, Entry, Fate, LedgerError, Life, Outcome, ProcessKey};
 
 /// How an inventory went, for the log.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -197,20 +198,16 @@ impl Supervisor {
             let open = book.steps.iter().filter(|(_, step)| step.fate == Fate::Open);
             open.filter_map(|(key, step)| Some((key.clone(), step.begun.clone()?))).collect::<Vec<_>>()
         });
-        for ((cluster, step), (act, replica, incarnation)) in open {
+        for ((cluster, step), (kind, replica, incarnation)) in open {
             let obituary =
                 self.ledger.read(|book| book.dead.get(&incarnation).map(|dead| dead.obituary.clone()));
             let kept = self.find(incarnation);
-            let entry = match (act, kept, obituary) {
-                (ActKind::Start, Some(kept), _) => {
-                    let process = Some((replica, incarnation, kept.body.process.clone()));
-                    Entry::Done { cluster, step, outcome: Outcome { process, ..Outcome::default() } }
-                }
-                (ActKind::Kill, None, Some(obituary)) => {
-                    let outcome = Outcome { obituary: Some(obituary), ..Outcome::default() };
-                    Entry::Done { cluster, step, outcome }
-                }
-                _ => Entry::Lost { cluster, step },
+            let runs = kept.map(|kept| (replica, incarnation, kept.body.process.clone()));
+            let done = |outcome| Entry::Done { cluster: cluster.clone(), step: step.clone(), outcome };
+            let entry = match settle(kind, runs, obituary) {
+                Settled::Runs(process) => done(Outcome { process: Some(process), ..Outcome::default() }),
+                Settled::Dead(obituary) => done(Outcome { obituary: Some(obituary), ..Outcome::default() }),
+                Settled::Lost => Entry::Lost { cluster, step },
             };
             self.ledger.record_fact(vec![entry]).await?;
         }

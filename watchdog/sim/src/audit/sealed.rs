@@ -85,13 +85,13 @@ fn may_still_act(order: &Order, truth: &Truth<'_>) -> bool {
         let host = &truth.hosts[index];
         let there = truth.silent_since(&truth.setup.hosts[index]).is_none();
         let told = order.instance.as_ref() == Some(&host.disk.instance);
-        there && told && host.is_up() && host.epoch <= order.epoch
+        there && told && host.is_up() && host.desk.fence.epoch() <= order.epoch
     };
     match &order.agent {
         Agent::Host(host) => truth.setup.hosts.iter().position(|it| it == host).is_some_and(of_host),
         Agent::Replica(_, life) => truth.lives.get(life).is_some_and(|life| {
             let there = truth.silent_since(&truth.setup.hosts[life.host]).is_none();
-            if life.embeds { there && life.epoch <= order.epoch } else { of_host(life.host) }
+            if life.embeds { there && life.desk.fence.epoch() <= order.epoch } else { of_host(life.host) }
         }),
         Agent::Leader => false,
     }

@@ -5,10 +5,11 @@
 //! kill:  asked to leave, with grace ──► SIGKILL ──► its end is noticed ──► obituary ──► answer
 //! ```
 
+use watchdog_core::desk::Kind;
 use watchdog_core::ids::{Incarnation, StepId};
 use watchdog_core::plan::Act;
 
-use super::{Kind, Living, loaded};
+use super::{Living, loaded};
 use crate::event::{AgentWork, Event, LifeWork};
 use crate::fact::{Effect, Fact};
 use crate::life::{Mood, Trait};
@@ -18,7 +19,7 @@ use crate::world::World;
 
 impl World {
     pub(crate) fn begin_at_host(&mut self, index: usize, step: &StepId) {
-        let Some(at_work) = self.hosts[index].at_work.get(step) else { return };
+        let Some(at_work) = self.hosts[index].at_work(step) else { return };
         let (order, kind) = (at_work.order.clone(), at_work.kind);
         let run = self.hosts[index].run;
         match (kind, &order.act) {
@@ -51,10 +52,10 @@ impl World {
 
     /// Forks the process of a start, whose intent is on disk.
     pub(crate) fn fork(&mut self, index: usize, step: &StepId) {
-        let Some(at_work) = self.hosts[index].at_work.get(step) else { return };
+        let Some(at_work) = self.hosts[index].at_work(step) else { return };
         let order = at_work.order.clone();
         let Act::Start { incarnation, .. } = order.act else { return };
-        if self.admit(index, &order).is_err() {
+        if self.may_still(index, &order).is_err() {
             // It was stopped between the order and this, and its lease is over.
             self.bury(index, incarnation, "never started");
             return self.end_at_host(index, step, &Reply::failed("its lease ran out before it was started"));
@@ -107,16 +108,10 @@ impl World {
         }
         let host = &mut self.hosts[index];
         if !host.disk.dead.contains_key(&incarnation) {
-            host.disk.living.entry(incarnation).or_insert_with(|| Living {
-                replica: order.replica.clone(),
-                pid: None,
-                boot: 0,
-                loaded: None,
-            });
-            self.bury(index, incarnation, "never started");
+            self.bury_unborn(index, order.replica.clone(), incarnation);
         }
         let obituary = self.hosts[index].disk.dead.get(&incarnation).map(|(obituary, _)| obituary.clone());
-        self.end_at_host(index, &order.step, &Reply::Ended { error: None, obituary });
+        self.end_at_host(index, &order.step, &Reply::dead(obituary));
         self.show(index);
     }
 
@@ -125,7 +120,7 @@ impl World {
         if self.lacks(Safeguard::RightProcess) {
             return self.kill_number(index, incarnation);
         }
-        if self.hosts[index].at_work.contains_key(step) {
+        if self.hosts[index].at_work(step).is_some() {
             self.die(incarnation, "signal 9 (SIGKILL)");
         }
     }
@@ -142,7 +137,7 @@ impl World {
 
     /// A step that needed only time comes to its end.
     pub(crate) fn finish(&mut self, index: usize, step: &StepId) {
-        let Some(at_work) = self.hosts[index].at_work.get(step) else { return };
+        let Some(at_work) = self.hosts[index].at_work(step) else { return };
         let order = at_work.order.clone();
         let reply = match order.act {
             Act::Load { incarnation, .. } => self.load_for(index, incarnation, &order),

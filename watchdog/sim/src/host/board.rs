@@ -109,7 +109,7 @@ impl World {
             pid: 1,
             boot_id: format!("boot-{boot}"),
             inventory_complete: true,
-            session: self.hosts[index].session_word(),
+            session: self.hosts[index].desk.fence.session(),
         }
     }
 

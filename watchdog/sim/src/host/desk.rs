@@ -1,11 +1,14 @@
-//! Desk: a host agent takes orders: its instance, the epoch, each step once, one at a time for each replica.
+//! Desk: a host agent takes orders, at the desk that ships.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use watchdog_core::ids::{Incarnation, StepId};
+use watchdog_core::blame::Blame;
+use watchdog_core::desk::{self, Kind, Refused, StepOrder, Taken};
+use watchdog_core::ids::{Epoch, Incarnation, StepId};
 use watchdog_core::plan::{Act, Agent};
 
-use super::{AtWork, Begun, End, Kind};
+use super::{AtWork, Begun, End, Host};
 use crate::event::Event;
 use crate::fact::Fact;
 use crate::life::desk::running_of;
@@ -14,6 +17,9 @@ use crate::net::Node;
 use crate::order::{Answer, Asker, Fate, Order, Reply, SealAsk};
 use crate::world::World;
 
+/// An order as the desk hears it, when every safeguard is in place: this epoch, this session, now.
+type Heard = (Epoch, String, Duration);
+
 impl World {
     /// An order reaches a host agent.
     pub(crate) fn order_host(&mut self, index: usize, order: Order, asker: Asker) {
@@ -21,84 +27,93 @@ impl World {
             return;
         }
         let node = Node::Host(index);
-        if let Err(reply) = self.admit(index, &order) {
-            return self.answer_step(node, &order.step, (*reply, asker));
-        }
         let repeats = self.lacks(Safeguard::StepsOnce);
-        // Where the layer below is taken away, this one may not hide it.
-        let bars = !self.lacks(Safeguard::EpochAtAgents);
+        if let Some(why) = self.is_for_another(index, &order) {
+            return self.answer_step(node, &order.step, (why, asker));
+        }
+        let (epoch, session, now) = self.heard(index, &order);
         let host = &mut self.hosts[index];
-        host.epoch = host.epoch.max(order.epoch);
-        if !repeats {
-            if let Some(same) = host.at_work.get_mut(&order.step) {
-                return same.askers.push(asker);
+        let has_effect = Kind::of(&order.act).is_some_and(Kind::has_effect);
+        let replica = Some(&order.replica).filter(|_| has_effect);
+        let step_order = StepOrder { epoch, session: &session, step: &order.step, replica };
+        let reply = match host.desk.order(step_order, now, &host.disk) {
+            Ok(Taken::Begin { .. }) => return self.take(index, order, asker),
+            Ok(_) | Err(Refused::GivenUp(_) | Refused::Busy(_) | Refused::Lost(_)) if repeats => {
+                return self.take(index, order, asker);
             }
-            match host.disk.steps.get(&order.step).map(|begun| begun.end.clone()) {
-                Some(End::Done(reply)) => return self.answer_step(node, &order.step, (reply, asker)),
-                Some(End::Never) if bars => {
-                    let why = "its leader gave it up before it arrived";
-                    return self.answer_step(node, &order.step, (Reply::refused(why), asker));
-                }
-                Some(End::Open | End::Lost) => {
-                    let why = "it was begun before this agent's last crash";
-                    return self.answer_step(node, &order.step, (Reply::refused(why), asker));
-                }
-                Some(End::Never) | None => {}
-            }
+            Ok(Taken::Follow(at_work)) => return at_work.askers.push(asker),
+            Ok(Taken::Ended(reply)) => reply,
+            Err(refused) => refused.into(),
+        };
+        self.answer_step(node, &order.step, (reply, asker));
+    }
+
+    /// What the desk lets begin is begun, if it makes sense and the disk takes it.
+    fn take(&mut self, index: usize, order: Order, asker: Asker) {
+        let (node, step) = (Node::Host(index), order.step.clone());
+        if let Some(why) = self.makes_no_sense(index, &order) {
+            return self.answer_step(node, &step, (why, asker));
         }
-        if let Err(reply) = self.makes_sense(index, &order) {
-            return self.answer_step(node, &order.step, (*reply, asker));
-        }
-        let Some((kind, life)) = kind_of(&order.act) else {
-            return self.answer_step(
-                node,
-                &order.step,
-                (Reply::refused("a host agent does not do that"), asker),
-            );
+        let (Some(kind), Some(life)) = (Kind::of(&order.act), order.act.incarnation()) else {
+            let why = Reply::refused("a host agent does not do that");
+            return self.answer_step(node, &step, (why, asker));
         };
         let host = &mut self.hosts[index];
-        let is_known = host.not_taken.contains(&order.step) && !repeats;
-        if host.full_by > 0 || is_known {
-            host.not_taken.insert(order.step.clone());
-            let why = "its record can't be written: no space is left on this host";
-            return self.answer_step(node, &order.step, (Reply::refused(why), asker));
+        let (epoch, replica) = (order.epoch, Some(order.replica.clone()).filter(|_| kind.has_effect()));
+        let step_order = StepOrder { epoch, session: "", step: &step, replica: replica.as_ref() };
+        host.desk.begin(step_order, AtWork { order, kind, askers: vec![asker] });
+        if host.full_by > 0 && (kind.has_effect() || epoch > host.disk.epoch) {
+            return self.fail_full(index, &step);
         }
-        host.disk.epoch = host.disk.epoch.max(order.epoch);
-        if kind != Kind::Snapshot {
-            host.disk.steps.insert(order.step.clone(), Begun { kind, life, end: End::Open });
+        host.disk.epoch = host.disk.epoch.max(epoch);
+        host.desk.fence.recorded(epoch);
+        if kind.has_effect() {
+            host.disk.steps.insert(step.clone(), Begun { kind, life, end: End::Open });
         }
-        let step = order.step.clone();
-        host.at_work.insert(step.clone(), AtWork { order, kind, askers: vec![asker] });
         self.begin_at_host(index, &step);
-        if let Some(ms) = self.hosts[index].falls_in_act.take_if(|_| kind != Kind::Snapshot) {
+        if let Some(ms) = self.hosts[index].falls_in_act.take_if(|_| kind.has_effect()) {
             let soon = self.rng.range(0, 9);
             self.plan_in(soon, Event::FallInAct(index, ms));
         }
     }
 
-    /// The instance, the epoch, and whether we can know who leads.
-    pub(super) fn admit(&self, index: usize, order: &Order) -> Result<(), Box<Reply>> {
-        let host = &self.hosts[index];
-        if order.target != host.disk.instance && !self.lacks(Safeguard::InstanceIds) {
-            return Err(Box::new(Reply::refused(format!(
-                "this is instance {}, not {}",
-                host.disk.instance, order.target
-            ))));
+    /// The disk does not take that a step begins; facts it takes, with the space that is kept for them.
+    fn fail_full(&mut self, index: usize, step: &StepId) {
+        let Some(AtWork { order, .. }) = self.hosts[index].at_work(step) else { return };
+        if let Act::Start { incarnation, .. } = order.act {
+            self.bury_unborn(index, order.replica.clone(), incarnation);
         }
-        let silent_ms = host.unconfirmed_since.map_or(0, |since| self.now - since);
-        if silent_ms > self.setup.policy.lease_ms && !self.lacks(Safeguard::Confirmed) {
-            let why = "nobody has told this agent lately who leads".to_owned();
-            return Err(Box::new(Reply::Refused { why, is_final: false }));
-        }
-        if order.session != host.session_word() && !self.ignores_sessions() {
-            let why = "the order was given before this agent was out of touch for longer than a lease";
-            return Err(Box::new(Reply::refused(why)));
-        }
-        if order.epoch < host.epoch && !self.lacks(Safeguard::EpochAtAgents) {
-            let why = format!("epoch {} is over; this agent has seen epoch {}", order.epoch, host.epoch);
-            return Err(Box::new(Reply::refused(why)));
-        }
-        Ok(())
+        let error = Some("its record can't be written: no space is left on this host".to_owned());
+        self.end_at_host(index, step, &Reply::Ended { error, obituary: None, blame: Some(Blame::Host) });
+        self.show(index);
+    }
+
+    /// Why an order is not for this instance of the agent.
+    fn is_for_another(&self, index: usize, order: &Order) -> Option<Reply> {
+        let ours = &self.hosts[index].disk.instance;
+        let is_ours = order.target == *ours || self.lacks(Safeguard::InstanceIds);
+        let why = format!("this is instance {ours}, not {}", order.target);
+        (!is_ours).then_some(Reply::Refused { why, blame: Blame::Channel, is_final: true })
+    }
+
+    /// How the desk hears an order: as it is, but for the safeguards that are taken away.
+    fn heard(&mut self, index: usize, order: &Order) -> Heard {
+        let forgets = self.lacks(Safeguard::EpochAtAgents);
+        let never_lapses = self.lacks(Safeguard::Confirmed);
+        let session = if self.ignores_sessions() { String::new() } else { order.session.clone() };
+        let (theirs, now) = (self.zoo.epoch.epoch, self.now);
+        let host = &mut self.hosts[index];
+        host.keep_confirmed(theirs, now);
+        let fence = &host.desk.fence;
+        let epoch = if forgets { order.epoch.max(fence.epoch()) } else { order.epoch };
+        let now = Duration::from_millis(now);
+        (epoch, session, fence.confirmed().filter(|_| never_lapses).unwrap_or(now))
+    }
+
+    /// Whether what was ordered before may be done now.
+    pub(super) fn may_still(&mut self, index: usize, order: &Order) -> Result<(), Refused> {
+        let (epoch, session, now) = self.heard(index, order);
+        self.hosts[index].desk.fence.admit((epoch, &session), now).map(drop)
     }
 
     /// Where a layer below is taken away, this one may not hide it.
@@ -107,83 +122,63 @@ impl World {
         [Sessions, InstanceIds, StepsOnDisk].into_iter().any(|it| self.lacks(it))
     }
 
-    fn makes_sense(&self, index: usize, order: &Order) -> Result<(), Box<Reply>> {
-        let host = &self.hosts[index];
-        let is_picture = matches!(order.act, Act::Snapshot { .. });
-        let busy =
-            host.at_work.values().any(|it| it.order.replica == order.replica && it.kind != Kind::Snapshot);
-        if busy && !is_picture && !self.lacks(Safeguard::StepsOnce) {
-            return Err(Box::new(Reply::refused(format!(
-                "busy: another step is at work on {}",
-                order.replica
-            ))));
+    /// Why an order does not fit what is here.
+    fn makes_no_sense(&self, index: usize, order: &Order) -> Option<Reply> {
+        let Host { disk, .. } = &self.hosts[index];
+        let Act::Start { incarnation, .. } = order.act else { return None };
+        if disk.living.values().any(|it| it.replica == order.replica) {
+            return Some(Reply::refused(format!("a life of {} runs here", order.replica)));
         }
-        let Act::Start { incarnation, .. } = order.act else { return Ok(()) };
-        let mut alive = host.disk.living.iter();
-        if alive.any(|(_, it)| it.replica == order.replica) {
-            return Err(Box::new(Reply::refused(format!("a life of {} runs here", order.replica))));
-        }
-        if host.disk.dead.contains_key(&incarnation) {
-            return Err(Box::new(Reply::refused("this incarnation was declared dead")));
-        }
-        Ok(())
+        let is_dead = disk.dead.contains_key(&incarnation);
+        is_dead.then(|| Reply::refused("this incarnation was declared dead"))
     }
 
     /// A step came to its end.
     pub(crate) fn end_at_host(&mut self, index: usize, step: &StepId, reply: &Reply) {
         let host = &mut self.hosts[index];
-        if let Some(begun) = host.disk.steps.get_mut(step) {
-            begun.end = End::Done(reply.clone());
-        }
-        let Some(at_work) = host.at_work.remove(step) else { return };
-        for asker in at_work.askers {
+        let Some(AtWork { order, kind, askers }) = host.desk.filed(step) else { return };
+        let life = order.act.incarnation().unwrap_or(Incarnation::from_u128(0));
+        host.disk.steps.insert(step.clone(), Begun { kind, life, end: End::Done(reply.clone()) });
+        for asker in askers {
             self.answer_step(Node::Host(index), step, (reply.clone(), asker));
         }
     }
 
     /// A seal reaches a host agent.
     pub(crate) fn seal_host(&mut self, index: usize, ask: SealAsk, asker: Asker) {
+        let forgets = self.lacks(Safeguard::EpochAtAgents);
         let host = &mut self.hosts[index];
-        if !host.is_up() || !host.has_stock || ask.epoch < host.epoch {
+        if !host.is_up() || !host.has_stock {
             return;
         }
-        host.epoch = ask.epoch;
-        host.disk.epoch = ask.epoch;
         let instance = host.disk.instance.clone();
-        for step in ask.steps.keys().filter(|_| ask.target == instance) {
-            if !host.at_work.contains_key(step) && !host.disk.steps.contains_key(step) {
-                let (kind, life) = (Kind::Snapshot, Incarnation::from_u128(0));
-                host.disk.steps.insert(step.clone(), Begun { kind, life, end: End::Never });
-            }
+        let steps: Vec<StepId> = ask.steps.keys().cloned().collect();
+        let are_ours = ask.target == instance;
+        // Where the layer below is taken away, this one may not hide it.
+        let barred = if forgets { &[] } else { steps.as_slice() };
+        let Ok(sealing) = host.desk.seal(ask.epoch, (barred, are_ours), &host.disk) else { return };
+        if host.full_by > 0 && (sealing.newer || !sealing.given_up.is_empty()) {
+            // It says that it can't; what it was told it knows all the same, as long as it lives.
+            return;
         }
-        let fate = |step: &StepId| match (host.at_work.contains_key(step), host.disk.steps.get(step)) {
-            (true, _) => Fate::Running,
-            (false, None) => Fate::Never,
-            (false, Some(begun)) => match &begun.end {
-                End::Never => Fate::Never,
-                End::Done(reply) => Fate::Done(reply.clone()),
-                End::Open | End::Lost => Fate::Lost,
-            },
+        host.disk.epoch = ask.epoch;
+        host.desk.fence.recorded(ask.epoch);
+        for step in &sealing.given_up {
+            let (kind, life) = (Kind::Snapshot, Incarnation::from_u128(0));
+            host.disk.steps.insert(step.clone(), Begun { kind, life, end: End::Never });
+        }
+        host.desk.sealed(&sealing.given_up);
+        let fate = |step: &StepId| match host.desk.fate((step, are_ours), &host.disk) {
+            desk::Fate::Done(reply) => Fate::Done(reply),
+            desk::Fate::Never => Fate::Never,
+            desk::Fate::Running(_) => Fate::Running,
+            desk::Fate::Lost => Fate::Lost,
         };
-        let fates: BTreeMap<StepId, Fate> = ask.steps.keys().map(|step| (step.clone(), fate(step))).collect();
+        let fates: BTreeMap<StepId, Fate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
         let running = running_of(&fates);
         let agent = Agent::Host(self.setup.hosts[index].clone());
         self.hear(&Fact::Sealed { agent: &agent, instance: &instance, epoch: ask.epoch, running });
         self.answer(Node::Host(index), &Answer::Seal { ask, instance, fates }, asker);
         self.show(index);
-    }
-}
-
-fn kind_of(act: &Act) -> Option<(Kind, Incarnation)> {
-    match act {
-        Act::Start { incarnation, .. } => Some((Kind::Start, *incarnation)),
-        Act::Kill { incarnation, .. } => Some((Kind::Kill, *incarnation)),
-        Act::Snapshot { incarnation, .. } => Some((Kind::Snapshot, *incarnation)),
-        Act::Load { incarnation, .. } => Some((Kind::Load, *incarnation)),
-        Act::Drain { .. }
-        | Act::Probe { .. }
-        | Act::MarkStable { .. }
-        | Act::Reject { .. }
-        | Act::Notify { .. } => None,
     }
 }

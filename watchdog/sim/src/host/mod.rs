@@ -5,10 +5,13 @@ mod board;
 mod desk;
 mod stock;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
+use watchdog_core::desk::{Desk, Fence, Kind, Memory, Recalled};
 use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId, Time, Version};
 use watchdog_core::observation::{Loaded, Obituary, Probed};
+use watchdog_core::policy::Policy;
 use watchdog_core::state::Hash;
 
 use crate::event::Event;
@@ -41,19 +44,6 @@ pub struct Begun {
     pub end: End,
 }
 
-/// What a step is to a host agent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A start.
-    Start,
-    /// A kill.
-    Kill,
-    /// A picture, which touches nothing.
-    Snapshot,
-    /// A load on behalf of a program that knows nothing of us.
-    Load,
-}
-
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {
@@ -65,6 +55,17 @@ pub enum End {
     Lost,
     /// Its leader gave it up before it was begun.
     Never,
+}
+
+impl Memory<Reply> for Disk {
+    fn recall(&self, step: &StepId) -> Recalled<Reply> {
+        match self.steps.get(step).map(|begun| &begun.end) {
+            None => Recalled::Unknown,
+            Some(End::Done(reply)) => Recalled::Done(reply.clone()),
+            Some(End::Never) => Recalled::GivenUp,
+            Some(End::Open | End::Lost) => Recalled::Lost,
+        }
+    }
 }
 
 /// A life that the disk knows.
@@ -139,26 +140,21 @@ pub struct Host {
     pub run: u64,
     /// Its session.
     pub session: Option<SessionId>,
-    /// The highest epoch that it remembers.
-    pub epoch: Epoch,
     /// Since when it has no word from the coordination service.
     pub unconfirmed_since: Option<u64>,
     /// When it last had word again after it had none.
     pub confirmed_at: u64,
-    /// Counts the times that it was out of touch for longer than a lease.
-    pub lapses: u64,
     /// Counts renewals of leases.
     pub renewals: u64,
     /// Whether it has looked through all processes.
     pub has_stock: bool,
     /// The processes under its care.
     pub kept: BTreeMap<Incarnation, Kept>,
-    /// The steps that are under way.
-    pub at_work: BTreeMap<StepId, AtWork>,
-    /// The steps that it refused because its disk did not take them; it remembers that as long as it lives.
-    pub not_taken: BTreeSet<StepId>,
+    /// Where it takes orders.
+    pub desk: Desk<Reply, AtWork>,
     /// The last process of each incarnation that it started, as a number.
     pub pids: BTreeMap<Incarnation, u32>,
+    lease: Duration,
     pids_used: u32,
 }
 
@@ -167,7 +163,8 @@ const PIDS: u32 = 7;
 
 impl Host {
     /// A machine whose agent has just begun.
-    pub fn new(name: &str) -> Self {
+    pub fn new(name: &str, policy: &Policy) -> Self {
+        let lease = Duration::from_millis(policy.lease_ms);
         Self {
             on: true,
             boot: 1,
@@ -186,15 +183,13 @@ impl Host {
             agent_off_by: 0,
             run: 0,
             session: None,
-            epoch: Epoch(0),
             unconfirmed_since: None,
             confirmed_at: 0,
-            lapses: 0,
             renewals: 0,
             has_stock: true,
             kept: BTreeMap::new(),
-            at_work: BTreeMap::new(),
-            not_taken: BTreeSet::new(),
+            desk: Desk::new(Fence::leased(lease, Epoch(0), "0")),
+            lease,
             pids: BTreeMap::new(),
             pids_used: 0,
         }
@@ -210,9 +205,24 @@ impl Host {
         self.is_up() && self.silent_by == 0
     }
 
-    /// What orders of now name.
-    pub fn session_word(&self) -> String {
-        format!("{}-{}", self.run, self.lapses)
+    /// Another run of the agent begins, which knows only what is on disk.
+    pub fn begin_run(&mut self) {
+        self.run += 1;
+        self.desk = Desk::new(Fence::leased(self.lease, self.disk.epoch, self.run.to_string()));
+    }
+
+    /// While nothing is between it and the coordination service, it has word from there all the time; `theirs` is the epoch
+    /// that stands there.
+    pub fn keep_confirmed(&mut self, theirs: Epoch, now: u64) {
+        if self.unconfirmed_since.is_none() {
+            let read = theirs.min(self.desk.fence.epoch());
+            self.desk.fence.confirm(read, Duration::from_millis(now));
+        }
+    }
+
+    /// A step that is under way.
+    pub fn at_work(&self, step: &StepId) -> Option<&AtWork> {
+        self.desk.at_work().find(|(it, _)| *it == step).map(|(_, at_work)| at_work)
     }
 
     /// A number for the next process.

@@ -1,9 +1,10 @@
 //! Stock: how a host agent falls, rises, finds its processes again, and buries its dead.
 
-use watchdog_core::ids::Incarnation;
+use watchdog_core::desk::{Kind, Settled, settle};
+use watchdog_core::ids::{Incarnation, ReplicaId};
 use watchdog_core::observation::{Obituary, Probed};
 
-use super::{End, Kept, Kind, Living};
+use super::{End, Kept, Living};
 use crate::event::{AgentWork, Event};
 use crate::fact::Fact;
 use crate::mutant::Safeguard;
@@ -16,12 +17,10 @@ impl World {
         let forgets_steps = self.lacks(Safeguard::StepsOnDisk);
         let host = &mut self.hosts[index];
         host.agent_up = false;
-        host.run += 1;
+        host.begin_run();
         host.session = None;
         host.has_stock = false;
         host.kept.clear();
-        host.at_work.clear();
-        host.not_taken.clear();
         // What nobody has read is lost with its process.
         host.unread.clear();
         if forgets_steps {
@@ -37,8 +36,7 @@ impl World {
             return;
         }
         host.agent_up = true;
-        host.run += 1;
-        host.epoch = host.disk.epoch;
+        host.begin_run();
         // Until it has heard of the epoch it can't know who leads.
         host.unconfirmed_since = Some(0);
         let run = host.run;
@@ -113,12 +111,10 @@ impl World {
         let (kept, dead) = (&host.kept, &host.disk.dead);
         for begun in host.disk.steps.values_mut().filter(|begun| begun.end == End::Open) {
             let obituary = dead.get(&begun.life).map(|(obituary, _)| obituary.clone());
-            begun.end = match (begun.kind, kept.contains_key(&begun.life), obituary) {
-                (Kind::Start, true, _) => End::Done(Reply::done()),
-                (Kind::Kill, false, Some(obituary)) => {
-                    End::Done(Reply::Ended { error: None, obituary: Some(obituary) })
-                }
-                _ => End::Lost,
+            begun.end = match settle(begun.kind, kept.get(&begun.life), obituary) {
+                Settled::Runs(_) => End::Done(Reply::done()),
+                Settled::Dead(obituary) => End::Done(Reply::dead(Some(obituary))),
+                Settled::Lost => End::Lost,
             };
         }
     }
@@ -130,17 +126,24 @@ impl World {
         }
         self.hosts[index].kept.remove(&incarnation);
         let killing: Vec<_> = self.hosts[index]
-            .at_work
-            .iter()
+            .desk
+            .at_work()
             .filter(|(_, it)| it.kind == Kind::Kill && it.order.act.incarnation() == Some(incarnation))
             .map(|(step, _)| step.clone())
             .collect();
         let obituary = self.hosts[index].disk.dead.get(&incarnation).map(|(obituary, _)| obituary.clone());
         for step in killing {
-            let reply = Reply::Ended { error: None, obituary: obituary.clone() };
+            let reply = Reply::dead(obituary.clone());
             self.end_at_host(index, &step, &reply);
         }
         self.show(index);
+    }
+
+    /// Writes the obituary of a life that never began here and never will.
+    pub(crate) fn bury_unborn(&mut self, index: usize, replica: ReplicaId, incarnation: Incarnation) {
+        let unborn = Living { replica, pid: None, boot: 0, loaded: None };
+        self.hosts[index].disk.living.entry(incarnation).or_insert(unborn);
+        self.bury(index, incarnation, "never started");
     }
 
     /// Writes an obituary; it is shown when the coordination service can be reached.

@@ -1,5 +1,6 @@
 //! Course: how a life begins, what its version does to it, and how it ends.
 
+use watchdog_core::desk::{Desk, Fence, Recent};
 use watchdog_core::ids::Incarnation;
 use watchdog_core::state::Hash;
 
@@ -36,10 +37,8 @@ impl World {
             last_well: None,
             session: None,
             told: None,
-            epoch: order.epoch,
-            steps: std::collections::BTreeMap::new(),
-            given_up: std::collections::BTreeSet::new(),
-            running: None,
+            desk: Desk::new(Fence::new(order.epoch)),
+            recent: Recent::default(),
             is_disowned: false,
         };
         self.hear(&Fact::Born { life: &life });

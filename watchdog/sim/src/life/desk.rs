@@ -1,17 +1,22 @@
-//! Desk: an embedded agent takes orders: the epoch, each step once, one at a time.
+//! Desk: an embedded agent takes orders, at the desk that ships.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use watchdog_core::desk::{self, Refused, StepOrder, Taken};
 use watchdog_core::ids::{Incarnation, StepId};
 use watchdog_core::plan::{Act, Agent};
 
-use super::{Mood, Running, Trait};
+use super::{Loading, Mood, Trait};
 use crate::event::{Event, LifeWork};
 use crate::fact::{Effect, Fact};
 use crate::mutant::Safeguard;
 use crate::net::Node;
 use crate::order::{Answer, Asker, Fate, Order, Reply, SealAsk};
 use crate::world::World;
+
+/// Its fence has no lease, so that nothing depends on the time.
+const ANY_TIME: Duration = Duration::ZERO;
 
 impl World {
     /// An order reaches an embedded agent.
@@ -23,37 +28,24 @@ impl World {
         let Some(life) = self.lives.get_mut(&incarnation).filter(|life| life.mood != Mood::Stopped) else {
             return;
         };
-        let host = life.host;
-        let refusal = if order.target != incarnation.to_string() && !blind_target {
-            Some(format!("this is incarnation {incarnation}"))
-        } else if order.epoch < life.epoch && !forgets {
-            Some(format!("epoch {} is over; this agent has seen epoch {}", order.epoch, life.epoch))
-        } else {
-            None
-        };
-        if let Some(why) = refusal {
-            return self.answer_step(Node::Host(host), &order.step, (Reply::refused(why), asker));
+        let node = Node::Host(life.host);
+        if order.target != incarnation.to_string() && !blind_target {
+            let why = Reply::refused(format!("this is incarnation {incarnation}"));
+            return self.answer_step(node, &order.step, (why, asker));
         }
-        life.epoch = life.epoch.max(order.epoch);
-        match life.steps.get(&order.step).filter(|_| !repeats).cloned() {
-            Some(Some(reply)) => return self.answer_step(Node::Host(host), &order.step, (reply, asker)),
-            Some(None) => {
-                if let Some(running) = life.running.as_mut().filter(|it| it.order.step == order.step) {
-                    running.askers.push(asker);
-                }
-                return;
+        let newest = order.epoch.max(life.desk.fence.epoch());
+        let epoch = if forgets { newest } else { order.epoch };
+        let step_order = StepOrder { epoch, session: "", step: &order.step, replica: Some(&life.replica) };
+        let reply = match life.desk.order(step_order, ANY_TIME, &life.recent) {
+            Ok(Taken::Begin { .. }) => return self.begin_at_life(incarnation, order, asker),
+            Ok(_) | Err(Refused::GivenUp(_)) if repeats => {
+                return self.begin_at_life(incarnation, order, asker);
             }
-            None => {}
-        }
-        if life.given_up.contains(&order.step) && !repeats && !forgets {
-            let why = Reply::refused("its leader gave it up before it arrived");
-            return self.answer_step(Node::Host(host), &order.step, (why, asker));
-        }
-        if life.running.is_some() {
-            let busy = Reply::refused("busy: another step runs here");
-            return self.answer_step(Node::Host(host), &order.step, (busy, asker));
-        }
-        self.begin_at_life(incarnation, order, asker);
+            Ok(Taken::Follow(loading)) => return loading.askers.push(asker),
+            Ok(Taken::Ended(reply)) => reply,
+            Err(refused) => refused.into(),
+        };
+        self.answer_step(node, &order.step, (reply, asker));
     }
 
     fn begin_at_life(&mut self, incarnation: Incarnation, order: Order, asker: Asker) {
@@ -64,15 +56,16 @@ impl World {
         match order.act {
             Act::Drain { .. } => {
                 life.is_draining = true;
-                life.steps.insert(step.clone(), Some(Reply::done()));
+                life.recent.remember(step.clone(), Reply::done());
                 self.recount(incarnation);
                 self.answer_step(node, &step, (Reply::done(), asker));
             }
             Act::Load { .. } => {
                 let slow = Trait::of(&order.state, &order.replica) == Trait::Slow;
                 let takes = if slow { self.rng.range(3_000, 9_000) } else { self.rng.range(30, 900) };
-                life.steps.insert(step.clone(), None);
-                life.running = Some(Running { order, askers: vec![asker] });
+                let (epoch, replica) = (order.epoch, Some(&life.replica));
+                let step_order = StepOrder { epoch, session: "", step: &step, replica };
+                life.desk.begin(step_order, Loading { order, askers: vec![asker] });
                 self.plan_in(takes, Event::Life(incarnation, LifeWork::Loaded(step)));
                 self.recount(incarnation);
             }
@@ -91,9 +84,7 @@ impl World {
             // It goes on when it runs again.
             return self.plan_in(1_000, Event::Life(incarnation, LifeWork::Loaded(step.clone())));
         }
-        let Some(Running { order, askers }) = life.running.take_if(|it| it.order.step == *step) else {
-            return;
-        };
+        let Some(Loading { order, askers }) = life.desk.filed(step) else { return };
         let host = life.host;
         let does = Trait::of(&order.state, &order.replica);
         let reply = if !life.is_ready || life.mood == Mood::Stuck {
@@ -110,7 +101,7 @@ impl World {
             life.reckon(now);
             Reply::done()
         };
-        life.steps.insert(step.clone(), Some(reply.clone()));
+        life.recent.remember(step.clone(), reply.clone());
         if matches!(&reply, Reply::Ended { error: None, .. }) {
             let does = if does == Trait::DiesAtStart { Trait::Dies } else { does };
             self.behave(incarnation, does);
@@ -123,27 +114,26 @@ impl World {
 
     /// A seal reaches an embedded agent.
     pub(crate) fn seal_life(&mut self, incarnation: Incarnation, ask: SealAsk, asker: Asker) {
+        let forgets = self.lacks(Safeguard::EpochAtAgents);
         let Some(life) = self.lives.get_mut(&incarnation).filter(|life| life.mood != Mood::Stopped) else {
             return;
         };
-        if ask.epoch < life.epoch {
-            return;
-        }
-        life.epoch = ask.epoch;
         let target = Agent::Replica(life.replica.clone(), incarnation);
         let (host, instance) = (life.host, incarnation.to_string());
-        if ask.agent == target {
-            // What is called never begun never begins.
-            let unbegun = ask.steps.keys().filter(|step| !life.steps.contains_key(*step));
-            life.given_up.extend(unbegun.cloned());
+        let steps: Vec<StepId> = ask.steps.keys().cloned().collect();
+        let are_ours = ask.agent == target;
+        // Where the layer below is taken away, this one may not hide it.
+        let barred = if forgets { &[] } else { steps.as_slice() };
+        if life.desk.seal(ask.epoch, (barred, are_ours), &life.recent).is_err() {
+            return;
         }
-        let fate = |step: &StepId| match life.steps.get(step) {
-            Some(Some(reply)) => Fate::Done(reply.clone()),
-            Some(None) => Fate::Running,
-            None if ask.agent != target => Fate::Lost,
-            None => Fate::Never,
+        let fate = |step: &StepId| match life.desk.fate((step, are_ours), &life.recent) {
+            desk::Fate::Done(reply) => Fate::Done(reply),
+            desk::Fate::Never => Fate::Never,
+            desk::Fate::Running(_) => Fate::Running,
+            desk::Fate::Lost => Fate::Lost,
         };
-        let fates: BTreeMap<StepId, Fate> = ask.steps.keys().map(|step| (step.clone(), fate(step))).collect();
+        let fates: BTreeMap<StepId, Fate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
         let running = running_of(&fates);
         self.hear(&Fact::Sealed { agent: &target, instance: &instance, epoch: ask.epoch, running });
         self.answer(Node::Host(host), &Answer::Seal { ask, instance, fates }, asker);

@@ -28,7 +28,7 @@ impl World {
         let now = self.now;
         let Some(life) = self.lives.get_mut(&incarnation) else { return };
         life.session = Some(session);
-        life.epoch = life.epoch.max(self.zoo.epoch.epoch);
+        life.desk.fence.learn(self.zoo.epoch.epoch);
         let record = life.word(wall);
         life.told = Some(record.clone());
         let own = self.zoo.lives.get(&replica).and_then(|lives| lives.get(&incarnation));

@@ -4,11 +4,11 @@ mod course;
 pub(crate) mod desk;
 mod group;
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use serde_json::Value;
-use watchdog_core::ids::{Epoch, Incarnation, ReplicaId, StepId, Time, Version};
+use watchdog_core::desk::{Desk, Recent};
+use watchdog_core::ids::{Incarnation, ReplicaId, Time, Version};
 use watchdog_core::observation::{Health, MemberSeen};
 use watchdog_core::state::{Hash, Key, State};
 
@@ -126,21 +126,17 @@ pub struct Life {
     pub session: Option<SessionId>,
     /// What it last told the group.
     pub told: Option<MemberSeen>,
-    /// The highest epoch that its agent has seen.
-    pub epoch: Epoch,
-    /// The steps that its agent began, and what became of them.
-    pub steps: BTreeMap<StepId, Option<Reply>>,
-    /// The steps that a leader gave up before they were begun.
-    pub given_up: BTreeSet<StepId>,
-    /// The one that runs.
-    pub running: Option<Running>,
+    /// Where its agent takes orders.
+    pub desk: Desk<Reply, Loading>,
+    /// The steps whose end its agent remembers.
+    pub recent: Recent<Reply>,
     /// Whether it was told that it is dead.
     pub is_disowned: bool,
 }
 
 /// A load that runs.
 #[derive(Debug)]
-pub struct Running {
+pub struct Loading {
     /// The order.
     pub order: Order,
     /// Who waits.
@@ -160,7 +156,7 @@ impl Life {
             // Its agent asks it how it is, and gets no answer.
             () if matches!(self.mood, Mood::Sick | Mood::Stuck) => Health::Unhealthy,
             () if self.is_draining => Health::Draining,
-            () if self.running.is_some() => Health::Loading,
+            () if self.desk.at_work().next().is_some() => Health::Loading,
             () => Health::Ready,
         }
     }
@@ -197,7 +193,7 @@ impl Life {
                 Mood::Stuck => "the application does not answer its own checks".to_owned(),
                 Mood::Well | Mood::Stopped => String::new(),
             },
-            epoch: self.epoch,
+            epoch: self.desk.fence.epoch(),
             since: Time::default(),
             stamp: wall,
         };

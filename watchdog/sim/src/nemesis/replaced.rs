@@ -33,7 +33,7 @@ impl World {
         self.lose_host(old);
         self.hosts[old].replaced_by = Some(new);
         self.setup.gone.insert(self.setup.hosts[old].clone());
-        self.hosts.push(Host::new(name.as_str()));
+        self.hosts.push(Host::new(name.as_str(), &self.setup.policy));
         self.setup.hosts.push(name);
         let soon = self.rng.range(100, 20_000);
         self.plan_in(soon, Event::Redeclare(old, new, SAID_MAX));
