@@ -211,12 +211,20 @@ impl Host {
         self.desk = Desk::new(Fence::leased(self.lease, self.disk.epoch, self.run.to_string()));
     }
 
-    /// While nothing is between it and the coordination service, it has word from there all the time; `theirs` is the epoch
-    /// that stands there.
+    /// While nothing is between it and the coordination service, it has had word from there all the time; `theirs` is the
+    /// epoch that stands there.
     pub fn keep_confirmed(&mut self, theirs: Epoch, now: u64) {
-        if self.unconfirmed_since.is_none() {
-            let read = theirs.min(self.desk.fence.epoch());
-            self.desk.fence.confirm(read, Duration::from_millis(now));
+        if self.unconfirmed_since.is_some() {
+            return;
+        }
+        let (read, now) = (theirs.min(self.desk.fence.epoch()), Duration::from_millis(now));
+        let mut at = self.desk.fence.confirmed().unwrap_or(now);
+        loop {
+            at = now.min(at + self.lease);
+            self.desk.fence.confirm(read, at);
+            if at == now {
+                return;
+            }
         }
     }
 
