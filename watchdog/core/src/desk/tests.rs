@@ -1,3 +1,5 @@
+//! Tests: whose orders a desk takes, how often, and what it says became of them.
+
 use super::*;
 
 type TestDesk = Desk<&'static str, &'static str>;
