@@ -105,11 +105,9 @@ async fn what_does_not_fit_is_refused_with_the_field() {
         (Code::InvalidArgument, "order.cluster: name \"O\"", |_, o| o.cluster = "O".into()),
         (Code::InvalidArgument, "order.epoch", |_, o| o.epoch = 0),
         (Code::InvalidArgument, "order.step", |_, o| o.step = "x".repeat(70)),
-        (
-            Code::FailedPrecondition,
-            "older_epoch: the order is of epoch 2, and this host has seen 3",
-            |_, o| o.epoch = 2,
-        ),
+        (Code::FailedPrecondition, "older_epoch: epoch 2 is over; this agent has seen epoch 3", |_, o| {
+            o.epoch = 2;
+        }),
         (Code::FailedPrecondition, "wrong_instance: the order is for instance old", |_, o| {
             o.target = "old".into();
         }),
