@@ -89,13 +89,13 @@ pub(crate) struct Agents {
     /// Since when each agent that was asked has not answered.
     silent: Mutex<HashMap<String, Instant>>,
     /// When we last left the lead because of an agent.
-    left_at: Mutex<Option<Instant>>,
+    left_for: Mutex<HashMap<String, Instant>>,
 }
 
 impl Agents {
     /// No connections yet.
     pub(crate) fn new(dialer: Dialer) -> Self {
-        Self { dialer, channels: Mutex::default(), silent: Mutex::default(), left_at: Mutex::default() }
+        Self { dialer, channels: Mutex::default(), silent: Mutex::default(), left_for: Mutex::default() }
     }
 
     /// Carries out a step to its end, and tells of its progress.
@@ -245,15 +245,15 @@ impl Agents {
         long.map(|(address, _)| address.clone()).collect()
     }
 
-    /// Whether to leave the lead to others because of an agent, which they may reach: once in a while, whoever is silent, or
-    /// they would leave it to each other for as long as any agent hangs.
-    pub(crate) fn may_leave(&self) -> bool {
-        let mut left_at = self.left_at.lock().unwrap_or_else(PoisonError::into_inner);
-        let may = left_at.is_none_or(|at| at.elapsed() >= LEAVE_AGAIN_AFTER);
+    /// Whether to leave the lead to others because of this agent, whom they may reach: not twice in a while, or they
+    /// would leave it to each other when nobody does.
+    pub(crate) fn may_leave_for(&self, address: &str) -> bool {
+        let mut left = self.left_for.lock().unwrap_or_else(PoisonError::into_inner);
+        left.retain(|_, at| at.elapsed() < LEAVE_AGAIN_AFTER);
+        let may = !left.contains_key(address);
         if may {
-            *left_at = Some(Instant::now());
-            // Whoever leads again asks again.
-            self.silent.lock().unwrap_or_else(PoisonError::into_inner).clear();
+            left.insert(address.to_owned(), Instant::now());
+            self.silent.lock().unwrap_or_else(PoisonError::into_inner).remove(address);
         }
         may
     }

@@ -20,7 +20,6 @@ use watchdog_ports::journal_error::{JournalError, Remedy};
 use watchdog_proto::agent::LookRequest;
 
 use crate::agents::Agents;
-use crate::cluster::asking::Asking;
 use crate::cluster::books::{Batch, Books};
 use crate::cluster::execute::{Executor, Finished};
 use crate::cluster::observe::Observer;
@@ -32,7 +31,7 @@ use crate::cycle;
 /// How soon a journal that did not answer is asked again, in milliseconds.
 const RETRY_MS: u64 = 100;
 
-/// An agent that does not answer is asked so often whether it hears us, and may take so long.
+/// An agent that does not answer is asked so often whether it hears us, and waited for so long.
 const ASK_AGAIN_EVERY: Duration = Duration::from_secs(2);
 const ASK_AGAIN_PATIENCE: Duration = Duration::from_millis(500);
 /// How often the group is tidied, in milliseconds.
@@ -79,9 +78,8 @@ pub(crate) struct Lead {
     pub(crate) unread: Unread,
     pub(crate) resign_after: Duration,
     pub(crate) tidied_at: Time,
-    /// When it last asked agents again because they had not answered, and what it asks them: who does not answer still.
+    /// When it last asked an agent again because it had not answered.
     pub(crate) asked_again_at: Option<Instant>,
-    pub(crate) asked_again: Asking<Option<String>>,
     /// How often the clock had stepped when the term began.
     pub(crate) clock_steps: u64,
     /// What was seen and is not judged yet.
@@ -149,7 +147,7 @@ impl Lead {
     /// When the session that everything is seen through is over.
     pub(crate) async fn observe(&mut self) -> Result<(), Stop> {
         let suspects = self.world.lock().strikes.suspects();
-        let seen = self.observer.observe(&self.world, &suspects).await;
+        let seen = self.observer.observe(&self.world, &suspects, &self.agents).await;
         let earlier = std::mem::replace(&mut self.unjudged, Looked::Nothing);
         self.unjudged = earlier.and(seen);
         watchdog_crash_points::crash_point!("daemon.group.observed");
@@ -311,14 +309,12 @@ impl Lead {
     }
 
     /// Leaves when an agent that is in the group has not answered us for as long as after which a leader without a
-    /// journal leaves, and there is another who may reach it. No check waits for one that is silent.
+    /// journal leaves, and there is another who may reach it.
     pub(crate) async fn check_that_agents_hear_us(&mut self) -> Result<(), Stop> {
-        let still: Vec<String> =
-            self.asked_again.answers(Duration::ZERO).await.into_iter().flatten().collect();
-        let is_time = self.asked_again_at.is_none_or(|at| at.elapsed() >= ASK_AGAIN_EVERY);
-        if self.agents.all_answer() || still.is_empty() && !is_time {
+        if self.agents.all_answer() || self.asked_again_at.is_some_and(|at| at.elapsed() < ASK_AGAIN_EVERY) {
             return Ok(());
         }
+        self.asked_again_at = Some(Instant::now());
         let (addresses, cluster, others) = {
             let world = self.world.lock();
             let present = world.observation.hosts.values().filter(|host| host.is_present());
@@ -328,20 +324,13 @@ impl Lead {
             let others = world.contenders.iter().any(|other| other.watchdog != self.id);
             (addresses, world.cluster.to_string(), others)
         };
-        let silent = self.agents.silent_for(self.resign_after, &addresses);
-        let unheard = still.into_iter().find(|address| silent.contains(address));
-        if let Some(address) = unheard.filter(|_| others && self.agents.may_leave()) {
-            return Err(Stop::Unheard(address));
-        }
-        if is_time {
-            self.asked_again_at = Some(Instant::now());
-            for address in silent {
-                // Nobody may have asked it since.
-                let request = LookRequest { cluster: cluster.clone(), replicas: Vec::new() };
-                let (agents, of) = (Arc::clone(&self.agents), address.clone());
-                let asked =
-                    async move { agents.look(&of, request, ASK_AGAIN_PATIENCE).await.err().map(|_| of) };
-                self.asked_again.ask(&address, asked);
+        for address in self.agents.silent_for(self.resign_after, &addresses) {
+            // Nobody may have asked it since.
+            let request = LookRequest { cluster: cluster.clone(), replicas: Vec::new() };
+            let answer = self.agents.look(&address, request, ASK_AGAIN_PATIENCE).await;
+            let silent = answer.is_err() && !self.agents.silent_for(self.resign_after, &addresses).is_empty();
+            if others && silent && self.agents.may_leave_for(&address) {
+                return Err(Stop::Unheard(address));
             }
         }
         Ok(())

@@ -6,7 +6,6 @@
 //!        └───────────────────────── withdraw, stay out for a while if need be ◄── stop ─────────────────┘
 //! ```
 
-mod asking;
 mod audit;
 pub(crate) mod books;
 mod decree;
@@ -44,7 +43,6 @@ use watchdog_ports::delays::Delays;
 use watchdog_trust::Dialer;
 
 use crate::agents::Agents;
-use crate::cluster::asking::Asking;
 use crate::cluster::books::{Books, Journal};
 use crate::cluster::execute::Executor;
 use crate::cluster::guests::Guests;
@@ -180,8 +178,7 @@ impl ClusterTask {
         let paths = Paths::new(&self.cluster);
         self.world.lock().doubt_journal();
         let mut books = Books::new(self.cluster.clone(), Arc::clone(&self.journal), self.world.clone());
-        let mut observer =
-            Observer::new(View::open(Arc::clone(tree), paths.clone()).await?, Arc::clone(&self.agents));
+        let mut observer = Observer::new(View::open(Arc::clone(tree), paths.clone()).await?);
         let reaches_journal = books.catch_up().await.is_ok();
         let mut contender =
             Contender::enter(Arc::clone(tree), paths, self.contender(reaches_journal)).await?;
@@ -260,7 +257,7 @@ impl ClusterTask {
             if reaches_journal {
                 read_at = Instant::now();
             }
-            observer.observe(&self.world, &BTreeSet::new()).await;
+            observer.observe(&self.world, &BTreeSet::new(), &self.agents).await;
             anyhow::ensure!(!observer.is_over(), "the session is over");
             if contender.record().reaches_journal != reaches_journal {
                 contender.update(self.contender(reaches_journal)).await?;
@@ -301,7 +298,6 @@ impl ClusterTask {
             resign_after: self.identity.resign_after,
             tidied_at: books.now(),
             asked_again_at: None,
-            asked_again: Asking::new(),
             clock_steps: self.world.lock().clock_steps(),
             // Whatever a follower saw it did not judge.
             unjudged: Looked::All,

@@ -2,13 +2,13 @@
 //!
 //! ```text
 //! view.refresh() / look(suspects) ─► delta ─► only those replicas are rebuilt ─► observation
-//! agents.look(suspects' hosts), now or late ─► newer probe rounds ─────────────┘
+//! agents.look(suspects' hosts) ─────────────► newer probe rounds ──────────────┘
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::future::join_all;
 use watchdog_core::history::History;
 use watchdog_core::hosts::of_concern;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
@@ -20,14 +20,11 @@ use watchdog_membership::view::View;
 use watchdog_proto::agent::{LookReply, LookRequest};
 
 use crate::agents::Agents;
-use crate::cluster::asking::Asking;
 use crate::cluster::sighting;
 use crate::cluster::world::{Role, SharedWorld, World};
 
-/// How long a host agent may take to look again: to ask what hangs takes as long as the hanging is waited for.
+/// How long a host agent may take to look again; a check must not wait for one that is silent.
 const LOOK_PATIENCE: Duration = Duration::from_millis(300);
-/// How long a check waits for them; whoever looks longer is heard when it answers.
-const LOOK_IN_CHECK: Duration = Duration::from_millis(20);
 
 /// An obituary stands at least this long, in milliseconds, because it bars a late registration of the dead.
 const OBITUARY_STANDS_MS: u64 = 60_000;
@@ -35,9 +32,6 @@ const OBITUARY_STANDS_MS: u64 = 60_000;
 /// See the module.
 pub(crate) struct Observer {
     view: View,
-    agents: Arc<Agents>,
-    /// The looks of host agents under way; one that did not look has said nothing: no new evidence, and no acquittal.
-    looks: Asking<Option<LookReply>>,
     /// The head of the log, and the last entry that moved what somebody should hold, when all were last looked at.
     aimed_at: Option<(Version, Sequence)>,
     /// Newer probe rounds than the tree holds, by life.
@@ -49,17 +43,13 @@ pub(crate) struct Observer {
 
 impl Observer {
     /// Observes through `view`.
-    pub(crate) fn new(view: View, agents: Arc<Agents>) -> Self {
-        let (rounds, buried_at) = (BTreeMap::new(), BTreeMap::new());
-        Self { view, agents, looks: Asking::new(), aimed_at: None, rounds, buried_at, over: false }
+    pub(crate) fn new(view: View) -> Self {
+        Self { view, aimed_at: None, rounds: BTreeMap::new(), buried_at: BTreeMap::new(), over: false }
     }
 
     /// Resolves when there is something new to see.
     pub(crate) async fn changed(&mut self) {
-        tokio::select! {
-            () = self.view.changed() => {}
-            () = self.looks.answered() => {}
-        }
+        self.view.changed().await;
     }
 
     /// Counts anew from now on: what was measured by others' time, before our term, or before the clock was set is not known.
@@ -73,14 +63,14 @@ impl Observer {
     }
 
     /// Brings the world's observation up to date, looking again at `suspects`.
-    pub(crate) async fn observe(&mut self, world: &SharedWorld, suspects: &BTreeSet<ReplicaId>) -> Looked {
+    pub(crate) async fn observe(
+        &mut self,
+        world: &SharedWorld,
+        suspects: &BTreeSet<ReplicaId>,
+        agents: &Agents,
+    ) -> Looked {
         let asked = asked(&world.lock(), suspects);
-        for (address, request) in asked {
-            let (agents, of) = (Arc::clone(&self.agents), address.clone());
-            self.looks.ask(&address, async move { agents.look(&of, request, LOOK_PATIENCE).await.ok() });
-        }
-        let (seen, replies) = tokio::join!(look(&mut self.view, suspects), self.looks.answers(LOOK_IN_CHECK));
-        let replies: Vec<LookReply> = replies.into_iter().flatten().collect();
+        let (seen, replies) = tokio::join!(self.look(suspects), look_at_hosts(agents, asked));
         let shared = world;
         let mut world = shared.lock();
         // Never before the record, like all decisions: otherwise the difference would count as time that has passed.
@@ -140,6 +130,10 @@ impl Observer {
             .collect()
     }
 
+    async fn look(&mut self, suspects: &BTreeSet<ReplicaId>) -> Result<Delta, TreeError> {
+        if suspects.is_empty() { self.view.refresh().await } else { self.view.look(suspects).await }
+    }
+
     fn take_in(
         &mut self,
         world: &mut World,
@@ -180,9 +174,6 @@ impl Observer {
         let aimed = (world.log.head.version, world.history.aimed_at);
         let all = hosts_moved || self.aimed_at != Some(aimed);
         let mut changed: BTreeSet<ReplicaId> = delta.replicas.union(suspects).cloned().collect();
-        // A late answer may be of one that is suspected no longer.
-        let looked_at = replies.iter().flat_map(|reply| &reply.processes);
-        changed.extend(looked_at.filter_map(|process| process.replica.parse::<ReplicaId>().ok()));
         if all {
             changed.extend(world.log.replicas.keys().cloned());
             // Also those that are not declared any more.
@@ -270,6 +261,10 @@ fn asked(world: &World, suspects: &BTreeSet<ReplicaId>) -> Vec<(String, LookRequ
     present.collect()
 }
 
-async fn look(view: &mut View, suspects: &BTreeSet<ReplicaId>) -> Result<Delta, TreeError> {
-    if suspects.is_empty() { view.refresh().await } else { view.look(suspects).await }
+async fn look_at_hosts(agents: &Agents, asked: Vec<(String, LookRequest)>) -> Vec<LookReply> {
+    let looks = asked
+        .into_iter()
+        .map(async |(address, request)| agents.look(&address, request, LOOK_PATIENCE).await.ok());
+    // A host that did not answer has said nothing: no new evidence, and no acquittal.
+    join_all(looks).await.into_iter().flatten().collect()
 }

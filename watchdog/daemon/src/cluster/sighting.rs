@@ -169,10 +169,6 @@ pub(crate) fn correct(observation: &mut Observation, reply: &LookReply) {
     for report in &reply.processes {
         let Some(life) = known(observation, report) else { continue };
         let Some(process) = life.process.as_mut() else { continue };
-        if report.probe_round < process.round {
-            // It looked before what is known by now.
-            continue;
-        }
         process.round = report.probe_round.max(process.round);
         process.detail.clone_from(&report.probe_detail);
         let probe = match report.probe.as_str() {

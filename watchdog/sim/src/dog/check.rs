@@ -111,13 +111,16 @@ impl World {
         for agent in unheard {
             lead.unheard.entry(agent).or_insert(now);
         }
-        let long = lead.unheard.values().any(|since| now - *since > patience);
-        let lately = it.left_at.is_some_and(|at| now - at < LEAVE_AGAIN_AFTER_MS);
-        let leaves = long && !lately && others && !never;
-        if leaves {
-            it.left_at = Some(now);
+        it.left_for.retain(|_, at| now - *at < LEAVE_AGAIN_AFTER_MS);
+        let mut long =
+            lead.unheard.iter().filter(|(_, since)| now - **since > patience).map(|(agent, _)| agent);
+        let Some(agent) = long.find(|agent| !it.left_for.contains_key(*agent)).cloned() else {
+            return false;
+        };
+        if others && !never {
+            it.left_for.insert(agent, now);
         }
-        leaves
+        others && !never
     }
 
     /// The agents that are asked to look again at what is suspect.

@@ -152,7 +152,7 @@ pub struct Dog {
     /// Counts what must not reach it any more: runs and terms.
     pub term: u64,
     /// When it last left the lead because of an agent.
-    pub left_at: Option<u64>,
+    pub left_for: BTreeMap<Agent, u64>,
     /// Whether it will try to open a session.
     pub will_begin: bool,
     /// Its session.
