@@ -1,4 +1,5 @@
-//! Desk: where orders arrive: the core's desk, a memory as long as the process, and those who follow a step.
+//! Desk: takes the orders of this process in at [`watchdog_core::desk`], remembers the latest results, and gives each caller
+//! the channel on which its step's progress and result appear.
 
 use std::time::{Duration, Instant};
 
@@ -52,7 +53,7 @@ pub(crate) struct Desk {
     recent: Recent<StepResult>,
 }
 
-/// Our fence has no lease, so that nothing depends on the time: whoever is declared dead ends.
+/// A fence without a lease compares no times.
 const ANY_TIME: Duration = Duration::ZERO;
 
 impl Desk {
@@ -86,7 +87,7 @@ impl Desk {
             }
             Taken::Begin { .. } => {
                 let (sender, receiver) = watch::channel(Standing::begun(deadline));
-                self.orders.begin(step_order, receiver.clone());
+                self.orders.begin(step, Some(&self.replica), receiver.clone());
                 Received::Begun(sender, receiver)
             }
         })

@@ -31,7 +31,7 @@ pub(crate) struct Desk {
 
 type Key = (ClusterId, StepId);
 
-/// Who follows a step, and until when it ends by its own limits.
+/// Where the result of a running step appears, and when the step is over at the latest.
 #[derive(Debug)]
 pub(crate) struct Following {
     until: Instant,
@@ -121,7 +121,7 @@ impl Desk {
             acts::check(&self.supervisor, order, act)?;
             let (result, answer) = watch::channel(None);
             let until = Instant::now() + order.timeout.max(acts::longest(act));
-            desk.begin(step_order, Following { until, answer: answer.clone() });
+            desk.begin(&order.step, replica, Following { until, answer: answer.clone() });
             Ok(Received::Begun { newer, result, answer })
         })
     }
@@ -184,8 +184,8 @@ impl Desk {
         }
     }
 
-    /// Takes an epoch in, and gives up those of `steps` that were not begun, both durably: a leader that asks for the
-    /// fate of its own step, because nobody answered it, can then count on it. Another instance's steps `are_ours` not.
+    /// Records the epoch, and that those of `steps` that were not begun never begin, before it returns: the fates told
+    /// afterwards stay true across a crash. The steps come with whether they were ordered from this instance.
     ///
     /// # Errors
     ///

@@ -31,15 +31,10 @@ pub(crate) struct Floor {
 impl Floor {
     /// Starts from the epochs that are on disk.
     pub(crate) fn new(lease: Duration, recorded: BTreeMap<ClusterId, Epoch>) -> Self {
-        let floor = Self {
-            lease,
-            origin: Instant::now(),
-            run: Uuid::new_v4().to_string(),
-            clusters: Mutex::default(),
-        };
-        for (cluster, epoch) in recorded {
-            floor.at(&cluster, |desk, _| *desk = floor.desk(epoch));
-        }
+        let run = Uuid::new_v4().to_string();
+        let mut floor = Self { lease, origin: Instant::now(), run, clusters: Mutex::default() };
+        let desks = recorded.into_iter().map(|(cluster, epoch)| (cluster, floor.desk(epoch)));
+        floor.clusters = Mutex::new(desks.collect());
         floor
     }
 

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use tonic::{Code, Status};
+use watchdog_core::blame;
 use watchdog_core::desk::Refused;
 use watchdog_core::ids::{Incarnation, ReplicaId};
 
@@ -137,7 +138,7 @@ impl Refusal {
             | Self::Dead { .. }
             | Self::NotFound { .. } => Blame::Leader,
             // The order was right when it was given, or will be soon; nothing was begun.
-            Self::AtDesk(Refused::Lost(_)) => Blame::Agent,
+            Self::AtDesk(refused) if refused.blame() == blame::Blame::Agent => Blame::Agent,
             Self::WrongInstance { .. } | Self::AtDesk(_) => Blame::Channel,
             Self::Ledger(_) => Blame::Host,
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use watchdog_core::blame::Blame;
-use watchdog_core::desk::Refused;
+use watchdog_core::desk::{self, Refused};
 use watchdog_core::ids::{Epoch, Incarnation, PlanId, ReplicaId, StepId, Version};
 use watchdog_core::observation::Obituary;
 use watchdog_core::plan::{Act, Agent, Outcome};
@@ -127,6 +127,17 @@ pub enum Fate {
     Running,
     /// It was begun before a crash.
     Lost,
+}
+
+impl<F> From<desk::Fate<'_, Reply, F>> for Fate {
+    fn from(fate: desk::Fate<'_, Reply, F>) -> Self {
+        match fate {
+            desk::Fate::Done(reply) => Self::Done(reply),
+            desk::Fate::Never => Self::Never,
+            desk::Fate::Running(_) => Self::Running,
+            desk::Fate::Lost => Self::Lost,
+        }
+    }
 }
 
 /// What comes back to a watchdog.

@@ -1,4 +1,4 @@
-//! Readings: the gauges, read from supervisor and desks when somebody asks.
+//! Readings: the gauges of `GET /metrics`, computed from the supervisor, the ledger and the desks at each request.
 
 use std::fmt;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use crate::desk::Desk;
 /// What a process can be.
 const STATES: [&str; 4] = ["starting", "passing", "failing", "stopping"];
 
-/// Reads what is known at this desk.
+/// Computes the gauges at each request.
 pub(super) struct Readings {
     desk: Arc<Desk>,
     began: Instant,

@@ -1,11 +1,13 @@
-//! Fence: refuses the orders of leaders that are no more, and all orders while nobody can know who leads.
+//! Fence: refuses orders of an epoch older than the highest seen, and every order once the lease is over.
 
 use std::time::Duration;
 
 use super::Refused;
 use crate::ids::Epoch;
 
-/// What an agent knows of who leads one cluster. Times are since some moment of the agent's own.
+/// The highest epoch of one cluster that an agent has seen, and the lease within which it takes orders.
+///
+/// Every time is a duration since one fixed instant that the agent chose, by a clock that never goes back.
 #[derive(Debug, Clone)]
 pub struct Fence {
     /// The highest epoch that was seen, in orders or in the coordination service.
@@ -57,8 +59,8 @@ impl Fence {
 
     /// The epoch was read from the coordination service; it was true at this moment at least.
     ///
-    /// One that knows less than we do, because it was set up anew or is behind, says nothing of who leads. Answers whether
-    /// another session begins with it.
+    /// An epoch lower than the highest seen comes from a service that was set up anew or is behind: it confirms nothing.
+    /// Answers whether the lease had been over, so that another session begins.
     pub fn confirm(&mut self, epoch: Epoch, at: Duration) -> bool {
         if epoch < self.epoch {
             return false;
@@ -74,11 +76,6 @@ impl Fence {
     /// When the epoch was last read from the coordination service.
     pub fn confirmed(&self) -> Option<Duration> {
         self.lease.as_ref()?.confirmed
-    }
-
-    /// How old that may be.
-    pub fn lease(&self) -> Option<Duration> {
-        Some(self.lease.as_ref()?.lasts)
     }
 
     /// What orders of now must name; empty where there is no lease that could lapse.
@@ -99,8 +96,8 @@ impl Fence {
         Ok(epoch > self.recorded)
     }
 
-    /// Whether an order of this epoch, for this session, may be acted on: as [`Fence::raise`], and not while nobody has told
-    /// us lately who leads. An empty session is that of somebody who knows of none.
+    /// Takes in the epoch of an order, as [`Fence::raise`] does, and refuses the order when the lease is over, or when it
+    /// names an earlier session. An empty session is not compared.
     ///
     /// # Errors
     ///

@@ -65,10 +65,6 @@ fn ago(age: Option<Duration>) -> String {
 }
 
 impl Refused {
-    /// The words for all of them.
-    pub const WORDS: [&'static str; 6] =
-        ["older_epoch", "unconfirmed", "earlier_session", "given_up", "busy", "lost"];
-
     /// The word for it, which never changes its meaning.
     pub fn word(&self) -> &'static str {
         match self {
@@ -110,7 +106,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// What kind an act is; `None` when no host agent carries it out.
+    /// The kind of an act; `None` when no host agent carries it out.
     pub fn of(act: &Act) -> Option<Self> {
         match act {
             Act::Start { .. } => Some(Self::Start),
@@ -252,10 +248,10 @@ impl<R: Clone, F> Desk<R, F> {
         self.at_work.iter().find(|(_, work)| touches(work)).map(|(step, _)| step)
     }
 
-    /// The step is carried out from here on.
-    pub fn begin(&mut self, order: StepOrder<'_>, followers: F) {
-        let replica = order.replica.cloned();
-        self.at_work.insert(order.step.clone(), AtWork { replica, followers, progress: Progress::Running });
+    /// The step is carried out from here on; `replica` is the one that it has effect on, if it has any.
+    pub fn begin(&mut self, step: &StepId, replica: Option<&ReplicaId>, followers: F) {
+        let replica = replica.cloned();
+        self.at_work.insert(step.clone(), AtWork { replica, followers, progress: Progress::Running });
     }
 
     /// The steps under way, and who follows them.
@@ -285,9 +281,9 @@ impl<R: Clone, F> Desk<R, F> {
         self.at_work.remove(step).map(|work| work.followers)
     }
 
-    /// Takes an epoch in, and lets none of `steps` begin any more: a leader that asks for the fate of its own step, because
-    /// nobody answered it, can then count on it. Of steps that `are_ours` not, because another life or instance of this
-    /// agent was told them, nothing is known.
+    /// Takes an epoch in, and bars those of `steps` that were not begun, so that the fate told afterwards stays true.
+    /// Without `are_ours` the steps were ordered from another life or instance of the agent; of those nothing is known, and
+    /// none is barred.
     ///
     /// # Errors
     ///

@@ -29,7 +29,7 @@ fn order((desk, memory): &mut (TestDesk, Recent<&'static str>), id: &str, of: &s
     let step_order = StepOrder { epoch: Epoch(1), session: "", step: &step, replica: Some(&replica) };
     match desk.order(step_order, at(0), memory) {
         Ok(Taken::Begin { .. }) => {
-            desk.begin(step_order, "follower");
+            desk.begin(&step, Some(&replica), "follower");
             "begun".to_owned()
         }
         Ok(Taken::Follow(follower)) => (*follower).to_owned(),

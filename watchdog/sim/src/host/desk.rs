@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use watchdog_core::blame::Blame;
-use watchdog_core::desk::{self, Kind, Refused, StepOrder, Taken};
+use watchdog_core::desk::{Kind, Refused, StepOrder, Taken};
 use watchdog_core::ids::{Epoch, Incarnation, StepId};
 use watchdog_core::plan::{Act, Agent};
 
@@ -17,7 +17,7 @@ use crate::net::Node;
 use crate::order::{Answer, Asker, Fate, Order, Reply, SealAsk};
 use crate::world::World;
 
-/// An order as the desk hears it, when every safeguard is in place: this epoch, this session, now.
+/// The epoch, the session and the moment with which an order comes to the desk: its own, or those that a mutant gives it.
 type Heard = (Epoch, String, Duration);
 
 impl World {
@@ -60,8 +60,7 @@ impl World {
         };
         let host = &mut self.hosts[index];
         let (epoch, replica) = (order.epoch, Some(order.replica.clone()).filter(|_| kind.has_effect()));
-        let step_order = StepOrder { epoch, session: "", step: &step, replica: replica.as_ref() };
-        host.desk.begin(step_order, AtWork { order, kind, askers: vec![asker] });
+        host.desk.begin(&step, replica.as_ref(), AtWork { order, kind, askers: vec![asker] });
         if host.full_by > 0 && (kind.has_effect() || epoch > host.disk.epoch) {
             return self.fail_full(index, &step);
         }
@@ -168,12 +167,7 @@ impl World {
             host.disk.steps.insert(step.clone(), Begun { kind, life, end: End::Never });
         }
         host.desk.sealed(&sealing.given_up);
-        let fate = |step: &StepId| match host.desk.fate((step, are_ours), &host.disk) {
-            desk::Fate::Done(reply) => Fate::Done(reply),
-            desk::Fate::Never => Fate::Never,
-            desk::Fate::Running(_) => Fate::Running,
-            desk::Fate::Lost => Fate::Lost,
-        };
+        let fate = |step: &StepId| Fate::from(host.desk.fate((step, are_ours), &host.disk));
         let fates: BTreeMap<StepId, Fate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
         let running = running_of(&fates);
         let agent = Agent::Host(self.setup.hosts[index].clone());

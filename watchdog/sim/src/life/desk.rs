@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use watchdog_core::desk::{self, Refused, StepOrder, Taken};
+use watchdog_core::desk::{Refused, StepOrder, Taken};
 use watchdog_core::ids::{Incarnation, StepId};
 use watchdog_core::plan::{Act, Agent};
 
@@ -63,9 +63,7 @@ impl World {
             Act::Load { .. } => {
                 let slow = Trait::of(&order.state, &order.replica) == Trait::Slow;
                 let takes = if slow { self.rng.range(3_000, 9_000) } else { self.rng.range(30, 900) };
-                let (epoch, replica) = (order.epoch, Some(&life.replica));
-                let step_order = StepOrder { epoch, session: "", step: &step, replica };
-                life.desk.begin(step_order, Loading { order, askers: vec![asker] });
+                life.desk.begin(&step, Some(&life.replica), Loading { order, askers: vec![asker] });
                 self.plan_in(takes, Event::Life(incarnation, LifeWork::Loaded(step)));
                 self.recount(incarnation);
             }
@@ -127,12 +125,7 @@ impl World {
         if life.desk.seal(ask.epoch, (barred, are_ours), &life.recent).is_err() {
             return;
         }
-        let fate = |step: &StepId| match life.desk.fate((step, are_ours), &life.recent) {
-            desk::Fate::Done(reply) => Fate::Done(reply),
-            desk::Fate::Never => Fate::Never,
-            desk::Fate::Running(_) => Fate::Running,
-            desk::Fate::Lost => Fate::Lost,
-        };
+        let fate = |step: &StepId| Fate::from(life.desk.fate((step, are_ours), &life.recent));
         let fates: BTreeMap<StepId, Fate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
         let running = running_of(&fates);
         self.hear(&Fact::Sealed { agent: &target, instance: &instance, epoch: ask.epoch, running });
