@@ -55,6 +55,7 @@ pub(crate) fn join(
 ) -> Option<Present> {
     supervisor.show_session(cluster, floor.session(cluster));
     let present = keep_present(connect, Paths::new(cluster), supervisor.board(cluster)?);
+    supervisor.join(cluster, present.link().clone());
     tokio::spawn(confirm(supervisor.clone(), floor.clone(), present.link().clone(), cluster.clone()));
     tokio::spawn(note_declared(supervisor.clone(), present.declared(), cluster.clone()));
     Some(present)

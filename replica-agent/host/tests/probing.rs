@@ -7,11 +7,14 @@ use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::time::Instant;
 
-use rig::{World, kill, start};
+use rig::{Sweep, World, kill, start};
 use rustix::process::Signal;
+use watchdog_core::ids::{Epoch, Version};
+use watchdog_core::state::Hash;
 use watchdog_membership::environment::Environment;
 use watchdog_membership::handover::Addresses;
-use watchdog_membership::records::ProbeState;
+use watchdog_membership::member::Member;
+use watchdog_membership::records::{FORMAT, Health, MemberRecord, ProbeState};
 use watchdog_proto::agent::{Load, Start, act_request};
 
 /// This very test binary, as a replica that answers HTTP.
@@ -80,6 +83,55 @@ async fn a_stopped_replica_fails_its_probe_and_recovers() {
         }
         agent.kill_replica(&format!("1-{step}-2"), &order, 0).await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_lost_an_address_file_with_our_directory_does_not_fail_and_the_group_tells_where_it_is() {
+    let world = World::new().await;
+    let _sweep = Sweep(world.agent_dir());
+    let programs = format!("[probes]\nstartup_ms = 1\n{}", programs());
+    let mut agent = world.agent(&programs).await;
+    let probes_json = "[{\"kind\":\"http\",\"path\":\"/\"}]".to_owned();
+    let order = Start { probes_json, ..start("demo-a", "web") };
+    let pid = agent.start_replica("1-1-1", order.clone()).await;
+    world.process("demo-a", &order.incarnation, |process| process.probe == ProbeState::Passing).await;
+    let file = world.agent_dir().join("run").join(&order.incarnation).join("address.json");
+    let Addresses { agent: address, service } =
+        serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap();
+    agent.end(Signal::KILL);
+    std::fs::remove_dir_all(world.agent_dir()).unwrap();
+
+    let mut agent = world.agent(&programs).await;
+    // More questions than make a failure of a replica that should be up.
+    for _ in 0..5 {
+        let process = agent.look(&["demo-a"]).await.processes.remove(0);
+        assert_eq!((process.pid, process.probe.as_str()), (pid, "none"));
+    }
+    let member = MemberRecord {
+        format: FORMAT,
+        replica: "demo-a".parse().unwrap(),
+        incarnation: order.incarnation.parse().unwrap(),
+        host: "host-a".parse().unwrap(),
+        pid,
+        start_ticks: 0,
+        boot_id: String::new(),
+        address,
+        service,
+        version: Version(1),
+        state_hash: Hash::default(),
+        health: Health::Ready,
+        detail: String::new(),
+        epoch: Epoch(1),
+        since_ms: 0,
+    };
+    let _member = Member::join(world.tree.clone(), &world.paths, member).await.unwrap();
+    // What the agent before us said still stands for a while; a hang only we can have seen.
+    kill(pid, Signal::STOP);
+    let hangs =
+        world.process("demo-a", &order.incarnation, |process| process.probe == ProbeState::Failing).await;
+    assert!(hangs.detail.contains("no answer within"), "{}", hangs.detail);
+    kill(pid, Signal::CONT);
+    world.process("demo-a", &order.incarnation, |process| process.probe == ProbeState::Passing).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,6 +2,7 @@
 
 use serde_json::json;
 use watchdog_tests::admin;
+use watchdog_tests::scrape::Scrape;
 use watchdog_tests::story::{Backend, Story, runs};
 
 crate::stories!(
@@ -113,6 +114,17 @@ fn an_agent_without_its_state_directory_is_a_new_one_that_adopts_what_runs(backe
     story.dev.kill9(agent).unwrap();
     let seen = story.until_event("another instance", since, |event| event["kind"] == "host_seen").unwrap();
     assert!(seen["detail_json"].as_str().unwrap().contains("instance"), "{seen}");
+    // It also finds out where they answer, although it was not it that they told.
+    let adopted = before.iter().filter(|replica| replica.host == "h1").count();
+    story
+        .until("the new agent's probes to pass", |status| {
+            let hosts = status["hosts"].as_array()?;
+            let address = hosts.iter().find(|host| host["host"] == "h1")?["address"].as_str()?.to_owned();
+            let passing =
+                Scrape::of(&address).ok()?.sum("watchdog_agent_processes", &[("state", "passing")])?;
+            (passing.to_string() == adopted.to_string()).then_some(())
+        })
+        .unwrap();
     story.until_all_healthy().unwrap();
     for replica in &before {
         let now = story.replica(&replica.name).unwrap();

@@ -1,6 +1,5 @@
 //! Ask: one question to a replica, in the way that its probe says.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,14 +9,13 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use watchdog_core::replica::Probe;
-use watchdog_membership::handover::Addresses;
 use watchdog_proto::agent::LookRequest;
 use watchdog_proto::agent::agent_client::AgentClient;
 use watchdog_trust::{Dialer, Servers};
 
+use super::announced::{Announced, Place};
 use super::http::Http;
 use crate::config::Program;
-use crate::guest_files::{ReadFault, Reader};
 use crate::ledger::Life;
 use crate::run_as;
 use crate::supervisor::{Kept, Supervisor};
@@ -26,10 +24,7 @@ use crate::supervisor::{Kept, Supervisor};
 pub(super) struct Prober {
     how: How,
     life: Life,
-    address_file: Reader,
-    announced: Option<Addresses>,
-    /// What is wrong with its address file; no wait can mend that.
-    fault: Option<String>,
+    announced: Announced,
     supervisor: Arc<Supervisor>,
     /// How long a program may take.
     patience: Duration,
@@ -71,25 +66,29 @@ impl Prober {
         Self {
             how,
             life: kept.life.clone(),
-            address_file: reader(supervisor, kept),
-            announced: None,
-            fault: None,
+            announced: Announced::new(supervisor, kept),
             supervisor: supervisor.clone(),
             patience: Duration::from_millis(patience.max(1)),
         }
     }
 
-    /// Asks; `None` when there is nothing to ask yet.
-    pub(super) async fn ask(&mut self) -> Option<Result<(), String>> {
-        if self.announced.is_none() && self.needs_addresses() {
-            self.read_addresses().await;
+    /// Finds out where it listens, where that must be known; no part of the question, and not in its time.
+    pub(super) async fn learn(&mut self) {
+        if self.needs_addresses() {
+            self.announced.learn(&self.supervisor).await;
         }
-        let announced = self.announced.as_ref();
-        let service = announced.and_then(|addresses| addresses.service.as_deref());
-        let agent = announced.map(|addresses| addresses.agent.as_str());
-        let fault = self.fault.clone();
-        let unannounced =
-            || Err(fault.clone().unwrap_or_else(|| "it has not announced where it listens".to_owned()));
+    }
+
+    /// Asks; `None` when there is nothing to ask yet, or nobody can say whom.
+    pub(super) async fn ask(&mut self) -> Option<Result<(), String>> {
+        let place = if self.needs_addresses() { self.announced.place().clone() } else { Place::NotYet };
+        let (service, agent) = match &place {
+            Place::At(addresses) => (addresses.service.as_deref(), Some(addresses.agent.as_str())),
+            Place::Fault(fault) => return Some(Err(fault.clone())),
+            Place::Unknown => return None,
+            Place::NotYet => (None, None),
+        };
+        let unannounced = || Err("it has not announced where it listens".to_owned());
         let dialer = &self.supervisor.dialer;
         Some(match &mut self.how {
             How::Http { path, address, http } => match address.as_deref().or(service) {
@@ -108,20 +107,19 @@ impl Prober {
                 },
                 None => unannounced(),
             },
-            How::Embedded { channel } => match (agent, fault) {
-                (Some(agent), _) => match open(channel, agent, dialer) {
-                    Ok(channel) => look(channel, agent, &self.life).await,
-                    Err(why) => Err(why),
-                },
-                (None, Some(fault)) => Err(fault),
-                (None, None) => return None,
+            How::Embedded { channel } => match open(channel, agent?, dialer) {
+                Ok(channel) => look(channel, agent?, &self.life).await,
+                Err(why) => Err(why),
             },
         })
     }
 
     /// What is wrong with its address file, if anything is.
     pub(super) fn fault(&self) -> Option<&str> {
-        self.fault.as_deref()
+        match self.announced.place() {
+            Place::Fault(fault) => Some(fault),
+            _ => None,
+        }
     }
 
     fn needs_addresses(&self) -> bool {
@@ -130,22 +128,6 @@ impl Prober {
             How::Command { .. } => false,
             How::Embedded { .. } => true,
         }
-    }
-
-    async fn read_addresses(&mut self) {
-        let read = self.address_file.read().await;
-        let read = read.map(|bytes| serde_json::from_slice(&bytes).map_err(|error| error.to_string()));
-        let fault = match read {
-            Ok(Ok(addresses)) => {
-                self.announced = Some(addresses);
-                None
-            }
-            // Not written yet: it is still coming up, or has no embedded agent.
-            Err(ReadFault::Absent) => None,
-            Err(fault) => Some(fault.to_string()),
-            Ok(Err(error)) => Some(format!("is not readable as addresses: {error}")),
-        };
-        self.fault = fault.map(|fault| format!("its address file {fault}"));
     }
 
     /// A question was not answered in time.
@@ -212,14 +194,4 @@ async fn run(supervisor: &Supervisor, name: &str, (life, patience): (&Life, Dura
         program.fill(&[].into()).map_err(|error| format!("program {name}: {}: {error}", error.name()))?;
     let job = supervisor.job(life, program, Program::render(&program.argv, &parameters));
     run_as::run(job, patience).await.map_err(|error| format!("{name}: {error}"))
-}
-
-/// What it says of itself fits into this many bytes.
-const ADDRESSES_BYTES_MAX: u64 = 64 * 1024;
-
-fn reader(supervisor: &Supervisor, kept: &Kept) -> Reader {
-    let path = supervisor.dirs.address(kept.life.incarnation);
-    let root = supervisor.dirs.root();
-    let beneath = path.strip_prefix(root).unwrap_or(Path::new("")).to_owned();
-    Reader::new(root.to_owned(), beneath, ADDRESSES_BYTES_MAX)
 }

@@ -8,6 +8,7 @@
 //! A replica that never answered is not failing but starting, for as long as
 //! the configuration says; its own start is the leader's business.
 
+mod announced;
 mod ask;
 pub(crate) mod http;
 mod round;
@@ -108,6 +109,7 @@ impl Probing {
             if watching.is_finished() {
                 return;
             }
+            self.prober.learn().await;
             let began = Instant::now();
             if let Some(answer) = self.question(&mut asked, &mut asks).await {
                 self.supervisor.ledger.counters.probed(answer.is_ok(), began.elapsed());

@@ -25,6 +25,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::watch;
 use watchdog_core::ids::{ClusterId, Epoch, Incarnation, ReplicaId};
+use watchdog_membership::link::Link;
 use watchdog_membership::presence::Presence;
 use watchdog_membership::records::{FORMAT, HostRecord, ObituaryRecord};
 use watchdog_trust::Dialer;
@@ -57,6 +58,7 @@ pub(crate) struct Supervisor {
     census: Census,
     kept: Mutex<BTreeMap<Incarnation, Arc<Kept>>>,
     boards: BTreeMap<ClusterId, watch::Sender<Presence>>,
+    links: Mutex<BTreeMap<ClusterId, Link>>,
     /// How it reaches the agents embedded in replicas.
     pub(crate) dialer: Dialer,
 }
@@ -104,6 +106,7 @@ impl Supervisor {
             spares: Arc::new(Spares::new(launcher, groups)),
             census: Census::default(),
             boards,
+            links: Mutex::default(),
             dialer,
         })
     }
@@ -144,6 +147,16 @@ impl Supervisor {
     /// Every live process.
     pub(crate) fn all(&self) -> Vec<Arc<Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner).values().cloned().collect()
+    }
+
+    /// From now on a cluster is read through `link`.
+    pub(crate) fn join(&self, cluster: &ClusterId, link: Link) {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).insert(cluster.clone(), link);
+    }
+
+    /// How a cluster is read, once we have joined it.
+    pub(crate) fn link(&self, cluster: &ClusterId) -> Option<Link> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner).get(cluster).cloned()
     }
 
     /// What we say to a cluster, and each change of it.
