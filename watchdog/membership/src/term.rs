@@ -234,6 +234,30 @@ impl Term {
         }
     }
 
+    /// Confirms in time for as long as this is awaited, with what `holds` says that the journal holds, so that whatever
+    /// else takes long (a journal that takes two seconds for a commit) does not end the right to act. A right that was
+    /// lost all the same does not come back by this: that takes a full look too.
+    pub async fn keep_confirmed(&self, holds: impl Fn() -> (Version, Hash)) {
+        let mut confirmed = self.confirmed.subscribe();
+        let often = self.timeout / 4;
+        let is_due = || self.confirmed.borrow().elapsed() >= often;
+        loop {
+            let due = *confirmed.borrow_and_update() + often;
+            tokio::time::sleep_until(due.into()).await;
+            while is_due() && self.surely_alive() {
+                let (head, hash) = holds();
+                if let Err(error) = self.confirm(self.epoch, head, hash).await {
+                    // Each check confirms too, and judges this.
+                    tracing::debug!(%error, "not confirmed beside a check");
+                    tokio::time::sleep(often / 8).await;
+                }
+            }
+            if is_due() && confirmed.changed().await.is_err() {
+                return;
+            }
+        }
+    }
+
     /// Whether we may act: the session is connected, and a fenced write committed in the last half of its time-out.
     pub fn surely_alive(&self) -> bool {
         self.reason_to_stop().is_none()

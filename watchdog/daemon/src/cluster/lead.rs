@@ -17,7 +17,6 @@ use watchdog_membership::obituary;
 use watchdog_membership::records::Paths;
 use watchdog_membership::term::{Lost, Term, TermError};
 use watchdog_ports::journal_error::{JournalError, Remedy};
-use watchdog_proto::agent::LookRequest;
 
 use crate::agents::Agents;
 use crate::cluster::books::{Batch, Books};
@@ -30,10 +29,6 @@ use crate::cycle;
 
 /// How soon a journal that did not answer is asked again, in milliseconds.
 const RETRY_MS: u64 = 100;
-
-/// An agent that does not answer is asked so often whether it hears us, and waited for so long.
-const ASK_AGAIN_EVERY: Duration = Duration::from_secs(2);
-const ASK_AGAIN_PATIENCE: Duration = Duration::from_millis(500);
 /// How often the group is tidied, in milliseconds.
 const TIDY_EVERY_MS: u64 = 10_000;
 
@@ -97,8 +92,25 @@ pub(crate) struct Unread {
 }
 
 impl Lead {
-    /// Leads until it may not any more.
+    /// Leads until it may not any more. Whatever takes long in a check, the term is confirmed beside it.
     pub(crate) async fn reign(
+        &mut self,
+        acts: &mut mpsc::Receiver<Act>,
+        shutdown: &mut crate::shutdown::Shutdown,
+    ) -> Stop {
+        let (term, world) = (Arc::clone(&self.term), self.world.clone());
+        let head = || {
+            let head = world.lock().log.head;
+            (head.version, head.hash)
+        };
+        tokio::select! {
+            stop = self.checks(acts, shutdown) => stop,
+            // It only ends with the term, which the next check finds.
+            stop = async { term.keep_confirmed(head).await; std::future::pending().await } => stop,
+        }
+    }
+
+    async fn checks(
         &mut self,
         acts: &mut mpsc::Receiver<Act>,
         shutdown: &mut crate::shutdown::Shutdown,
@@ -306,34 +318,6 @@ impl Lead {
         // A term must be confirmed well before half of its session's time-out is over.
         let longest = now.plus_ms(interval.min(self.term.tree().timeout_ms() / 8));
         wanted.map_or(longest, |wanted| wanted.min(longest))
-    }
-
-    /// Leaves when an agent that is in the group has not answered us for as long as after which a leader without a
-    /// journal leaves, and there is another who may reach it.
-    pub(crate) async fn check_that_agents_hear_us(&mut self) -> Result<(), Stop> {
-        if self.agents.all_answer() || self.asked_again_at.is_some_and(|at| at.elapsed() < ASK_AGAIN_EVERY) {
-            return Ok(());
-        }
-        self.asked_again_at = Some(Instant::now());
-        let (addresses, cluster, others) = {
-            let world = self.world.lock();
-            let present = world.observation.hosts.values().filter(|host| host.is_present());
-            let lives = world.observation.replicas.values().flat_map(|seen| seen.lives.values());
-            let members = lives.filter_map(|life| life.member.as_ref()).map(|member| &member.address);
-            let addresses: Vec<String> = present.map(|host| &host.address).chain(members).cloned().collect();
-            let others = world.contenders.iter().any(|other| other.watchdog != self.id);
-            (addresses, world.cluster.to_string(), others)
-        };
-        for address in self.agents.silent_for(self.resign_after, &addresses) {
-            // Nobody may have asked it since.
-            let request = LookRequest { cluster: cluster.clone(), replicas: Vec::new() };
-            let answer = self.agents.look(&address, request, ASK_AGAIN_PATIENCE).await;
-            let silent = answer.is_err() && !self.agents.silent_for(self.resign_after, &addresses).is_empty();
-            if others && silent && self.agents.may_leave_for(&address) {
-                return Err(Stop::Unheard(address));
-            }
-        }
-        Ok(())
     }
 
     /// The one place that decides what a failure of the journal means for a leader.

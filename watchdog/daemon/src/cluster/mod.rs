@@ -13,6 +13,7 @@ pub(crate) mod execute;
 pub(crate) mod goal_book;
 mod goals;
 mod guests;
+mod hearing;
 pub(crate) mod judge;
 pub(crate) mod landmarks;
 pub(crate) mod lead;

@@ -142,6 +142,33 @@ pub(crate) async fn confirms_cost_little(world: &World) {
     assert!(term.surely_alive());
 }
 
+pub(crate) async fn a_term_is_confirmed_beside_what_takes_long(world: &World) {
+    let tree = world.open().await;
+    let term = lead(&tree, "w1").await;
+    let head = (Version(7), Hash::of(b"7"));
+    let takes_long = tokio::time::sleep(world.timeout);
+    tokio::select! {
+        lost = term.lost() => panic!("{lost}"),
+        () = term.keep_confirmed(|| head) => panic!("nobody keeps it any more"),
+        () = takes_long => {}
+    }
+    let (record, _) = epoch_record(tree.as_ref()).await;
+    assert_eq!((record.term, record.head, record.hash), (Epoch(1), head.0, head.1));
+    // Whoever lost the right to act, as when the machine slept, does not get it back by this.
+    assert_eq!(soon("stale", term.lost()).await, Lost::Stale);
+    tokio::select! {
+        () = term.keep_confirmed(|| head) => panic!("nobody keeps it any more"),
+        () = tokio::time::sleep(world.timeout / 2) => {}
+    }
+    assert_eq!(term.reason_to_stop(), Some(Lost::Stale));
+    term.confirm(Epoch(1), head.0, head.1).await.unwrap();
+    tokio::select! {
+        lost = term.lost() => panic!("{lost}"),
+        () = term.keep_confirmed(|| head) => panic!("nobody keeps it any more"),
+        () = tokio::time::sleep(world.timeout) => {}
+    }
+}
+
 pub(crate) async fn epochs_pass_those_of_the_journal(world: &World) {
     let tree = world.open().await;
     let contender = enter(&tree, "w1").await;

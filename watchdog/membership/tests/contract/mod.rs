@@ -207,6 +207,7 @@ macro_rules! whole_contract {
                 the_deposed_write_nothing,
                 a_removed_contender_cannot_mint,
                 confirms_cost_little,
+                a_term_is_confirmed_beside_what_takes_long,
                 epochs_pass_those_of_the_journal,
                 a_suspended_leader_stops_and_may_go_on,
             }
