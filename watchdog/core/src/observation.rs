@@ -43,6 +43,15 @@ impl Observation {
             replicas: BTreeMap::new(),
         }
     }
+
+    /// From now on nothing can be seen, for this reason.
+    pub fn go_blind(&mut self, now: Time, why: &str) {
+        let since = match &self.sight {
+            Sight::Clear => now,
+            Sight::Blind { since, .. } => *since,
+        };
+        self.sight = Sight::Blind { since, why: why.to_owned() };
+    }
 }
 
 /// Whether the observer sees.

@@ -16,16 +16,17 @@ use tonic::{Code, Request, Status};
 use watchdog_core::blame::Blame;
 use watchdog_core::plan::Outcome;
 use watchdog_core::trace::{HEADER, TraceParent};
+use watchdog_leader::report::Report;
 use watchdog_ports::delays::Delays;
 use watchdog_proto::agent::act_event::Event;
 use watchdog_proto::agent::agent_client::AgentClient;
 use watchdog_proto::agent::{
-    ActRequest, ExamineReply, ExamineRequest, LookReply, LookRequest, Obituary, SealReply, SealRequest,
-    StepResult,
+    ActRequest, ExamineReply, ExamineRequest, LookReply, LookRequest, SealReply, SealRequest, StepResult,
 };
 use watchdog_trust::Dialer;
 
 use crate::channels::Channels;
+use crate::cluster::sighting;
 use crate::cluster::world::Milestone;
 
 /// How long a connection may take; an agent answers on the same network in far less.
@@ -37,47 +38,24 @@ const LEAVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
 /// The largest answer: a snapshot and what is around it.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// What became of a step.
-#[derive(Debug, Clone)]
-pub(crate) struct Report {
-    /// Its fate.
-    pub(crate) outcome: Outcome,
-    /// What the agent said, when it did not work.
-    pub(crate) error: Option<String>,
-    /// The picture that it took.
-    pub(crate) snapshot: Option<Value>,
-    /// The proof of death that it brought.
-    pub(crate) obituary: Option<Obituary>,
-    /// Whose it is, where that was said.
-    pub(crate) blame: Option<Blame>,
+/// A step that did not work, or of which nobody knows.
+fn report(outcome: Outcome, error: &str) -> Report {
+    Report::of(outcome, printable(error))
 }
 
-impl Report {
-    /// A step that did not work, or of which nobody knows.
-    pub(crate) fn of(outcome: Outcome, error: impl Into<String>) -> Self {
-        Self { outcome, error: Some(printable(&error.into())), snapshot: None, obituary: None, blame: None }
-    }
-
-    /// The same, with whose it is.
-    #[must_use]
-    pub(crate) fn blaming(self, blame: Blame) -> Self {
-        Self { blame: Some(blame), ..self }
-    }
-
-    /// What an agent's own result means.
-    pub(crate) fn from_result(result: StepResult) -> Self {
-        let failed = !result.error.is_empty();
-        let snapshot = result.snapshot_json.map(|text| {
-            // A picture that is not JSON is still worth keeping.
-            serde_json::from_str(&text).unwrap_or_else(|_| Value::String(printable(&text)))
-        });
-        Self {
-            outcome: if failed { Outcome::Failed } else { Outcome::Done },
-            error: failed.then(|| printable(&result.error)),
-            snapshot,
-            obituary: result.obituary,
-            blame: blame(&result.blame),
-        }
+/// What an agent's own result means.
+pub(crate) fn result(result: StepResult) -> Report {
+    let failed = !result.error.is_empty();
+    let snapshot = result.snapshot_json.map(|text| {
+        // A picture that is not JSON is still worth keeping.
+        serde_json::from_str(&text).unwrap_or_else(|_| Value::String(printable(&text)))
+    });
+    Report {
+        outcome: if failed { Outcome::Failed } else { Outcome::Done },
+        error: failed.then(|| printable(&result.error)),
+        snapshot,
+        obituary: result.obituary.as_ref().and_then(sighting::brought),
+        blame: blame(&result.blame),
     }
 }
 
@@ -115,13 +93,13 @@ impl Agents {
             if !may_act() {
                 let fate = if sent { Outcome::Unknown } else { Outcome::Never };
                 let why = "this watchdog did not surely lead any more, or waited for nothing any more";
-                return Report::of(fate, why).blaming(Blame::Ours);
+                return report(fate, why).blaming(Blame::Ours);
             }
             let tried =
                 self.try_act((address, within(traced, request.clone())), &mut progress_at, &tell).await;
             self.note(address, &tried);
             let failure = match tried {
-                Ok(result) => return Report::from_result(result),
+                Ok(told) => return result(told),
                 Err(status) if is_final(&status) => {
                     // Refused at the first asking it was not begun; refused again it may have been, before.
                     let fate = if sent { Outcome::Unknown } else { Outcome::Never };
@@ -138,7 +116,7 @@ impl Agents {
                     timeout.as_millis(),
                     failure.message()
                 );
-                return Report::of(Outcome::Unknown, why);
+                return report(Outcome::Unknown, &why);
             }
             tokio::time::sleep(delay).await;
         }
@@ -319,7 +297,7 @@ fn blame(word: &str) -> Option<Blame> {
 fn refused(fate: Outcome, status: &Status) -> Report {
     let said = status.metadata().get(BLAME).and_then(|word| word.to_str().ok());
     if status.code() == Code::Unimplemented {
-        return Report::of(Outcome::Failed, status.message());
+        return report(Outcome::Failed, status.message());
     }
     // Older agents say it by the code alone.
     let by_code = match status.code() {
@@ -328,7 +306,7 @@ fn refused(fate: Outcome, status: &Status) -> Report {
         Code::FailedPrecondition => Blame::Agent,
         _ => Blame::Channel,
     };
-    Report::of(fate, status.message()).blaming(said.and_then(blame).unwrap_or(by_code))
+    report(fate, status.message()).blaming(said.and_then(blame).unwrap_or(by_code))
 }
 
 /// Whether asking again can't change the answer.

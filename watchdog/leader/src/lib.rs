@@ -10,6 +10,9 @@
 pub mod begin;
 pub mod destination;
 pub mod draft;
+pub mod glance;
 pub mod judge;
 pub mod log_view;
 pub mod looked;
+pub mod report;
+pub mod seal;

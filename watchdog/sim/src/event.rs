@@ -6,9 +6,10 @@ use std::collections::BinaryHeap;
 use watchdog_core::ids::{Incarnation, ReplicaId, Sequence, StepId, Time};
 use watchdog_core::observation::MemberSeen;
 use watchdog_core::state::Hash;
+use watchdog_leader::seal::SealCall;
 
 use crate::journal::{Append, Fault, Write};
-use crate::order::{Answer, Asker, Order, SealAsk, To};
+use crate::order::{Answer, Asker, Order, To};
 use crate::zoo::{Holder, SessionId};
 
 /// Something that will happen.
@@ -37,7 +38,7 @@ pub enum Event {
     /// An order reaches an agent.
     Order(To, Box<Order>, Asker),
     /// A seal reaches an agent.
-    Seal(To, Box<SealAsk>, Asker),
+    Seal(To, Box<SealCall>, Asker),
     /// A host agent, in one of its runs, does something.
     Agent(usize, u64, AgentWork),
     /// Something happens to a life.

@@ -1,6 +1,5 @@
 //! Order: what watchdogs and agents say to each other.
 
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use watchdog_core::blame::Blame;
@@ -10,6 +9,8 @@ use watchdog_core::observation::Obituary;
 use watchdog_core::plan::{Act, Agent, Outcome};
 use watchdog_core::replica::ReplicaSpec;
 use watchdog_core::state::{Hash, State};
+use watchdog_leader::report::Report;
+use watchdog_leader::seal::{SealCall, SealReply, StepFate};
 
 /// Whom a message is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,40 +104,13 @@ impl From<Refused> for Reply {
     }
 }
 
-/// A new epoch on its way to an agent.
-#[derive(Debug, Clone)]
-pub struct SealAsk {
-    /// Which agent.
-    pub agent: Agent,
-    /// Which epoch.
-    pub epoch: Epoch,
-    /// The instance that was told the steps.
-    pub target: String,
-    /// The steps that it was told.
-    pub steps: BTreeMap<StepId, PlanId>,
-}
-
-/// What became of a step, as a seal asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fate {
-    /// It ended.
-    Done(Reply),
-    /// It was never begun.
-    Never,
-    /// It is under way.
-    Running,
-    /// It was begun before a crash.
-    Lost,
-}
-
-impl<F> From<desk::Fate<'_, Reply, F>> for Fate {
-    fn from(fate: desk::Fate<'_, Reply, F>) -> Self {
-        match fate {
-            desk::Fate::Done(reply) => Self::Done(reply),
-            desk::Fate::Never => Self::Never,
-            desk::Fate::Running(_) => Self::Running,
-            desk::Fate::Lost => Self::Lost,
-        }
+/// What a desk says of a step, as a leader hears it.
+pub(crate) fn step_fate<F>(fate: desk::Fate<'_, Reply, F>) -> StepFate {
+    match fate {
+        desk::Fate::Done(reply) => StepFate::Ended(Box::new(reply.into())),
+        desk::Fate::Never => StepFate::Never,
+        desk::Fate::Running(_) => StepFate::Running,
+        desk::Fate::Lost => StepFate::Lost,
     }
 }
 
@@ -146,44 +120,19 @@ pub enum Answer {
     /// Of a step.
     Step(StepId, Reply),
     /// Of a seal.
-    Seal {
-        /// What was asked.
-        ask: SealAsk,
-        /// The instance that answers.
-        instance: String,
-        /// By step.
-        fates: BTreeMap<StepId, Fate>,
-    },
+    Seal(SealCall, SealReply),
 }
 
-/// A step's end, on its way to the record.
-#[derive(Debug, Clone)]
-pub struct Report {
-    /// Its fate.
-    pub outcome: Outcome,
-    /// What went wrong.
-    pub error: Option<String>,
-    /// The proof of death that it brought.
-    pub obituary: Option<Obituary>,
-    /// Whose it is, where that was said.
-    pub blame: Option<Blame>,
-}
-
-impl Report {
-    /// One that did not work, or of which nobody knows.
-    pub fn of(outcome: Outcome, error: impl Into<String>) -> Self {
-        Self { outcome, error: Some(error.into()), obituary: None, blame: None }
-    }
-
+impl From<Reply> for Report {
     /// What an agent's word means.
-    pub fn from_reply(reply: Reply) -> Self {
+    fn from(reply: Reply) -> Self {
         match reply {
             Reply::Ended { error, obituary, blame } => {
                 let outcome = if error.is_some() { Outcome::Failed } else { Outcome::Done };
-                Self { outcome, error, obituary, blame }
+                Self { outcome, error, obituary, blame, ..Self::done() }
             }
             // What an agent refuses it has not begun.
-            Reply::Refused { why, blame, .. } => Self { blame: Some(blame), ..Self::of(Outcome::Never, why) },
+            Reply::Refused { why, blame, .. } => Self::of(Outcome::Never, why).blaming(blame),
         }
     }
 }

@@ -15,15 +15,15 @@ use watchdog_core::state::State;
 use watchdog_core::trace::{TARGET, TraceParent};
 use watchdog_leader::begin::Intent;
 use watchdog_leader::destination::{Destination, destination};
+use watchdog_leader::report::{Report, may_bring};
 use watchdog_membership::term::Term;
 use watchdog_ports::journal_error::JournalError;
 use watchdog_proto::agent::ActRequest;
 use watchdog_telemetry::spans;
 
-use crate::agents::{Agents, Report};
+use crate::agents::Agents;
 use crate::cluster::books::{BATCH, Batches as _, Journal};
 use crate::cluster::orders::{self, States, Way};
-use crate::cluster::sighting;
 use crate::cluster::world::SharedWorld;
 
 /// A result on its way to the record.
@@ -40,31 +40,16 @@ impl Finished {
         &self.step.id
     }
 
-    /// Why it is not known what a host agent did or will do, when it is not: then that agent is asked until it is.
-    pub(crate) fn doubt(&self) -> Option<String> {
-        let Self { step, report, .. } = self;
-        let in_doubt = report.outcome == Outcome::Unknown && matches!(step.agent(), Agent::Host(_));
-        in_doubt.then(|| report.error.clone().unwrap_or_default())
-    }
-
-    /// What is written about it.
-    pub(crate) fn into_bodies(self, history: &History) -> Vec<Body> {
+    /// What is to be written about it, or why its agent is to be asked what became of it.
+    pub(crate) fn settle(self, history: &History) -> Result<Vec<Body>, String> {
         let Self { plan, step, report } = self;
-        let mut bodies = Vec::new();
-        let agent = step.agent();
-        let obituary = report.obituary.as_ref();
-        if let Some(obituary) = obituary.and_then(|told| sighting::brought(told, &agent, history)) {
-            bodies.push(Body::Died { obituary });
+        if let Some(told) = report.obituary.as_ref().filter(|told| !may_bring(&step.agent(), told, history)) {
+            tracing::warn!(
+                agent = %step.agent(), replica = %told.replica, incarnation = %told.incarnation,
+                "an agent brought an obituary that is not its to bring; it is not believed"
+            );
         }
-        if let (Some(snapshot), Some(replica), Some(incarnation)) =
-            (report.snapshot, &step.replica, step.act.incarnation())
-        {
-            let (plan, replica) = (plan.clone(), replica.clone());
-            bodies.push(Body::SnapshotFiled { plan, step: step.id.clone(), replica, incarnation, snapshot });
-        }
-        let Report { outcome, error, blame, .. } = report;
-        bodies.push(Body::Closed { plan, step: step.id, outcome, error, blame });
-        bodies
+        report.settle(plan, &step, history)
     }
 }
 

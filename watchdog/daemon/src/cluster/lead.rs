@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use tokio::sync::mpsc;
 use tracing::Instrument as _;
 use watchdog_core::goal::obsolete::of_older_leaders;
-use watchdog_core::ids::{Incarnation, StepId, Time, WatchdogId};
+use watchdog_core::ids::{Time, WatchdogId};
 use watchdog_core::observation::Sight;
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::refusal::Refusal;
 use watchdog_leader::begin::{Screened, intents, is_late, screen};
 use watchdog_leader::judge::News;
 use watchdog_leader::looked::Looked;
+use watchdog_leader::report::Ends;
+use watchdog_leader::seal::Sealing;
 use watchdog_membership::obituary;
 use watchdog_membership::records::Paths;
 use watchdog_membership::term::{Lost, Term, TermError};
@@ -23,7 +25,7 @@ use crate::cluster::books::{Batch, Books};
 use crate::cluster::execute::{Executor, Finished};
 use crate::cluster::observe::Observer;
 use crate::cluster::operator::Act;
-use crate::cluster::seal::{Sealed, Sealing};
+use crate::cluster::seal::{Sealed, Sealer};
 use crate::cluster::world::SharedWorld;
 use crate::cycle;
 
@@ -68,6 +70,7 @@ pub(crate) struct Lead {
     pub(crate) agents: Arc<Agents>,
     pub(crate) executor: Arc<Executor>,
     pub(crate) sealing: Sealing,
+    pub(crate) sealer: Sealer,
     pub(crate) finished: mpsc::UnboundedReceiver<Finished>,
     pub(crate) sealed: mpsc::UnboundedReceiver<Sealed>,
     pub(crate) unread: Unread,
@@ -85,8 +88,7 @@ pub(crate) struct Lead {
 #[derive(Default)]
 pub(crate) struct Unread {
     pub(crate) finished: Vec<Finished>,
-    /// The ends of steps, told again until the record holds them: a write may be refused.
-    pub(crate) ended: Vec<(StepId, Vec<Body>)>,
+    pub(crate) ended: Ends,
     pub(crate) sealed: Vec<Sealed>,
     pub(crate) acts: Vec<Act>,
 }
@@ -211,7 +213,7 @@ impl Lead {
         let all = never.is_empty();
         for (intent, bodies) in never {
             tracing::warn!(plan = %intent.plan, step = %intent.step, "not begun any more; the record says why");
-            self.unread.ended.push((intent.step, bodies));
+            self.unread.ended.add(intent.step, bodies);
         }
         self.executor.execute(sent);
         Ok(all)
@@ -252,12 +254,10 @@ impl Lead {
         self.tidied_at = now;
         let (paths, known) = {
             let world = self.world.lock();
-            let mut old = self.observer.old_obituaries(now);
-            old.retain(|obituary| world.history.knows_death(obituary));
-            (Paths::new(&world.cluster), old)
+            let mut known = self.observer.outlived_obituaries(&world.history, now);
+            known.extend(self.observer.forged_obituaries(&world.history));
+            (Paths::new(&world.cluster), known)
         };
-        let mut known: Vec<Incarnation> = known.into_iter().map(|obituary| obituary.incarnation).collect();
-        known.extend(self.observer.forged_obituaries(&self.world.lock().history));
         if let Err(error) = obituary::prune(&self.term, &paths, &known).await {
             tracing::warn!(%error, "old obituaries stay for now");
         }
@@ -268,30 +268,23 @@ impl Lead {
         self.tidy_up(now).await;
         let looked = std::mem::replace(&mut self.unjudged, Looked::Nothing);
         let mut bodies: Vec<Body> = Vec::new();
-        for finished in self.unread.finished.drain(..) {
-            // One that died at its order was closed when it was seen dead.
-            if !self.world.lock().history.open_intents.contains_key(finished.step()) {
-                continue;
-            }
-            let step = finished.step().clone();
-            if let Some(why) = finished.doubt() {
-                self.sealing.doubt(step, why);
-            } else {
-                let told = finished.into_bodies(&self.world.lock().history);
-                self.unread.ended.push((step, told));
-            }
-        }
-        {
-            let world = self.world.lock();
-            self.unread.ended.retain(|(step, _)| world.history.open_intents.contains_key(step));
-        }
-        bodies.extend(self.unread.ended.iter().flat_map(|(_, told)| told.clone()));
-        for sealed in self.unread.sealed.drain(..) {
-            let world = self.world.lock();
-            bodies.extend(self.sealing.conclude(sealed, &world.history));
-        }
         let world = self.world.lock();
-        bodies.extend(self.sealing.advance(&world));
+        for finished in self.unread.finished.drain(..) {
+            let step = finished.step().clone();
+            match finished.settle(&world.history) {
+                Ok(told) => self.unread.ended.add(step, told),
+                Err(why) => self.sealing.doubt(step, why),
+            }
+        }
+        bodies.extend(self.unread.ended.unwritten(&world.history));
+        for sealed in self.unread.sealed.drain(..) {
+            bodies.extend(self.sealing.conclude(sealed, (&world.history, now)));
+        }
+        let (settled, calls) = self.sealing.advance(&world.known(), now);
+        bodies.extend(settled);
+        for call in calls {
+            self.sealer.ask(&world, call);
+        }
         News { epoch: self.term.epoch(), now, looked, bodies }
     }
 

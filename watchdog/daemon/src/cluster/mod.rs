@@ -24,7 +24,7 @@ mod orders;
 pub(crate) mod pauses;
 pub(crate) mod plan_book;
 pub(crate) mod seal;
-mod sighting;
+pub(crate) mod sighting;
 pub(crate) mod stir;
 pub(crate) mod world;
 
@@ -35,6 +35,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 use watchdog_core::ids::{ClusterId, Epoch, WatchdogId};
 use watchdog_leader::looked::Looked;
+use watchdog_leader::seal::Sealing;
 use watchdog_membership::election::Contender;
 use watchdog_membership::records::{ContenderRecord, FORMAT, Paths};
 use watchdog_membership::term::Term;
@@ -50,7 +51,7 @@ use crate::cluster::guests::Guests;
 use crate::cluster::lead::{Lead, Stop, Unread};
 use crate::cluster::observe::Observer;
 use crate::cluster::operator::{Act, Acts, Denial};
-use crate::cluster::seal::Sealing;
+use crate::cluster::seal::Sealer;
 use crate::cluster::world::{Role, SharedWorld, World};
 
 /// How often a follower reads along.
@@ -295,7 +296,8 @@ impl ClusterTask {
         Lead {
             id: self.identity.id.clone(),
             world: self.world.clone(),
-            sealing: Sealing::new(term.epoch(), Arc::clone(&self.agents), sealed_by),
+            sealing: Sealing::new(term.epoch()),
+            sealer: Sealer { agents: Arc::clone(&self.agents), answers: sealed_by },
             resign_after: self.identity.resign_after,
             tidied_at: books.now(),
             asked_again_at: None,
@@ -339,7 +341,7 @@ impl ClusterTask {
     fn go_blind(&self, why: &str) {
         let mut world = self.world.lock();
         let now = world.now();
-        world.go_blind(now, why);
+        world.observation.go_blind(now, why);
     }
 }
 

@@ -1,46 +1,73 @@
 //! Sighting: one record of the group, in the words of the core.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use watchdog_core::history::History;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time};
 use watchdog_core::observation::{
-    Health, HostSeen, Life, Loaded, MemberSeen, Obituary, Observation, Presence, Probed, ProcessSeen,
-    ReplicaSeen,
+    Health, HostSeen, Life, Loaded, MemberSeen, Obituary, Presence, Probed, ProcessSeen,
 };
-use watchdog_core::plan::Agent;
-use watchdog_membership::picture::Picture;
+use watchdog_leader::glance::{Group, Reported, is_forged};
+use watchdog_membership::picture::{Picture, Stamped};
 use watchdog_membership::records::{
     self, HostRecord, MemberRecord, ObituaryRecord, Phase, ProbeState, ProcessRecord,
 };
-use watchdog_proto::agent::{LookReply, ProcessReport};
+use watchdog_proto::agent::ProcessReport;
 
-/// A replica, from all that stands in the group about it.
-pub(crate) fn replica(
-    picture: &Picture,
-    id: &ReplicaId,
-    (before, rounds, past): (Option<&ReplicaSeen>, &BTreeMap<Incarnation, u64>, &History),
-    now: Time,
-) -> ReplicaSeen {
-    let mut lives: BTreeMap<Incarnation, Life> = BTreeMap::new();
-    for (incarnation, stamped) in picture.processes.get(id).into_iter().flatten() {
-        let round = rounds.get(incarnation).copied().unwrap_or_default();
-        life(&mut lives, *incarnation, &stamped.record.host).process = Some(process(&stamped.record, round));
+/// What stands in the tree, as the leader reads it.
+pub(crate) struct Standing<'a> {
+    picture: &'a Picture,
+    /// The obituaries, by replica: sorted once a look at most, and only when something moved.
+    dead: OnceCell<BTreeMap<&'a ReplicaId, Vec<&'a ObituaryRecord>>>,
+}
+
+impl<'a> Standing<'a> {
+    /// Of one picture.
+    pub(crate) fn of(picture: &'a Picture) -> Self {
+        Self { picture, dead: OnceCell::new() }
     }
-    for (incarnation, stamped) in picture.members.get(id).into_iter().flatten() {
-        life(&mut lives, *incarnation, &stamped.record.host).member = Some(member(&stamped.record));
+
+    fn dead(&self, replica: &ReplicaId) -> &[&'a ObituaryRecord] {
+        let sort = || {
+            let mut dead: BTreeMap<&ReplicaId, Vec<&ObituaryRecord>> = BTreeMap::new();
+            for Stamped { record, .. } in self.picture.obituaries.values() {
+                dead.entry(&record.replica).or_default().push(record);
+            }
+            dead
+        };
+        self.dead.get_or_init(sort).get(replica).map(Vec::as_slice).unwrap_or_default()
     }
-    for (incarnation, stamped) in
-        picture.obituaries.iter().filter(|(_, stamped)| stamped.record.replica == *id)
-    {
-        if is_forged(picture, past, &stamped.record) {
-            continue;
+}
+
+impl Group for Standing<'_> {
+    fn hosts(&self) -> Vec<(HostId, HostSeen)> {
+        let hosts = self.picture.hosts.iter();
+        hosts.map(|(name, stamped)| (name.clone(), host(&stamped.record))).collect()
+    }
+
+    fn replicas(&self) -> Vec<ReplicaId> {
+        self.picture.members.keys().chain(self.picture.processes.keys()).cloned().collect()
+    }
+
+    fn reading(&self, replica: &ReplicaId) -> u64 {
+        self.picture.looked(replica)
+    }
+
+    fn lives(&self, replica: &ReplicaId) -> BTreeMap<Incarnation, Life> {
+        let mut lives: BTreeMap<Incarnation, Life> = BTreeMap::new();
+        for (incarnation, Stamped { record, .. }) in self.picture.processes.get(replica).into_iter().flatten()
+        {
+            life(&mut lives, *incarnation, &record.host).process = Some(process(record));
         }
-        life(&mut lives, *incarnation, &stamped.record.host).obituary = Some(obituary(&stamped.record));
+        for (incarnation, Stamped { record, .. }) in self.picture.members.get(replica).into_iter().flatten() {
+            life(&mut lives, *incarnation, &record.host).member = Some(member(record));
+        }
+        for record in self.dead(replica) {
+            life(&mut lives, record.incarnation, &record.host).obituary = Some(obituary(record));
+        }
+        lives
     }
-    let mut seen = ReplicaSeen { look: picture.looked(id), lives, ..ReplicaSeen::default() };
-    seen.carry_over(before, now);
-    seen
 }
 
 fn life<'a>(lives: &'a mut BTreeMap<Incarnation, Life>, id: Incarnation, host: &HostId) -> &'a mut Life {
@@ -48,7 +75,7 @@ fn life<'a>(lives: &'a mut BTreeMap<Incarnation, Life>, id: Incarnation, host: &
 }
 
 /// A host agent that is there.
-pub(crate) fn host(record: &HostRecord) -> HostSeen {
+fn host(record: &HostRecord) -> HostSeen {
     HostSeen {
         presence: Presence::Present,
         instance: record.instance.clone(),
@@ -60,7 +87,7 @@ pub(crate) fn host(record: &HostRecord) -> HostSeen {
     }
 }
 
-fn process(record: &ProcessRecord, round: u64) -> ProcessSeen {
+fn process(record: &ProcessRecord) -> ProcessSeen {
     let loaded = record.loaded.as_ref();
     ProcessSeen {
         pid: record.pid,
@@ -71,7 +98,8 @@ fn process(record: &ProcessRecord, round: u64) -> ProcessSeen {
             ProbeState::Failing => Probed::Failing,
         },
         detail: record.detail.clone(),
-        round,
+        // Its host's agent tells when it is asked.
+        round: 0,
         // Measured by our own clock as soon as it is compared with what was seen before.
         since: Time::default(),
         stamp: Time(record.since_ms),
@@ -100,6 +128,17 @@ fn member(record: &MemberRecord) -> MemberSeen {
     }
 }
 
+/// The obituaries that stand, and are not of the host that their life was on.
+pub(crate) fn forged<'a>(picture: &'a Picture, past: &'a History) -> impl Iterator<Item = Obituary> + 'a {
+    let all = picture.obituaries.values().map(|stamped| obituary(&stamped.record));
+    all.filter(|told| {
+        let process = picture.processes.get(&told.replica).and_then(|all| all.get(&told.incarnation));
+        let member = picture.members.get(&told.replica).and_then(|all| all.get(&told.incarnation));
+        let seen_on = process.map(|it| &it.record.host).or(member.map(|it| &it.record.host));
+        is_forged(told, seen_on, past)
+    })
+}
+
 /// A proof of death.
 pub(crate) fn obituary(record: &ObituaryRecord) -> Obituary {
     Obituary {
@@ -112,47 +151,8 @@ pub(crate) fn obituary(record: &ObituaryRecord) -> Obituary {
     }
 }
 
-/// Whether an obituary that stands in the group can't be the word of the host that the life was on.
-pub(crate) fn is_forged(picture: &Picture, past: &History, record: &ObituaryRecord) -> bool {
-    let ordered = past.lives.get(&record.replica).into_iter().flatten();
-    let mut ordered = ordered.filter(|life| life.incarnation == record.incarnation).map(|life| &life.host);
-    let process = picture.processes.get(&record.replica).and_then(|all| all.get(&record.incarnation));
-    let member = picture.members.get(&record.replica).and_then(|all| all.get(&record.incarnation));
-    let seen = process.map(|process| &process.record.host).or(member.map(|member| &member.record.host));
-    // Of a life that nobody ordered or saw there is nothing to say against it, and nothing that it could do.
-    ordered.next().or(seen).is_some_and(|host| *host != record.host)
-}
-
-/// An obituary that an agent brought itself; `None` when it is not one of ours, or not that agent's to bring.
-///
-/// A host's agent knows the lives on its host, an embedded agent its own, and whoever stands for it its replica's.
-pub(crate) fn brought(
-    obituary: &watchdog_proto::agent::Obituary,
-    by: &Agent,
-    past: &History,
-) -> Option<Obituary> {
-    let obituary = read(obituary)?;
-    let ordered = past.lives.get(&obituary.replica).into_iter().flatten();
-    let mut ordered = ordered.filter(|life| life.incarnation == obituary.incarnation);
-    let ordered = ordered.next().map(|life| &life.host);
-    let may = match by {
-        Agent::Host(host) => obituary.host == *host,
-        Agent::Replica(replica, incarnation) => {
-            (&obituary.replica, obituary.incarnation) == (replica, *incarnation)
-        }
-        Agent::Leader => false,
-    };
-    if may && ordered.is_none_or(|host| *host == obituary.host) {
-        return Some(obituary);
-    }
-    tracing::warn!(
-        agent = %by, replica = %obituary.replica, incarnation = %obituary.incarnation,
-        "an agent brought an obituary that is not its to bring; it is not believed"
-    );
-    None
-}
-
-fn read(obituary: &watchdog_proto::agent::Obituary) -> Option<Obituary> {
+/// An obituary that an agent brought itself, as far as it can be read; whether it is believed the leader says.
+pub(crate) fn brought(obituary: &watchdog_proto::agent::Obituary) -> Option<Obituary> {
     Some(Obituary {
         replica: obituary.replica.parse().ok()?,
         incarnation: obituary.incarnation.parse().ok()?,
@@ -163,30 +163,20 @@ fn read(obituary: &watchdog_proto::agent::Obituary) -> Option<Obituary> {
     })
 }
 
-/// Takes in what a host agent just saw, which is newer than what it has published.
-pub(crate) fn correct(observation: &mut Observation, reply: &LookReply) {
-    let now = observation.at;
-    for report in &reply.processes {
-        let Some(life) = known(observation, report) else { continue };
-        let Some(process) = life.process.as_mut() else { continue };
-        process.round = report.probe_round.max(process.round);
-        process.detail.clone_from(&report.probe_detail);
-        let probe = match report.probe.as_str() {
-            "passing" => Probed::Passing,
-            "failing" => Probed::Failing,
+/// What a host agent says of a process when it is asked; `None` when it does not say of which.
+pub(crate) fn reported(report: &ProcessReport) -> Option<Reported> {
+    Some(Reported {
+        replica: report.replica.parse().ok()?,
+        incarnation: report.incarnation.parse().ok()?,
+        round: report.probe_round,
+        probe: match report.probe.as_str() {
+            "passing" => Some(Probed::Passing),
+            "failing" => Some(Probed::Failing),
             // A word of a newer agent says nothing to us.
-            _ => process.probe,
-        };
-        if probe != process.probe {
-            (process.probe, process.since, life.steady_since) = (probe, now, now);
-        }
-    }
-}
-
-fn known<'a>(observation: &'a mut Observation, report: &ProcessReport) -> Option<&'a mut Life> {
-    let replica: ReplicaId = report.replica.parse().ok()?;
-    let incarnation: Incarnation = report.incarnation.parse().ok()?;
-    observation.replicas.get_mut(&replica)?.lives.get_mut(&incarnation)
+            _ => None,
+        },
+        detail: report.probe_detail.clone(),
+    })
 }
 
 #[cfg(test)]
@@ -196,8 +186,10 @@ mod tests {
 
     use watchdog_core::history::PastLife;
     use watchdog_core::ids::Version;
+    use watchdog_core::observation::Observation;
     use watchdog_core::state::Hash;
-    use watchdog_membership::picture::Stamped;
+    use watchdog_leader::glance::{Eyes, Glance};
+    use watchdog_leader::log_view::LogView;
     use watchdog_membership::records::FORMAT;
 
     use super::*;
@@ -223,41 +215,6 @@ mod tests {
 
     fn stamped<T>(record: T) -> Stamped<T> {
         Stamped { record, created: 1, modified: 1, owner: None }
-    }
-
-    fn said(replica: &str, incarnation: Incarnation, host: &str) -> watchdog_proto::agent::Obituary {
-        watchdog_proto::agent::Obituary {
-            replica: replica.to_owned(),
-            incarnation: incarnation.to_string(),
-            host: host.to_owned(),
-            status: "exit 1".to_owned(),
-            tree_gone: true,
-            at_ms: 5,
-        }
-    }
-
-    #[test]
-    fn an_obituary_is_believed_only_of_whoever_can_know() {
-        let host = |name: &str| Agent::Host(name.parse().unwrap());
-        let own = |replica: &str, life| Agent::Replica(replica.parse().unwrap(), life);
-        let other = Incarnation::from_u128(8);
-        let table = [
-            // by | of whom | which life | on which host | ordered on | believed
-            (host("h1"), "demo-a", life(), "h1", Some("h1"), true),
-            (host("h1"), "demo-a", life(), "h1", None, true),
-            (host("h2"), "demo-a", life(), "h1", Some("h1"), false),
-            (host("h2"), "demo-a", life(), "h2", Some("h1"), false),
-            (host("h2"), "demo-a", other, "h2", Some("h1"), true),
-            (own("demo-a", life()), "demo-a", life(), "h1", Some("h1"), true),
-            (own("demo-a", life()), "demo-a", life(), "h2", Some("h1"), false),
-            (own("demo-a", other), "demo-a", life(), "h1", Some("h1"), false),
-            (own("demo-b", life()), "demo-a", life(), "h1", Some("h1"), false),
-            (Agent::Leader, "demo-a", life(), "h1", Some("h1"), false),
-        ];
-        for (by, replica, life, on, ordered, believed) in table {
-            let found = brought(&said(replica, life, on), &by, &past(ordered));
-            assert_eq!(found.is_some(), believed, "{by} of {replica} on {on}, ordered on {ordered:?}");
-        }
     }
 
     #[test]
@@ -304,11 +261,15 @@ mod tests {
                 let process = stamped(process.clone());
                 picture.processes.entry(id.clone()).or_default().insert(life(), process);
             }
-            let (past, rounds) = (past(ordered), BTreeMap::new());
-            let seen = replica(&picture, &id, (None, &rounds, &past), Time(9));
-            let dead = seen.lives.get(&life()).is_some_and(|life| life.obituary.is_some());
+            let past = past(ordered);
+            let (mut observation, mut eyes) = (Observation::unseen(Time(9)), Eyes::default());
+            let glance = Glance { moved: [id.clone()].into(), ..Glance::default() };
+            let log = LogView::empty();
+            eyes.take_in(&mut observation, (&past, &log), (&glance, &Standing::of(&picture)));
+            let seen = observation.replicas.get(&id);
+            let dead = seen.and_then(|seen| seen.lives.get(&life())).is_some_and(|it| it.obituary.is_some());
             assert_eq!(dead, believed, "seen {is_seen}, ordered on {ordered:?}, told by {by}");
-            assert_eq!(is_forged(&picture, &past, &record(by)), !believed);
+            assert_eq!(forged(&picture, &past).next().is_some(), !believed);
         }
     }
 }

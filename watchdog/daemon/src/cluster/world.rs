@@ -14,7 +14,7 @@ use watchdog_core::finding::Finding;
 use watchdog_core::history::{History, Pause};
 use watchdog_core::ids::{ClusterId, Epoch, PlanId, ReplicaId, Sequence, StepId, Time, WatchdogId};
 use watchdog_core::input::PlanInput;
-use watchdog_core::observation::{Observation, Sight};
+use watchdog_core::observation::Observation;
 use watchdog_core::offers::{Command, Offer, offers};
 use watchdog_core::plan::Outcome;
 use watchdog_core::record::{Body, Entry};
@@ -233,15 +233,6 @@ impl World {
             offers.insert(0, Offer::of(Command::Resume, why));
         }
         offers
-    }
-
-    /// From now on nothing can be seen, for this reason.
-    pub(crate) fn go_blind(&mut self, now: Time, why: &str) {
-        let since = match &self.observation.sight {
-            Sight::Clear => now,
-            Sight::Blind { since, .. } => *since,
-        };
-        self.observation.sight = Sight::Blind { since, why: why.to_owned() };
     }
 
     /// What is judged.

@@ -101,7 +101,7 @@ impl World {
         };
         let Some(lead) = self.dogs[dog].lead.as_ref() else { return false };
         let asked = lead.calls.values().filter(|call| call.sent > 1).map(|call| &call.order.agent);
-        let asked = asked.chain(lead.seals.keys().map(|(agent, _)| agent));
+        let asked = asked.chain(lead.sealing.asked());
         let looked = self.looked_through(dog);
         let asked = asked.chain(&looked);
         let unheard: BTreeSet<Agent> = asked.filter(present).filter(silent).cloned().collect();

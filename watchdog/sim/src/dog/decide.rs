@@ -53,7 +53,7 @@ impl World {
         if self.dogs[dog].lead.is_none() {
             return;
         }
-        let news = self.news(dog);
+        let news = self.news(dog, now);
         // What was written before the judgement was not looked at in it.
         let moved = known != self.history_of(dog).map(|history| history.through);
         let (bodies, again_at) = self.judge(dog, now, news);

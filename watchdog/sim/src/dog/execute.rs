@@ -2,19 +2,20 @@
 
 use std::rc::Rc;
 
-use watchdog_core::ids::{PlanId, StepId, Version};
+use watchdog_core::ids::{PlanId, StepId, Time, Version};
 use watchdog_core::plan::{Act, Agent, Outcome, Step};
 use watchdog_core::record::{Body, Entry};
 use watchdog_core::state::State;
 use watchdog_leader::begin::{Intent, Screened, intents, is_late, screen};
 use watchdog_leader::destination::destination;
+use watchdog_leader::report::Report;
 
 use super::Call;
 use crate::event::{DogWork, Event};
 use crate::fact::Fact;
 use crate::mutant::Safeguard;
 use crate::net::Node;
-use crate::order::{Answer, Order, Reply, Report, To};
+use crate::order::{Answer, Order, Reply, To};
 use crate::world::World;
 
 /// How often a step that is not answered is asked again, at first and at most.
@@ -37,7 +38,9 @@ impl World {
             return;
         }
         if let Some(lead) = self.dogs[dog].lead.as_mut() {
-            lead.ended.extend(never.into_iter().map(|(intent, bodies)| (intent.step, bodies)));
+            for (intent, bodies) in never {
+                lead.ended.add(intent.step, bodies);
+            }
         }
         self.wake_in(dog, 0);
     }
@@ -115,7 +118,7 @@ impl World {
             version: version.unwrap_or_default(),
             hash,
         };
-        let call = Call { order, timeout_ms: step.timeout_ms, begun_at: self.now, sent: 0 };
+        let call = Call { order, step: step.clone(), begun_at: self.now, sent: 0 };
         if let Some(lead) = self.dogs[dog].lead.as_mut() {
             lead.calls.entry(step.id.clone()).or_insert(call);
         }
@@ -157,8 +160,8 @@ impl World {
             return self.end_call(dog, step, Report::of(Outcome::Never, why));
         }
         let wait = (AGAIN_MS.0 << call.sent.min(2)).min(AGAIN_MS.1);
-        if asked && self.now - call.begun_at + wait > call.timeout_ms + 500 {
-            let why = format!("no answer within {} ms", call.timeout_ms);
+        if asked && self.now - call.begun_at + wait > call.step.timeout_ms + 500 {
+            let why = format!("no answer within {} ms", call.step.timeout_ms);
             return self.end_call(dog, step, Report::of(Outcome::Unknown, why));
         }
         let epoch = call.order.epoch;
@@ -206,23 +209,13 @@ impl World {
     }
 
     fn end_call(&mut self, dog: usize, step: &StepId, report: Report) {
-        let Some(lead) = self.dogs[dog].lead.as_mut() else { return };
+        let it = &mut self.dogs[dog];
+        let (Some(lead), Some(mind)) = (it.lead.as_mut(), it.mind.as_ref()) else { return };
         let Some(call) = lead.calls.remove(step) else { return };
-        if report.outcome == Outcome::Unknown && matches!(call.order.agent, Agent::Host(_)) {
-            // Its agent may still come upon it, unless it gives it up.
-            lead.doubts.insert(step.clone());
-            return self.wake_in(dog, 0);
+        match report.settle(call.order.plan, &call.step, &mind.history) {
+            Ok(told) => lead.ended.add(step.clone(), told),
+            Err(why) => lead.sealing.doubt(step.clone(), why),
         }
-        let mut told: Vec<Body> =
-            report.obituary.map(|obituary| Body::Died { obituary }).into_iter().collect();
-        told.push(Body::Closed {
-            plan: call.order.plan,
-            step: step.clone(),
-            outcome: report.outcome,
-            error: report.error,
-            blame: report.blame,
-        });
-        lead.ended.push((step.clone(), told));
         self.wake_in(dog, 0);
     }
 
@@ -238,13 +231,13 @@ impl World {
                     Reply::Refused { is_final: false, .. } => return,
                     // Refused again it may have been begun before.
                     Reply::Refused { why, .. } if again => Report::of(Outcome::Unknown, why),
-                    reply => Report::from_reply(reply),
+                    reply => reply.into(),
                 };
                 self.end_call(dog, &step, report);
             }
-            answer @ Answer::Seal { .. } => {
+            Answer::Seal(call, reply) => {
                 if let Some(lead) = self.dogs[dog].lead.as_mut() {
-                    lead.heard.push(answer);
+                    lead.sealed.push((call, reply));
                     self.wake_in(dog, 0);
                 }
             }
@@ -252,18 +245,19 @@ impl World {
     }
 
     /// Everything that came since the last check.
-    pub(super) fn news(&mut self, dog: usize) -> Vec<Body> {
+    pub(super) fn news(&mut self, dog: usize, now: Time) -> Vec<Body> {
         self.tidy_up(dog);
-        let Some(lead) = self.dogs[dog].lead.as_mut() else { return Vec::new() };
-        let heard = std::mem::take(&mut lead.heard);
         let it = &mut self.dogs[dog];
         let (Some(lead), Some(mind)) = (it.lead.as_mut(), it.mind.as_ref()) else { return Vec::new() };
-        lead.ended.retain(|(step, _)| mind.history.open_intents.contains_key(step));
-        let mut bodies: Vec<Body> = lead.ended.iter().flat_map(|(_, told)| told.clone()).collect();
-        for answer in heard {
-            bodies.extend(self.conclude_seal(dog, answer));
+        let mut bodies = lead.ended.unwritten(&mind.history);
+        for (call, reply) in lead.sealed.drain(..) {
+            bodies.extend(lead.sealing.conclude((call, Some(reply)), (&mind.history, now)));
         }
-        bodies.extend(self.advance_seals(dog));
+        let (settled, calls) = lead.sealing.advance(&mind.known(&self.setup.cluster), now);
+        bodies.extend(settled);
+        for call in calls {
+            bodies.extend(self.ask_seal(dog, &call));
+        }
         bodies
     }
 
@@ -275,20 +269,12 @@ impl World {
         };
         lead.tidied_at = now;
         let Some(mind) = self.dogs[dog].mind.as_mut() else { return };
-        let at = mind.observation.at;
-        let mut old = Vec::new();
-        for (replica, lives) in &self.zoo.lives {
-            for (incarnation, nodes) in lives {
-                let Some(obituary) = &nodes.obituary else { continue };
-                let since = *mind.view.buried_at.entry(*incarnation).or_insert(at);
-                if at.since_ms(since) > 60_000 && mind.history.knows_death(obituary) {
-                    old.push((replica.clone(), *incarnation));
-                }
-            }
-        }
-        for (replica, incarnation) in old {
-            mind.view.buried_at.remove(&incarnation);
-            self.zoo.change(&replica, now, |lives| {
+        let obituaries = self.zoo.lives.values().flatten();
+        let standing =
+            obituaries.filter_map(|(life, nodes)| Some((*life, nodes.obituary.clone()?))).collect();
+        for incarnation in mind.view.eyes.outlived(&standing, (&mind.history, mind.observation.at)) {
+            let replica = &standing[&incarnation].replica;
+            self.zoo.change(replica, now, |lives| {
                 if let Some(nodes) = lives.get_mut(&incarnation) {
                     nodes.obituary = None;
                 }

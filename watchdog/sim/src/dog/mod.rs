@@ -19,26 +19,27 @@ mod tamper;
 mod term;
 
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use watchdog_core::clock::Clock;
 use watchdog_core::history::History;
 use watchdog_core::ids::{ClusterId, Epoch, StepId, Time, WatchdogId};
-use watchdog_core::observation::{Observation, Sight};
-use watchdog_core::plan::Agent;
-use watchdog_core::record::Body;
+use watchdog_core::observation::Observation;
+use watchdog_core::plan::{Agent, Step};
 use watchdog_core::refusal::Refusal;
 use watchdog_core::shared::Shared;
 use watchdog_core::strikes::StrikeBook;
 use watchdog_leader::judge::Known;
 use watchdog_leader::log_view::LogView;
 use watchdog_leader::looked::Looked;
+use watchdog_leader::report::Ends;
+use watchdog_leader::seal::{SealCall, SealReply, Sealing};
 
 use crate::event::DogWork;
 use crate::journal::Write;
 use crate::mutant::Safeguard;
 use crate::net::Node;
-use crate::order::{Answer, Order};
+use crate::order::Order;
 use crate::world::World;
 use crate::zoo::SessionId;
 
@@ -69,8 +70,8 @@ pub struct Mind {
 pub struct Call {
     /// The order.
     pub order: Order,
-    /// How long it may go without an answer.
-    pub timeout_ms: u64,
+    /// The step.
+    pub step: Step,
     /// When it was sent first.
     pub begun_at: u64,
     /// How often.
@@ -92,12 +93,12 @@ pub struct Lead {
     pub confirmed_at: u64,
     /// Steps that were sent.
     pub calls: BTreeMap<StepId, Call>,
-    /// When each agent is asked again to take the epoch.
-    pub seals: BTreeMap<(Agent, String), u64>,
-    /// Words of agents that are not in the record.
-    pub heard: Vec<Answer>,
-    /// Ends of steps, told again until the record holds them.
-    pub ended: Vec<(StepId, Vec<Body>)>,
+    /// Agents that are to take the epoch, and steps whose fate they are asked.
+    pub sealing: Sealing,
+    /// Their answers that are not in the record.
+    pub sealed: Vec<(SealCall, SealReply)>,
+    /// Ends of steps.
+    pub ended: Ends,
     /// What operators ask.
     pub wishes: Vec<(String, Wish)>,
     /// What was seen and is not judged.
@@ -120,8 +121,6 @@ pub struct Lead {
     pub tidied_at: u64,
     /// Since when agents that it asks do not answer it.
     pub unheard: BTreeMap<Agent, u64>,
-    /// Its steps that a host agent did not answer.
-    pub doubts: BTreeSet<StepId>,
     /// How often its clock had stepped when the term began.
     pub clock_steps: u64,
     /// When a check was last wanted because of time alone.
@@ -283,14 +282,5 @@ impl Mind {
             obstacles: &[],
             errand_fault: None,
         }
-    }
-
-    /// From now on nothing can be seen.
-    fn go_blind(&mut self, now: Time, why: &str) {
-        let since = match &self.observation.sight {
-            Sight::Clear => now,
-            Sight::Blind { since, .. } => *since,
-        };
-        self.observation.sight = Sight::Blind { since, why: why.to_owned() };
     }
 }

@@ -6,6 +6,8 @@ use watchdog_core::observation::Observation;
 use watchdog_core::strikes::StrikeBook;
 use watchdog_leader::log_view::LogView;
 use watchdog_leader::looked::Looked;
+use watchdog_leader::report::Ends;
+use watchdog_leader::seal::Sealing;
 
 use super::observe::View;
 use super::{Lead, Lead2, Mind};
@@ -146,11 +148,10 @@ impl World {
             turn,
             confirmed_at: minted.at,
             calls: std::collections::BTreeMap::new(),
-            seals: std::collections::BTreeMap::new(),
             unheard: std::collections::BTreeMap::new(),
-            doubts: std::collections::BTreeSet::new(),
-            heard: Vec::new(),
-            ended: Vec::new(),
+            sealing: Sealing::new(minted.epoch),
+            sealed: Vec::new(),
+            ended: Ends::default(),
             wishes: Vec::new(),
             unjudged: Looked::All,
             pending: None,

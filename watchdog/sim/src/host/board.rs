@@ -83,12 +83,11 @@ impl World {
         let host = &self.hosts[index];
         let shown = host.kept.iter().filter_map(|(incarnation, kept)| {
             let living = host.disk.living.get(incarnation)?;
-            let detail = if kept.probe == Probed::Failing { "no answer" } else { "" };
             let record = ProcessSeen {
                 pid: living.pid.unwrap_or_default(),
                 stopping: kept.stopping,
                 probe: kept.probe,
-                detail: detail.to_owned(),
+                detail: detail(kept.probe),
                 round: 0,
                 since: Time::default(),
                 stamp: kept.since,
@@ -136,4 +135,9 @@ impl World {
         });
         if answers { Probed::Passing } else { Probed::Failing }
     }
+}
+
+/// What its agent says of a probe.
+pub(crate) fn detail(probe: Probed) -> String {
+    if probe == Probed::Failing { "no answer".to_owned() } else { String::new() }
 }

@@ -7,6 +7,7 @@ use watchdog_core::blame::Blame;
 use watchdog_core::desk::{Kind, Refused, StepOrder, Taken};
 use watchdog_core::ids::{Epoch, Incarnation, StepId};
 use watchdog_core::plan::{Act, Agent};
+use watchdog_leader::seal::{SealCall, SealReply, StepFate};
 
 use super::{AtWork, Begun, End, Host};
 use crate::event::Event;
@@ -14,7 +15,7 @@ use crate::fact::Fact;
 use crate::life::desk::running_of;
 use crate::mutant::Safeguard;
 use crate::net::Node;
-use crate::order::{Answer, Asker, Fate, Order, Reply, SealAsk};
+use crate::order::{Answer, Asker, Order, Reply, step_fate};
 use crate::world::World;
 
 /// The epoch, the session and the moment with which an order comes to the desk: its own, or those that a mutant gives it.
@@ -144,35 +145,35 @@ impl World {
     }
 
     /// A seal reaches a host agent.
-    pub(crate) fn seal_host(&mut self, index: usize, ask: SealAsk, asker: Asker) {
+    pub(crate) fn seal_host(&mut self, index: usize, call: SealCall, asker: Asker) {
         let forgets = self.lacks(Safeguard::EpochAtAgents);
         let host = &mut self.hosts[index];
         if !host.is_up() || !host.has_stock {
             return;
         }
         let instance = host.disk.instance.clone();
-        let steps: Vec<StepId> = ask.steps.keys().cloned().collect();
-        let are_ours = ask.target == instance;
+        let steps: Vec<StepId> = call.steps.keys().cloned().collect();
+        let are_ours = call.to.instance == instance;
         // Where the layer below is taken away, this one may not hide it.
         let barred = if forgets { &[] } else { steps.as_slice() };
-        let Ok(sealing) = host.desk.seal(ask.epoch, (barred, are_ours), &host.disk) else { return };
+        let Ok(sealing) = host.desk.seal(call.epoch, (barred, are_ours), &host.disk) else { return };
         if host.full_by > 0 && (sealing.newer || !sealing.given_up.is_empty()) {
             // It says that it can't; what it was told it knows all the same, as long as it lives.
             return;
         }
-        host.disk.epoch = ask.epoch;
-        host.desk.fence.recorded(ask.epoch);
+        host.disk.epoch = call.epoch;
+        host.desk.fence.recorded(call.epoch);
         for step in &sealing.given_up {
             let (kind, life) = (Kind::Snapshot, Incarnation::from_u128(0));
             host.disk.steps.insert(step.clone(), Begun { kind, life, end: End::Never });
         }
         host.desk.sealed(&sealing.given_up);
-        let fate = |step: &StepId| Fate::from(host.desk.fate((step, are_ours), &host.disk));
-        let fates: BTreeMap<StepId, Fate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
+        let fate = |step: &StepId| step_fate(host.desk.fate((step, are_ours), &host.disk));
+        let fates: BTreeMap<StepId, StepFate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
         let running = running_of(&fates);
         let agent = Agent::Host(self.setup.hosts[index].clone());
-        self.hear(&Fact::Sealed { agent: &agent, instance: &instance, epoch: ask.epoch, running });
-        self.answer(Node::Host(index), &Answer::Seal { ask, instance, fates }, asker);
+        self.hear(&Fact::Sealed { agent: &agent, instance: &instance, epoch: call.epoch, running });
+        self.answer(Node::Host(index), &Answer::Seal(call, SealReply { instance, fates }), asker);
         self.show(index);
     }
 }

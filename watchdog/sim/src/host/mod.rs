@@ -1,7 +1,7 @@
 //! Host: a machine, its agent's disk and memory.
 
 mod acts;
-mod board;
+pub(crate) mod board;
 mod desk;
 mod stock;
 

@@ -6,13 +6,14 @@ use std::time::Duration;
 use watchdog_core::desk::{Refused, StepOrder, Taken};
 use watchdog_core::ids::{Incarnation, StepId};
 use watchdog_core::plan::{Act, Agent};
+use watchdog_leader::seal::{SealCall, SealReply, StepFate};
 
 use super::{Loading, Mood, Trait};
 use crate::event::{Event, LifeWork};
 use crate::fact::{Effect, Fact};
 use crate::mutant::Safeguard;
 use crate::net::Node;
-use crate::order::{Answer, Asker, Fate, Order, Reply, SealAsk};
+use crate::order::{Answer, Asker, Order, Reply, step_fate};
 use crate::world::World;
 
 /// Its fence has no lease, so that nothing depends on the time.
@@ -111,29 +112,29 @@ impl World {
     }
 
     /// A seal reaches an embedded agent.
-    pub(crate) fn seal_life(&mut self, incarnation: Incarnation, ask: SealAsk, asker: Asker) {
+    pub(crate) fn seal_life(&mut self, incarnation: Incarnation, call: SealCall, asker: Asker) {
         let forgets = self.lacks(Safeguard::EpochAtAgents);
         let Some(life) = self.lives.get_mut(&incarnation).filter(|life| life.mood != Mood::Stopped) else {
             return;
         };
         let target = Agent::Replica(life.replica.clone(), incarnation);
         let (host, instance) = (life.host, incarnation.to_string());
-        let steps: Vec<StepId> = ask.steps.keys().cloned().collect();
-        let are_ours = ask.agent == target;
+        let steps: Vec<StepId> = call.steps.keys().cloned().collect();
+        let are_ours = call.to.agent == target;
         // Where the layer below is taken away, this one may not hide it.
         let barred = if forgets { &[] } else { steps.as_slice() };
-        if life.desk.seal(ask.epoch, (barred, are_ours), &life.recent).is_err() {
+        if life.desk.seal(call.epoch, (barred, are_ours), &life.recent).is_err() {
             return;
         }
-        let fate = |step: &StepId| Fate::from(life.desk.fate((step, are_ours), &life.recent));
-        let fates: BTreeMap<StepId, Fate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
+        let fate = |step: &StepId| step_fate(life.desk.fate((step, are_ours), &life.recent));
+        let fates: BTreeMap<StepId, StepFate> = steps.iter().map(|step| (step.clone(), fate(step))).collect();
         let running = running_of(&fates);
-        self.hear(&Fact::Sealed { agent: &target, instance: &instance, epoch: ask.epoch, running });
-        self.answer(Node::Host(host), &Answer::Seal { ask, instance, fates }, asker);
+        self.hear(&Fact::Sealed { agent: &target, instance: &instance, epoch: call.epoch, running });
+        self.answer(Node::Host(host), &Answer::Seal(call, SealReply { instance, fates }), asker);
     }
 }
 
 /// The steps that are under way.
-pub(crate) fn running_of(fates: &BTreeMap<StepId, Fate>) -> Vec<StepId> {
-    fates.iter().filter(|(_, fate)| **fate == Fate::Running).map(|(step, _)| step.clone()).collect()
+pub(crate) fn running_of(fates: &BTreeMap<StepId, StepFate>) -> Vec<StepId> {
+    fates.iter().filter(|(_, fate)| **fate == StepFate::Running).map(|(step, _)| step.clone()).collect()
 }

@@ -1,0 +1,413 @@
+//! Glance: turns what stands in the group into the observation that decisions are made of, at the cost of what changed.
+//!
+//! ```text
+//! what moved, and what is suspect ─► only those replicas are read again ─► observation
+//! what host agents answered just now ─► newer rounds of their probes ───────┘
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use watchdog_core::history::{History, PastHost};
+use watchdog_core::hosts::of_concern;
+use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
+use watchdog_core::observation::{
+    HostSeen, Life, Obituary, Observation, Presence, Probed, ReplicaSeen, Sight,
+};
+
+use crate::log_view::LogView;
+use crate::looked::Looked;
+
+/// An obituary stands at least this long, in milliseconds, because it bars a late registration of the dead.
+const OBITUARY_STANDS_MS: u64 = 60_000;
+
+/// What stands in the group, in the words of the core; read by whoever drives the leader.
+pub trait Group {
+    /// The hosts whose agents are there.
+    fn hosts(&self) -> Vec<(HostId, HostSeen)>;
+
+    /// The replicas of which a member or a process stands.
+    fn replicas(&self) -> Vec<ReplicaId>;
+
+    /// The number of the last reading of a replica's nodes.
+    fn reading(&self, replica: &ReplicaId) -> u64;
+
+    /// What stands about each life of a replica. A life is on the host that its process or itself names; one of which
+    /// nothing but an obituary stands, on that one's.
+    fn lives(&self, replica: &ReplicaId) -> BTreeMap<Incarnation, Life>;
+}
+
+/// What a host agent said of a process when it was asked just now; newer than what it has published.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reported {
+    /// Of which replica.
+    pub replica: ReplicaId,
+    /// Of which life.
+    pub incarnation: Incarnation,
+    /// The number of its newest round of probes.
+    pub round: u64,
+    /// What they found; `None` when it says that in a word that we don't know.
+    pub probe: Option<Probed>,
+    /// Why they fail.
+    pub detail: String,
+}
+
+/// What one look brought, besides what stands in the group.
+#[derive(Debug, Clone, Default)]
+pub struct Glance {
+    /// Of these replicas something came, changed or went since the last one.
+    pub moved: BTreeSet<ReplicaId>,
+    /// The same of hosts.
+    pub hosts_moved: bool,
+    /// These were read again, moved or not.
+    pub suspects: BTreeSet<ReplicaId>,
+    /// What host agents said of these.
+    pub reported: Vec<Reported>,
+}
+
+/// What an observer remembers from one look to the next, besides the observation.
+#[derive(Debug, Default)]
+pub struct Eyes {
+    /// The head of the log, and the last entry that moved what somebody should hold, when all were last looked at.
+    aimed_at: Option<(Version, Sequence)>,
+    /// The newest rounds of probes that host agents told of, by life.
+    rounds: BTreeMap<Incarnation, u64>,
+    /// When each obituary was first seen here; the clock of its host may be another.
+    buried_at: BTreeMap<Incarnation, Time>,
+}
+
+impl Eyes {
+    /// Counts anew from now on: what was measured by others' time, before our term, or before the clock was set is not
+    /// known.
+    pub fn begin_anew(&mut self) {
+        self.aimed_at = None;
+    }
+
+    /// Whether the next look is the first, or the first after a time in which nothing could be seen. Silence is counted
+    /// from our own sight of it, and what happened meanwhile is not known.
+    pub fn is_fresh(&self, observation: &Observation) -> bool {
+        self.aimed_at.is_none() || observation.sight != Sight::Clear
+    }
+
+    /// Takes in what was seen at `observation.at`.
+    pub fn take_in(
+        &mut self,
+        observation: &mut Observation,
+        (history, log): (&History, &LogView),
+        (glance, group): (&Glance, &impl Group),
+    ) -> Looked {
+        let fresh = self.is_fresh(observation);
+        observation.sight = Sight::Clear;
+        if fresh {
+            observation.watched_since = observation.at;
+        }
+        let hosts_moved = fresh || glance.hosts_moved;
+        if hosts_moved {
+            see_hosts(observation, (history, log), (group.hosts(), fresh));
+        }
+        for report in &glance.reported {
+            let round = self.rounds.entry(report.incarnation).or_default();
+            *round = report.round.max(*round);
+        }
+        let aimed = (log.head.version, history.aimed_at);
+        let all = hosts_moved || self.aimed_at != Some(aimed);
+        let mut changed = &glance.moved | &glance.suspects;
+        if all {
+            changed.extend(log.replicas.keys().cloned());
+            // Also those that are not declared any more.
+            changed.extend(observation.replicas.keys().cloned());
+        }
+        if fresh {
+            changed.extend(group.replicas());
+        }
+        for replica in &changed {
+            self.see(observation, (history, log), (replica, group, fresh));
+        }
+        for report in &glance.reported {
+            correct(observation, report);
+        }
+        self.aimed_at = Some(aimed);
+        if all { Looked::All } else { Looked::Only(changed) }
+    }
+
+    fn see(
+        &self,
+        observation: &mut Observation,
+        (history, log): (&History, &LogView),
+        (replica, group, fresh): (&ReplicaId, &impl Group, bool),
+    ) {
+        let now = observation.at;
+        let mut lives = group.lives(replica);
+        disbelieve_forged(&mut lives, history);
+        for (incarnation, life) in &mut lives {
+            if let Some(process) = &mut life.process {
+                process.round = self.rounds.get(incarnation).copied().unwrap_or_default();
+            }
+        }
+        let mut seen = ReplicaSeen { look: group.reading(replica), lives, ..ReplicaSeen::default() };
+        let before = observation.replicas.get_mut(replica);
+        if let Some(before) = before.filter(|_| fresh) {
+            before.unwatched();
+        }
+        seen.carry_over(observation.replicas.get(replica), now);
+        if log.replicas.contains_key(replica) || !seen.lives.is_empty() {
+            observation.replicas.insert(replica.clone(), seen);
+        } else {
+            observation.replicas.remove(replica);
+        }
+    }
+
+    /// Of the obituaries that stand, those that the record holds and that have stood for so long that no late
+    /// registration can be under way any more: nobody needs them.
+    pub fn outlived(
+        &mut self,
+        standing: &BTreeMap<Incarnation, Obituary>,
+        (history, now): (&History, Time),
+    ) -> Vec<Incarnation> {
+        self.buried_at.retain(|incarnation, _| standing.contains_key(incarnation));
+        self.rounds.retain(|incarnation, _| !standing.contains_key(incarnation));
+        let mut outlived = Vec::new();
+        for (incarnation, obituary) in standing {
+            let since = *self.buried_at.entry(*incarnation).or_insert(now);
+            if now.since_ms(since) > OBITUARY_STANDS_MS && history.knows_death(obituary) {
+                outlived.push(*incarnation);
+            }
+        }
+        outlived
+    }
+}
+
+/// Which host agents are asked to look again, and at which of the suspects.
+pub fn to_ask<'a>(
+    observation: &'a Observation,
+    suspects: &'a BTreeSet<ReplicaId>,
+) -> BTreeMap<&'a HostId, (&'a HostSeen, BTreeSet<&'a ReplicaId>)> {
+    let mut asked = BTreeMap::new();
+    for replica in suspects {
+        let lives = observation.replicas.get(replica).into_iter().flat_map(|seen| seen.lives.values());
+        // Who is proven dead need not be looked at: an obituary does not change.
+        for life in lives.filter(|life| life.is_alive()) {
+            let host = observation.hosts.get(&life.host).filter(|seen| seen.is_present());
+            if let Some(seen) = host {
+                asked.entry(&life.host).or_insert_with(|| (seen, BTreeSet::new())).1.insert(replica);
+            }
+        }
+    }
+    asked
+}
+
+/// Whether an obituary that stands in the group can't be the word of the host that its life was on, by the record or,
+/// for a life that nobody ordered, by what stands about it.
+pub fn is_forged(obituary: &Obituary, seen_on: Option<&HostId>, history: &History) -> bool {
+    let mut ordered = history.lives.get(&obituary.replica).into_iter().flatten();
+    let ordered = ordered.find(|life| life.incarnation == obituary.incarnation).map(|life| &life.host);
+    // Of a life that nobody ordered or saw there is nothing to say against it, and nothing that it could do.
+    ordered.or(seen_on).is_some_and(|host| *host != obituary.host)
+}
+
+fn disbelieve_forged(lives: &mut BTreeMap<Incarnation, Life>, history: &History) {
+    lives.retain(|_, life| {
+        let stands = life.process.is_some() || life.member.is_some();
+        let seen_on = Some(&life.host).filter(|_| stands);
+        if life.obituary.as_ref().is_some_and(|obituary| is_forged(obituary, seen_on, history)) {
+            life.obituary = None;
+        }
+        stands || life.obituary.is_some()
+    });
+}
+
+fn correct(observation: &mut Observation, report: &Reported) {
+    let now = observation.at;
+    let seen = observation.replicas.get_mut(&report.replica);
+    let Some(life) = seen.and_then(|seen| seen.lives.get_mut(&report.incarnation)) else { return };
+    let Some(process) = life.process.as_mut() else { return };
+    process.round = report.round.max(process.round);
+    process.detail.clone_from(&report.detail);
+    if let Some(probe) = report.probe.filter(|probe| *probe != process.probe) {
+        (process.probe, process.since, life.steady_since) = (probe, now, now);
+    }
+}
+
+/// Hosts that are there, and those that were: by this observer's sight or by the record.
+fn see_hosts(
+    observation: &mut Observation,
+    (history, log): (&History, &LogView),
+    (present, fresh): (Vec<(HostId, HostSeen)>, bool),
+) {
+    let now = observation.at;
+    let past = history.hosts.iter().map(|(host, past)| (host.clone(), as_gone(past, now)));
+    let mut hosts: BTreeMap<HostId, HostSeen> = past.collect();
+    for (host, old) in std::mem::take(&mut observation.hosts) {
+        let since = match old.presence {
+            Presence::Present => now,
+            Presence::Gone { .. } if fresh => now,
+            Presence::Gone { since } => since,
+        };
+        hosts.insert(host, HostSeen { presence: Presence::Gone { since }, ..old });
+    }
+    hosts.extend(present);
+    let concern = of_concern(&log.replicas, history, observation);
+    // Who is gone for good, and on whom nothing depends any more, is forgotten.
+    hosts.retain(|host, seen| seen.is_present() || concern.contains(host));
+    observation.hosts = hosts;
+}
+
+fn as_gone(past: &PastHost, since: Time) -> HostSeen {
+    HostSeen {
+        presence: Presence::Gone { since },
+        instance: past.instance.clone(),
+        address: past.address.clone(),
+        pid: 0,
+        boot_id: past.boot_id.clone(),
+        inventory_complete: false,
+        session: String::new(),
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+mod tests {
+    use watchdog_core::observation::ProcessSeen;
+
+    use super::*;
+
+    fn id(replica: &str) -> ReplicaId {
+        replica.parse().unwrap()
+    }
+
+    fn life() -> Incarnation {
+        Incarnation::from_u128(7)
+    }
+
+    /// One host, and one process each of some replicas, with what its probe says.
+    #[derive(Default)]
+    struct Told(BTreeMap<ReplicaId, Probed>);
+
+    impl Group for Told {
+        fn hosts(&self) -> Vec<(HostId, HostSeen)> {
+            let seen = as_gone(
+                &PastHost { instance: "one".into(), boot_id: String::new(), address: String::new() },
+                Time(0),
+            );
+            vec![("h1".parse().unwrap(), HostSeen { presence: Presence::Present, ..seen })]
+        }
+
+        fn replicas(&self) -> Vec<ReplicaId> {
+            self.0.keys().cloned().collect()
+        }
+
+        fn reading(&self, _: &ReplicaId) -> u64 {
+            1
+        }
+
+        fn lives(&self, replica: &ReplicaId) -> BTreeMap<Incarnation, Life> {
+            let process = |probe: &Probed| ProcessSeen {
+                pid: 1,
+                stopping: false,
+                probe: *probe,
+                detail: String::new(),
+                round: 0,
+                since: Time(0),
+                stamp: Time(0),
+                loaded: None,
+                setup: None,
+            };
+            let life_of = |probe| Life { process: Some(process(probe)), ..Life::on("h1".parse().unwrap()) };
+            self.0.get(replica).map(|probe| (life(), life_of(probe))).into_iter().collect()
+        }
+    }
+
+    fn seen<'a>(observation: &'a Observation, replica: &str) -> &'a ProcessSeen {
+        observation.replicas[&id(replica)].lives[&life()].process.as_ref().unwrap()
+    }
+
+    #[test]
+    fn the_first_look_is_at_everything_and_later_ones_at_what_moved() {
+        let (history, log, mut eyes) = (History::default(), LogView::empty(), Eyes::default());
+        let mut observation = Observation::unseen(Time(5));
+        let mut group = Told(BTreeMap::from([(id("a"), Probed::Passing), (id("b"), Probed::Passing)]));
+        let mut look = |observation: &mut Observation, group: &Told, at, glance: &Glance| {
+            observation.at = Time(at);
+            eyes.take_in(observation, (&history, &log), (glance, group))
+        };
+        assert_eq!(look(&mut observation, &group, 10, &Glance::default()), Looked::All);
+        assert_eq!((observation.sight.clone(), observation.watched_since), (Sight::Clear, Time(10)));
+        assert_eq!(observation.replicas.len(), 2);
+        // What did not move is not read again.
+        group.0.insert(id("a"), Probed::Failing);
+        group.0.insert(id("b"), Probed::Failing);
+        let moved = Glance { moved: [id("a")].into(), ..Glance::default() };
+        assert_eq!(look(&mut observation, &group, 20, &moved), Looked::Only([id("a")].into()));
+        assert_eq!(seen(&observation, "a").probe, Probed::Failing);
+        assert_eq!(
+            (seen(&observation, "b").probe, seen(&observation, "b").since),
+            (Probed::Passing, Time(10))
+        );
+        // After a time in which nothing could be seen everything is, and time counts from then.
+        observation.go_blind(Time(25), "cut off");
+        assert_eq!(look(&mut observation, &group, 30, &Glance::default()), Looked::All);
+        assert_eq!((seen(&observation, "b").probe, observation.watched_since), (Probed::Failing, Time(30)));
+        assert_eq!(seen(&observation, "a").since, Time(30), "how long it has been so nobody knows");
+    }
+
+    #[test]
+    fn what_a_host_agent_says_when_asked_beats_what_it_has_published() {
+        let (history, log, mut eyes) = (History::default(), LogView::empty(), Eyes::default());
+        let mut observation = Observation::unseen(Time(5));
+        let group = Told(BTreeMap::from([(id("a"), Probed::Failing)]));
+        let reported = |round, probe| Glance {
+            suspects: [id("a")].into(),
+            reported: vec![Reported {
+                replica: id("a"),
+                incarnation: life(),
+                round,
+                probe,
+                detail: "by asking".into(),
+            }],
+            ..Glance::default()
+        };
+        let table = [
+            // round | its word | what is known then: round, probe
+            (3, Some(Probed::Passing), 3, Probed::Passing),
+            (4, Some(Probed::Failing), 4, Probed::Failing),
+            // A round goes on counting, also past an older answer.
+            (2, Some(Probed::Failing), 4, Probed::Failing),
+            // A word that nobody knows is none.
+            (5, None, 5, Probed::Failing),
+        ];
+        for (round, probe, known_round, known) in table {
+            let glance = reported(round, probe);
+            eyes.take_in(&mut observation, (&history, &log), (&glance, &group));
+            let process = seen(&observation, "a");
+            assert_eq!((process.round, process.probe), (known_round, known), "round {round}");
+            assert_eq!(process.detail, "by asking");
+        }
+    }
+
+    #[test]
+    fn an_obituary_goes_when_the_record_holds_it_and_it_has_stood_for_long() {
+        let obituary = |replica: &str| Obituary {
+            replica: id(replica),
+            incarnation: life(),
+            host: "h1".parse().unwrap(),
+            status: "exit 1".into(),
+            tree_gone: true,
+            at: Time(1),
+        };
+        let past = watchdog_core::history::PastLife {
+            incarnation: life(),
+            host: "h1".parse().unwrap(),
+            at: Time(1),
+            obituary: Some(obituary("a")),
+            buried_at: None,
+        };
+        let history = History { lives: [(id("a"), [past].into())].into(), ..History::default() };
+        let (mut eyes, standing) = (Eyes::default(), BTreeMap::from([(life(), obituary("a"))]));
+        let unknown = BTreeMap::from([(Incarnation::from_u128(8), obituary("b"))]);
+        assert!(eyes.outlived(&standing, (&history, Time(10))).is_empty(), "it was just seen");
+        let later = Time(10 + OBITUARY_STANDS_MS);
+        assert!(eyes.outlived(&standing, (&history, later)).is_empty());
+        assert_eq!(eyes.outlived(&standing, (&history, Time(later.0 + 1))), [life()]);
+        eyes.outlived(&unknown, (&history, Time(10)));
+        assert!(eyes.outlived(&unknown, (&history, Time(later.0 + 1))).is_empty(), "the record lacks it");
+    }
+}
