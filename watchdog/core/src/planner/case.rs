@@ -128,13 +128,22 @@ impl<'a> Case<'a> {
 }
 
 /// Since when a life of `replica` is as it is, as far as we saw it so without a break and did not heal it meanwhile; by
-/// our own clock, because those of hosts may be wrong.
+/// our own clock, because those of hosts may be wrong. Not yet, while its host's agent is gone: if it died, nobody would
+/// say so before its session is over.
 pub fn settled_since(replica: &ReplicaId, life: &Life, input: &PlanInput) -> Time {
+    if is_unwatched(life, input) {
+        return input.now;
+    }
     let seen = [life.member.as_ref().map(|it| it.since), life.process.as_ref().map(|it| it.since)];
     let heals = input.history.heals.get(replica).into_iter().flatten();
     let healed = heals.filter_map(|heal| heal.ended_at);
     let all = seen.into_iter().flatten().chain(healed).chain([life.steady_since]);
     all.max().unwrap_or_default().min(input.now)
+}
+
+/// Whether the agent of a life's host is gone.
+pub fn is_unwatched(life: &Life, input: &PlanInput) -> bool {
+    input.observation.hosts.get(&life.host).is_some_and(|host| !host.is_present())
 }
 
 /// The newest of the lives of `replica` that are seen and `fit`.

@@ -20,7 +20,7 @@ use crate::safety::Budget;
 use crate::storm::storm;
 
 use super::assemble;
-use super::case::lives;
+use super::case::{is_unwatched, lives};
 use super::mark_stable::{self, Founding, founding};
 use super::movement::Mover;
 use super::{again, may, refusal};
@@ -144,7 +144,14 @@ pub fn advance(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>,
             }
             (None, until)
         }
-        Stage::Soaking { until } => (None, Some(until)),
+        Stage::Soaking { until } => {
+            let unwatched = |replica: &&&ReplicaId| {
+                lives(input, replica).any(|(_, life)| life.is_alive() && is_unwatched(life, input))
+            };
+            let unwatched = survey.arrived.iter().find(unwatched);
+            refusals.extend(unwatched.map(|replica| waits(rollout, replica, UNWATCHED)));
+            (None, Some(until))
+        }
         Stage::Moving(count) => move_next((rollout, &survey, count), input, refusals),
         Stage::Proving => prove_start(rollout, &survey, input, refusals),
         // One that awaits an approval is asked about once.
@@ -276,6 +283,8 @@ fn prove_start(
 
 /// Why nobody follows when no chosen canary is declared.
 const LOST_CANARY: &str = "it was chosen as the canary, and is not declared any more";
+
+const UNWATCHED: &str = "the agent of its host is gone, and nobody would say that it died";
 
 fn waits(rollout: &Rollout, replica: &ReplicaId, why: &str) -> Refusal {
     let reason =

@@ -41,10 +41,12 @@ fn has_soaked(replica: &ReplicaId, input: &PlanInput) -> bool {
     let settled = [begun, Some(unchanged_since(life, replica, input))];
     let target = rollout.map_or(input.target, |rollout| rollout.aim(&input.target));
     let long_enough = settled.into_iter().flatten().all(|since| input.now.since_ms(since) >= soak_ms);
+    // Of whom nobody would say that it died.
+    let unwatched = input.observation.hosts.get(&life.host).is_some_and(|host| !host.is_present());
     let attested = life.process.as_ref().and_then(|process| process.setup);
     let declared = match input.replicas.get(replica) {
         Some(Ok(spec)) => attested.is_none_or(|setup| setup == spec.launch_hash()),
         Some(Err(_)) | None => true,
     };
-    is_healthy_on(life, &target) && declared && long_enough && !is_worked_on(replica, input)
+    is_healthy_on(life, &target) && declared && long_enough && !unwatched && !is_worked_on(replica, input)
 }

@@ -130,6 +130,7 @@ fn table_of_goals() -> Vec<(&'static str, Spoil, &'static str, &'static str)> {
             "c has not held the version",
         ),
         ("goal, a moved 9000, b moved 9000, c moved 9000", keep, "c holds 7 9000", "c has not held the"),
+        ("goal, a moved 9000, b moved 9000, c moved 9000", keep, "host h2 agent-gone 90", "b has not held"),
         (
             "goal, a moved 9000, b moved 9000, c moved 9000",
             keep,
