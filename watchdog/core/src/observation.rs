@@ -171,6 +171,14 @@ impl ReplicaSeen {
         Some(newest)
     }
 
+    /// A life of it was there and went between two looks, as a member or not: its absence is a new one.
+    pub fn flashed(&mut self, as_member: bool) {
+        self.absent_since = None;
+        if as_member {
+            self.memberless_since = None;
+        }
+    }
+
     /// Forgets what only watching without a break could tell: nobody looked for a while.
     pub fn unwatched(&mut self) {
         (self.absent_since, self.memberless_since) = (None, None);

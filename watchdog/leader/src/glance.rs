@@ -62,6 +62,12 @@ pub struct Glance {
     pub suspects: BTreeSet<ReplicaId>,
     /// What host agents said of these.
     pub reported: Vec<Reported>,
+    /// These came and went since the last one. Their silence begins anew: a lease that they were granted meanwhile runs.
+    pub flashed_hosts: BTreeSet<HostId>,
+    /// The same of replicas, and whether it was a member that was there.
+    pub flashed: BTreeMap<ReplicaId, bool>,
+    /// Anything may have come and gone unseen.
+    pub unwatched: bool,
 }
 
 /// What an observer remembers from one look to the next, besides the observation.
@@ -95,14 +101,20 @@ impl Eyes {
         (history, log): (&History, &LogView),
         (glance, group): (&Glance, &impl Group),
     ) -> Looked {
-        let fresh = self.is_fresh(observation);
+        let fresh = self.is_fresh(observation) || glance.unwatched;
         observation.sight = Sight::Clear;
         if fresh {
             observation.watched_since = observation.at;
         }
-        let hosts_moved = fresh || glance.hosts_moved;
+        let hosts_moved = fresh || glance.hosts_moved || !glance.flashed_hosts.is_empty();
         if hosts_moved {
-            see_hosts(observation, (history, log), (group.hosts(), fresh));
+            let anew = |host: &HostId| fresh || glance.flashed_hosts.contains(host);
+            see_hosts(observation, (history, log), (group.hosts(), anew));
+        }
+        for (replica, as_member) in &glance.flashed {
+            if let Some(seen) = observation.replicas.get_mut(replica) {
+                seen.flashed(*as_member);
+            }
         }
         for report in &glance.reported {
             let round = self.rounds.entry(report.incarnation).or_default();
@@ -111,6 +123,7 @@ impl Eyes {
         let aimed = (log.head.version, history.aimed_at);
         let all = hosts_moved || self.aimed_at != Some(aimed);
         let mut changed = &glance.moved | &glance.suspects;
+        changed.extend(glance.flashed.keys().cloned());
         if all {
             changed.extend(log.replicas.keys().cloned());
             // Also those that are not declared any more.
@@ -231,7 +244,7 @@ fn correct(observation: &mut Observation, report: &Reported) {
 fn see_hosts(
     observation: &mut Observation,
     (history, log): (&History, &LogView),
-    (present, fresh): (Vec<(HostId, HostSeen)>, bool),
+    (present, anew): (Vec<(HostId, HostSeen)>, impl Fn(&HostId) -> bool),
 ) {
     let now = observation.at;
     let past = history.hosts.iter().map(|(host, past)| (host.clone(), as_gone(past, now)));
@@ -239,7 +252,7 @@ fn see_hosts(
     for (host, old) in std::mem::take(&mut observation.hosts) {
         let since = match old.presence {
             Presence::Present => now,
-            Presence::Gone { .. } if fresh => now,
+            Presence::Gone { .. } if anew(&host) => now,
             Presence::Gone { since } => since,
         };
         hosts.insert(host, HostSeen { presence: Presence::Gone { since }, ..old });
@@ -347,6 +360,54 @@ mod tests {
         assert_eq!(look(&mut observation, &group, 30, &Glance::default()), Looked::All);
         assert_eq!((seen(&observation, "b").probe, observation.watched_since), (Probed::Failing, Time(30)));
         assert_eq!(seen(&observation, "a").since, Time(30), "how long it has been so nobody knows");
+    }
+
+    #[test]
+    fn the_silence_of_what_came_and_went_between_two_looks_begins_anew() {
+        let mut history = History::default();
+        let past = PastHost { instance: "one".into(), boot_id: String::new(), address: String::new() };
+        history.hosts.insert("h2".parse().unwrap(), past);
+        // Somebody depends on it.
+        let on_h2 = watchdog_core::history::PastLife {
+            incarnation: life(),
+            host: "h2".parse().unwrap(),
+            at: Time(1),
+            obituary: None,
+            buried_at: None,
+        };
+        history.lives.insert(id("a"), [on_h2].into());
+        let (log, group) = (LogView::empty(), Told::default());
+        let flash = |hosts: &[&str], replicas: &[(&str, bool)]| Glance {
+            moved: [id("a")].into(),
+            flashed_hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+            flashed: replicas.iter().map(|(replica, as_member)| (id(replica), *as_member)).collect(),
+            ..Glance::default()
+        };
+        let table = [
+            // what was there meanwhile | since when are gone: the host, any life, any member
+            (flash(&[], &[]), (10, 10, 10)),
+            (flash(&["h2"], &[]), (20, 10, 10)),
+            (flash(&["h1"], &[]), (10, 10, 10)),
+            (flash(&[], &[("a", false)]), (10, 20, 10)),
+            (flash(&[], &[("a", true)]), (10, 20, 20)),
+            (Glance { unwatched: true, ..flash(&[], &[]) }, (20, 20, 20)),
+        ];
+        for (glance, (host, alive, member)) in table {
+            let (mut eyes, mut observation) = (Eyes::default(), Observation::unseen(Time(10)));
+            let absent = ReplicaSeen { absent_since: Some(Time(10)), ..ReplicaSeen::default() };
+            let absent = ReplicaSeen { memberless_since: Some(Time(10)), ..absent };
+            eyes.take_in(&mut observation, (&history, &log), (&Glance::default(), &group));
+            // One that is not declared and not there is kept by nobody but this test.
+            observation.replicas.insert(id("a"), absent);
+            let mut declared = log.clone();
+            declared.replicas.insert(id("a"), Err("of no matter".into()));
+            observation.at = Time(20);
+            eyes.take_in(&mut observation, (&history, &declared), (&glance, &group));
+            let seen = &observation.replicas[&id("a")];
+            assert_eq!((seen.absent_since, seen.memberless_since), (Some(Time(alive)), Some(Time(member))));
+            let gone = observation.hosts[&"h2".parse().unwrap()].presence;
+            assert_eq!(gone, Presence::Gone { since: Time(host) }, "{glance:?}");
+        }
     }
 
     #[test]

@@ -74,6 +74,29 @@ impl Picture {
     }
 }
 
+/// What was there between two readings, and at neither.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flashes {
+    /// Hosts.
+    pub hosts: BTreeSet<HostId>,
+    /// Replicas of which a member was there.
+    pub members: BTreeSet<ReplicaId>,
+    /// Replicas of which a process was there.
+    pub processes: BTreeSet<ReplicaId>,
+}
+
+impl Flashes {
+    /// What stands at `place` was there meanwhile.
+    pub(crate) fn note(&mut self, place: &Place) {
+        match place {
+            Place::Host(host) => drop(self.hosts.insert(host.clone())),
+            Place::Member(replica, _) => drop(self.members.insert(replica.clone())),
+            Place::Process(replica, _) => drop(self.processes.insert(replica.clone())),
+            Place::Obituary(_) | Place::Contender { .. } | Place::Epoch | Place::Pauses => {}
+        }
+    }
+}
+
 /// What differs from the picture before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each says of one part whether it differs, and any may")]
@@ -86,6 +109,10 @@ pub struct Delta {
     pub hosts: BTreeSet<HostId>,
     /// Incarnations of which an obituary came, changed or went.
     pub obituaries: BTreeSet<Incarnation>,
+    /// What came and went between two readings, so that its absence is a new one.
+    pub flashes: Flashes,
+    /// The watch was broken, so that anything may have come and gone unseen.
+    pub unwatched: bool,
     /// Whether the row of contenders changed.
     pub contenders: bool,
     /// Whether the epoch record changed.
@@ -99,12 +126,16 @@ pub struct Delta {
 impl Delta {
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
-        *self == Self { resynced: self.resynced, ..Self::default() }
+        *self == Self { resynced: self.resynced, unwatched: self.unwatched, ..Self::default() }
     }
 
     /// Adds a later one.
     pub fn absorb(&mut self, later: Delta) {
         self.resynced |= later.resynced;
+        self.unwatched |= later.unwatched;
+        self.flashes.hosts.extend(later.flashes.hosts);
+        self.flashes.members.extend(later.flashes.members);
+        self.flashes.processes.extend(later.flashes.processes);
         self.replicas.extend(later.replicas);
         self.hosts.extend(later.hosts);
         self.obituaries.extend(later.obituaries);

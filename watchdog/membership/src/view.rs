@@ -36,6 +36,8 @@ pub struct View {
     /// All paths that hold something, so that a full read notices what went.
     known: BTreeSet<String>,
     stale: bool,
+    /// The watch was broken since everything was last read.
+    unwatched: bool,
     read_all_at: Instant,
     picture: Picture,
 }
@@ -55,6 +57,7 @@ impl View {
             dirty: BTreeSet::new(),
             known: BTreeSet::new(),
             stale: true,
+            unwatched: false,
             read_all_at: Instant::now(),
             picture: Picture::default(),
         };
@@ -160,6 +163,7 @@ impl View {
 
     /// Reads everything again.
     async fn read_all(&mut self) -> Result<Delta, TreeError> {
+        self.unwatched |= self.stale;
         self.stale = true;
         let listed = self.tree.list(self.paths.root()).await?;
         let mut paths: BTreeSet<String> = self.known.clone();
@@ -167,6 +171,7 @@ impl View {
         paths.extend(self.dirty.iter().cloned());
         let mut delta = self.read(paths.into_iter().collect()).await?;
         delta.resynced = true;
+        delta.unwatched = std::mem::take(&mut self.unwatched);
         self.picture.full_look = self.picture.look;
         self.picture.looks.clear();
         self.read_all_at = Instant::now();
@@ -180,6 +185,10 @@ impl View {
         for (path, node) in paths.iter().zip(&nodes) {
             // Only paths that stand for something become dirty or known.
             if let Some(place) = self.paths.place(path) {
+                // Somebody told of it, and it stands neither before nor now.
+                if node.is_none() && self.dirty.contains(path) && !self.known.contains(path) {
+                    delta.flashes.note(&place);
+                }
                 self.picture.set(&place, (path, node.as_ref()), &mut delta);
             }
             self.dirty.remove(path);

@@ -80,6 +80,17 @@ pub struct EpochNode {
     pub confirmed: BTreeMap<Epoch, u64>,
 }
 
+/// The stamps of what went.
+#[derive(Debug, Default)]
+pub struct Left {
+    /// Host agents.
+    pub hosts: BTreeMap<HostId, u64>,
+    /// Replicas' members.
+    pub members: BTreeMap<ReplicaId, u64>,
+    /// Replicas' processes.
+    pub processes: BTreeMap<ReplicaId, u64>,
+}
+
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Zoo {
@@ -103,6 +114,8 @@ pub struct Zoo {
     pub replica_stamps: BTreeMap<ReplicaId, u64>,
     /// The stamp of the last change of any host.
     pub host_stamp: u64,
+    /// The stamp at which each host's agent last went, a member of each replica, and a process.
+    pub left: Left,
     /// When each host's agent went.
     pub gone: BTreeMap<HostId, u64>,
     /// When each host's agent came.
@@ -134,9 +147,10 @@ impl Zoo {
             self.hosts.iter().filter(|(_, it)| it.session == session).map(|it| it.0.clone()).collect();
         for host in hosts {
             self.hosts.remove(&host);
-            self.gone.insert(host, now);
             self.stamp += 1;
             self.host_stamp = self.stamp;
+            self.left.hosts.insert(host.clone(), self.stamp);
+            self.gone.insert(host, now);
         }
         let owns = |nodes: &Nodes| {
             let process = nodes.process.as_ref().map(|it| it.session);
@@ -195,10 +209,22 @@ impl Zoo {
         now: u64,
         edit: impl FnOnce(&mut BTreeMap<Incarnation, Nodes>),
     ) {
+        let count = |lives: &BTreeMap<Incarnation, Nodes>| {
+            let members = lives.values().filter(|nodes| nodes.member.is_some()).count();
+            (members, lives.values().filter(|nodes| nodes.process.is_some()).count())
+        };
         let lives = self.lives.entry(replica.clone()).or_default();
+        let before = count(lives);
         edit(lives);
         lives.retain(|_, nodes| !nodes.is_empty());
+        let after = count(lives);
         self.stamp += 1;
+        if after.0 < before.0 {
+            self.left.members.insert(replica.clone(), self.stamp);
+        }
+        if after.1 < before.1 {
+            self.left.processes.insert(replica.clone(), self.stamp);
+        }
         self.replica_stamps.insert(replica.clone(), self.stamp);
         let seen =
             lives.values().any(|it| it.obituary.is_none() && (it.process.is_some() || it.member.is_some()));

@@ -14,7 +14,7 @@ use watchdog_core::ids::{Incarnation, ReplicaId, Time};
 use watchdog_core::observation::Sight;
 use watchdog_leader::glance::{Eyes, Glance, to_ask};
 use watchdog_leader::looked::Looked;
-use watchdog_membership::picture::Delta;
+use watchdog_membership::picture::{Delta, Flashes};
 use watchdog_membership::tree::TreeError;
 use watchdog_membership::view::View;
 use watchdog_proto::agent::{LookReply, LookRequest};
@@ -135,12 +135,17 @@ impl Observer {
                 world.kept = stamped.record.clone();
             }
         }
+        let Flashes { hosts: flashed_hosts, members, processes } = delta.flashes;
+        let processes = processes.into_iter().map(|replica| (replica, false));
         let reports = replies.iter().flat_map(|reply| &reply.processes);
         let glance = Glance {
             moved: delta.replicas,
             hosts_moved: !delta.hosts.is_empty(),
             suspects: suspects.clone(),
             reported: reports.filter_map(sighting::reported).collect(),
+            flashed_hosts,
+            flashed: processes.chain(members.into_iter().map(|replica| (replica, true))).collect(),
+            unwatched: delta.unwatched,
         };
         let known = (&*world.history, &world.log);
         self.eyes.take_in(&mut world.observation, known, (&glance, &Standing::of(picture)))

@@ -232,6 +232,7 @@ macro_rules! whole_contract {
             }
             view {
                 a_view_follows_what_changes,
+                what_comes_and_goes_between_two_readings_is_told,
                 a_view_survives_a_cut_and_is_silent_about_the_unseen,
                 what_cannot_be_read_is_named,
                 a_look_sees_what_was_committed_before,

@@ -8,7 +8,7 @@ use watchdog_core::ids::{Incarnation, ReplicaId, Version};
 use watchdog_membership::election::Contender;
 use watchdog_membership::member::Member;
 use watchdog_membership::obituary::declare_dead;
-use watchdog_membership::picture::Delta;
+use watchdog_membership::picture::{Delta, Flashes};
 use watchdog_membership::records::{MemberRecord, encode};
 use watchdog_membership::tree::TreeError;
 use watchdog_membership::view::View;
@@ -34,6 +34,28 @@ async fn until(view: &mut View, what: &str, wanted: impl Fn(&View) -> bool) -> D
     })
     .await;
     delta
+}
+
+pub(crate) async fn what_comes_and_goes_between_two_readings_is_told(world: &World) {
+    let (watcher, agent) = (world.open().await, world.open().await);
+    let mut view = View::open(watcher, paths()).await.unwrap();
+    let joined = Member::join(Arc::clone(&agent), &paths(), member("demo-a", 1)).await.unwrap();
+    joined.leave().await.unwrap();
+    let host = paths().host(&"h1".parse().unwrap());
+    agent.commit(vec![create(&host, Mode::Ephemeral)]).await.unwrap();
+    agent.commit(vec![delete(&host)]).await.unwrap();
+    let delta = view.look(&BTreeSet::new()).await.unwrap();
+    let hosts = BTreeSet::from(["h1".parse().unwrap()]);
+    let members = BTreeSet::from([replica("demo-a")]);
+    assert_eq!(delta.flashes, Flashes { hosts, members, ..Flashes::default() });
+    assert!(!delta.unwatched);
+    // What was seen, and then went, is no flash.
+    let joined = Member::join(agent, &paths(), member("demo-b", 2)).await.unwrap();
+    let is_there = |view: &View| view.picture().members.contains_key(&replica("demo-b"));
+    until(&mut view, "a member", is_there).await;
+    joined.leave().await.unwrap();
+    let delta = until(&mut view, "its end", |view| !is_there(view)).await;
+    assert_eq!(delta.flashes, Flashes::default());
 }
 
 pub(crate) async fn a_view_follows_what_changes(world: &World) {

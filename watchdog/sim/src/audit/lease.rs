@@ -3,7 +3,7 @@
 use watchdog_core::ids::Incarnation;
 use watchdog_core::plan::Act;
 
-use super::{Audit, Truth, begins};
+use super::{Audit, Truth};
 use crate::fact::Fact;
 
 /// See the module.
@@ -16,25 +16,28 @@ impl Audit for Lease {
     }
 
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
-        let (plan, _) = begins(fact, truth)?;
+        // At the sending: what was written down late is not begun any more.
+        let Fact::Sent { step, .. } = fact else { return None };
+        let mut open = truth.journal.folded.open_plans.values().map(|open| &open.plan);
+        let plan = open.find(|plan| plan.steps.iter().any(|it| it.id == **step))?;
+        let sent = plan.steps.iter().find(|it| it.id == **step)?;
+        let (Act::Start { incarnation, .. }, Some(replica)) = (&sent.act, &sent.replica) else { return None };
+        let ended = |life: Incarnation| {
+            let mut acts = plan.steps.iter().map(|step| &step.act);
+            acts.any(|act| matches!(act, Act::Kill { incarnation, .. } if *incarnation == life))
+        };
         let policy = truth.policy();
         let lease_ms = truth.at_least(policy.lease_ms + policy.lease_margin_ms);
-        for step in &plan.steps {
-            let (Act::Start { .. }, Some(replica)) = (&step.act, &step.replica) else { continue };
-            let ended = |life: Incarnation| {
-                plan.steps
-                    .iter()
-                    .any(|step| matches!(step.act, Act::Kill { incarnation, .. } if incarnation == life))
-            };
-            for other in truth.lives_of(replica).filter(|life| !ended(life.incarnation)) {
-                let host = &truth.setup.hosts[other.host];
-                let Some(since) = truth.silent_since(host) else { continue };
-                let silent_ms = truth.now - since;
-                if silent_ms < lease_ms {
-                    return Some(format!(
-                        "{replica} is replaced while it runs on {host}, which is silent for {silent_ms} ms only"
-                    ));
-                }
+        // What is sent again may have begun.
+        let others = truth.lives_of(replica).filter(|life| life.incarnation != *incarnation);
+        for other in others.filter(|life| !ended(life.incarnation)) {
+            let host = &truth.setup.hosts[other.host];
+            let Some(since) = truth.silent_since(host) else { continue };
+            let silent_ms = truth.now - since;
+            if silent_ms < lease_ms {
+                return Some(format!(
+                    "{replica} is replaced while it runs on {host}, which is silent for {silent_ms} ms only"
+                ));
             }
         }
         None

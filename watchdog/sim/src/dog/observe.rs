@@ -34,16 +34,24 @@ impl View {
     fn read(&mut self, zoo: &Zoo, suspects: &BTreeSet<ReplicaId>) -> Glance {
         let before = self.stamp.replace(zoo.stamp);
         let since = before.unwrap_or_default();
-        let moved = zoo.replica_stamps.iter().filter(|(_, stamp)| **stamp > since);
-        let moved: BTreeSet<ReplicaId> = moved.map(|(replica, _)| replica.clone()).collect();
+        let moved: BTreeSet<ReplicaId> = later(&zoo.replica_stamps, since).cloned().collect();
         self.look += 1;
         if before.is_none() {
             self.full_look = self.look;
         }
         self.looks.extend(moved.iter().chain(suspects).map(|replica| (replica.clone(), self.look)));
         let (hosts_moved, suspects) = (zoo.host_stamp > since, suspects.clone());
-        Glance { moved, hosts_moved, suspects, reported: Vec::new() }
+        let flashed_hosts = later(&zoo.left.hosts, since).cloned().collect();
+        let processes = later(&zoo.left.processes, since).map(|replica| (replica.clone(), false));
+        let members = later(&zoo.left.members, since).map(|replica| (replica.clone(), true));
+        let flashed = processes.chain(members).collect();
+        Glance { moved, hosts_moved, suspects, flashed_hosts, flashed, ..Glance::default() }
     }
+}
+
+/// What was stamped after `since`.
+fn later<K>(stamps: &BTreeMap<K, u64>, since: u64) -> impl Iterator<Item = &K> {
+    stamps.iter().filter(move |(_, stamp)| **stamp > since).map(|(key, _)| key)
 }
 
 /// What stands in the group, as one view of it has read it.
