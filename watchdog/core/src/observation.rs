@@ -4,7 +4,7 @@
 //! reports), so that it can neither convict nor acquit.
 
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -52,6 +52,17 @@ impl Observation {
         };
         self.sight = Sight::Blind { since, why: why.to_owned() };
     }
+}
+
+/// What was there between two looks, and at neither: its absence is a new one, and a lease that was granted meanwhile runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flashes {
+    /// Hosts whose agent was there.
+    pub hosts: BTreeSet<HostId>,
+    /// Replicas of which a member was there.
+    pub members: BTreeSet<ReplicaId>,
+    /// Replicas of which a process was there.
+    pub processes: BTreeSet<ReplicaId>,
 }
 
 /// Whether the observer sees.
@@ -169,14 +180,6 @@ impl ReplicaSeen {
             }
         }
         Some(newest)
-    }
-
-    /// A life of it was there and went between two looks, as a member or not: its absence is a new one.
-    pub fn flashed(&mut self, as_member: bool) {
-        self.absent_since = None;
-        if as_member {
-            self.memberless_since = None;
-        }
     }
 
     /// Forgets what only watching without a break could tell: nobody looked for a while.

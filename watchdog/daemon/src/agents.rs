@@ -38,8 +38,8 @@ const LEAVE_AGAIN_AFTER: Duration = Duration::from_mins(10);
 /// The largest answer: a snapshot and what is around it.
 const ANSWER_BYTES_MAX: usize = 1024 * 1024;
 
-/// A step that did not work, or of which nobody knows.
-fn report(outcome: Outcome, error: &str) -> Report {
+/// What became of a step that did not work, or whose fate is unknown, in words that the record can hold.
+pub(crate) fn report(outcome: Outcome, error: &str) -> Report {
     Report::of(outcome, printable(error))
 }
 

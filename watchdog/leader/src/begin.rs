@@ -204,14 +204,7 @@ mod tests {
         let entries = record(steps);
         let (history, observation) = (History::replay(&entries).into(), Observation::unseen(NOW).into());
         let (cluster, log) = ("demo".parse().unwrap(), LogView::empty());
-        let known = Known {
-            cluster: &cluster,
-            history: &history,
-            observation: &observation,
-            log: &log,
-            obstacles: &[],
-            errand_fault: None,
-        };
+        let known = Known::of(&cluster, (&history, &observation), &log);
         let Screened { sent, never } = screen(&known, (Epoch(1), NOW), intents(&entries));
         let word = |body: Body| match body {
             Body::Closed { outcome: Outcome::Never, blame: Some(Blame::Ours), .. } => "never, and by us",

@@ -11,14 +11,13 @@ use watchdog_core::history::{History, PastHost};
 use watchdog_core::hosts::of_concern;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Sequence, Time, Version};
 use watchdog_core::observation::{
-    HostSeen, Life, Obituary, Observation, Presence, Probed, ReplicaSeen, Sight,
+    Flashes, HostSeen, Life, Obituary, Observation, Presence, ReplicaSeen, Sight,
 };
 
 use crate::log_view::LogView;
 use crate::looked::Looked;
-
-/// An obituary stands at least this long, in milliseconds, because it bars a late registration of the dead.
-const OBITUARY_STANDS_MS: u64 = 60_000;
+use crate::obituaries::{Burials, disbelieve_forged};
+use crate::rounds::{Reported, Rounds};
 
 /// What stands in the group, in the words of the core; read by whoever drives the leader.
 pub trait Group {
@@ -36,21 +35,6 @@ pub trait Group {
     fn lives(&self, replica: &ReplicaId) -> BTreeMap<Incarnation, Life>;
 }
 
-/// What a host agent said of a process when it was asked just now; newer than what it has published.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reported {
-    /// Of which replica.
-    pub replica: ReplicaId,
-    /// Of which life.
-    pub incarnation: Incarnation,
-    /// The number of its newest round of probes.
-    pub round: u64,
-    /// What they found; `None` when it says that in a word that we don't know.
-    pub probe: Option<Probed>,
-    /// Why they fail.
-    pub detail: String,
-}
-
 /// What one look brought, besides what stands in the group.
 #[derive(Debug, Clone, Default)]
 pub struct Glance {
@@ -62,10 +46,8 @@ pub struct Glance {
     pub suspects: BTreeSet<ReplicaId>,
     /// What host agents said of these.
     pub reported: Vec<Reported>,
-    /// These came and went since the last one. Their silence begins anew: a lease that they were granted meanwhile runs.
-    pub flashed_hosts: BTreeSet<HostId>,
-    /// The same of replicas, and whether it was a member that was there.
-    pub flashed: BTreeMap<ReplicaId, bool>,
+    /// What came and went since the last one; its silence begins anew.
+    pub flashes: Flashes,
     /// Anything may have come and gone unseen.
     pub unwatched: bool,
 }
@@ -75,10 +57,8 @@ pub struct Glance {
 pub struct Eyes {
     /// The head of the log, and the last entry that moved what somebody should hold, when all were last looked at.
     aimed_at: Option<(Version, Sequence)>,
-    /// The newest rounds of probes that host agents told of, by life.
-    rounds: BTreeMap<Incarnation, u64>,
-    /// When each obituary was first seen here; the clock of its host may be another.
-    buried_at: BTreeMap<Incarnation, Time>,
+    rounds: Rounds,
+    burials: Burials,
 }
 
 impl Eyes {
@@ -102,28 +82,27 @@ impl Eyes {
         (glance, group): (&Glance, &impl Group),
     ) -> Looked {
         let fresh = self.is_fresh(observation) || glance.unwatched;
+        let flashes = &glance.flashes;
         observation.sight = Sight::Clear;
         if fresh {
             observation.watched_since = observation.at;
         }
-        let hosts_moved = fresh || glance.hosts_moved || !glance.flashed_hosts.is_empty();
+        let hosts_moved = fresh || glance.hosts_moved || !flashes.hosts.is_empty();
         if hosts_moved {
-            let anew = |host: &HostId| fresh || glance.flashed_hosts.contains(host);
+            let anew = |host: &HostId| fresh || flashes.hosts.contains(host);
             see_hosts(observation, (history, log), (group.hosts(), anew));
         }
-        for (replica, as_member) in &glance.flashed {
+        for replica in flashes.members.union(&flashes.processes) {
             if let Some(seen) = observation.replicas.get_mut(replica) {
-                seen.flashed(*as_member);
+                seen.absent_since = None;
+                seen.memberless_since = seen.memberless_since.filter(|_| !flashes.members.contains(replica));
             }
         }
-        for report in &glance.reported {
-            let round = self.rounds.entry(report.incarnation).or_default();
-            *round = report.round.max(*round);
-        }
+        glance.reported.iter().for_each(|report| self.rounds.note(report));
         let aimed = (log.head.version, history.aimed_at);
         let all = hosts_moved || self.aimed_at != Some(aimed);
         let mut changed = &glance.moved | &glance.suspects;
-        changed.extend(glance.flashed.keys().cloned());
+        changed.extend(flashes.members.union(&flashes.processes).cloned());
         if all {
             changed.extend(log.replicas.keys().cloned());
             // Also those that are not declared any more.
@@ -136,7 +115,7 @@ impl Eyes {
             self.see(observation, (history, log), (replica, group, fresh));
         }
         for report in &glance.reported {
-            correct(observation, report);
+            report.correct(observation);
         }
         self.aimed_at = Some(aimed);
         if all { Looked::All } else { Looked::Only(changed) }
@@ -153,7 +132,7 @@ impl Eyes {
         disbelieve_forged(&mut lives, history);
         for (incarnation, life) in &mut lives {
             if let Some(process) = &mut life.process {
-                process.round = self.rounds.get(incarnation).copied().unwrap_or_default();
+                process.round = self.rounds.newest(*incarnation);
             }
         }
         let mut seen = ReplicaSeen { look: group.reading(replica), lives, ..ReplicaSeen::default() };
@@ -169,74 +148,14 @@ impl Eyes {
         }
     }
 
-    /// Of the obituaries that stand, those that the record holds and that have stood for so long that no late
-    /// registration can be under way any more: nobody needs them.
+    /// Of the obituaries that stand, those that are to be removed from the group.
     pub fn outlived(
         &mut self,
         standing: &BTreeMap<Incarnation, Obituary>,
-        (history, now): (&History, Time),
+        at: (&History, Time),
     ) -> Vec<Incarnation> {
-        self.buried_at.retain(|incarnation, _| standing.contains_key(incarnation));
-        self.rounds.retain(|incarnation, _| !standing.contains_key(incarnation));
-        let mut outlived = Vec::new();
-        for (incarnation, obituary) in standing {
-            let since = *self.buried_at.entry(*incarnation).or_insert(now);
-            if now.since_ms(since) > OBITUARY_STANDS_MS && history.knows_death(obituary) {
-                outlived.push(*incarnation);
-            }
-        }
-        outlived
-    }
-}
-
-/// Which host agents are asked to look again, and at which of the suspects.
-pub fn to_ask<'a>(
-    observation: &'a Observation,
-    suspects: &'a BTreeSet<ReplicaId>,
-) -> BTreeMap<&'a HostId, (&'a HostSeen, BTreeSet<&'a ReplicaId>)> {
-    let mut asked = BTreeMap::new();
-    for replica in suspects {
-        let lives = observation.replicas.get(replica).into_iter().flat_map(|seen| seen.lives.values());
-        // Who is proven dead need not be looked at: an obituary does not change.
-        for life in lives.filter(|life| life.is_alive()) {
-            let host = observation.hosts.get(&life.host).filter(|seen| seen.is_present());
-            if let Some(seen) = host {
-                asked.entry(&life.host).or_insert_with(|| (seen, BTreeSet::new())).1.insert(replica);
-            }
-        }
-    }
-    asked
-}
-
-/// Whether an obituary that stands in the group can't be the word of the host that its life was on, by the record or,
-/// for a life that nobody ordered, by what stands about it.
-pub fn is_forged(obituary: &Obituary, seen_on: Option<&HostId>, history: &History) -> bool {
-    let mut ordered = history.lives.get(&obituary.replica).into_iter().flatten();
-    let ordered = ordered.find(|life| life.incarnation == obituary.incarnation).map(|life| &life.host);
-    // Of a life that nobody ordered or saw there is nothing to say against it, and nothing that it could do.
-    ordered.or(seen_on).is_some_and(|host| *host != obituary.host)
-}
-
-fn disbelieve_forged(lives: &mut BTreeMap<Incarnation, Life>, history: &History) {
-    lives.retain(|_, life| {
-        let stands = life.process.is_some() || life.member.is_some();
-        let seen_on = Some(&life.host).filter(|_| stands);
-        if life.obituary.as_ref().is_some_and(|obituary| is_forged(obituary, seen_on, history)) {
-            life.obituary = None;
-        }
-        stands || life.obituary.is_some()
-    });
-}
-
-fn correct(observation: &mut Observation, report: &Reported) {
-    let now = observation.at;
-    let seen = observation.replicas.get_mut(&report.replica);
-    let Some(life) = seen.and_then(|seen| seen.lives.get_mut(&report.incarnation)) else { return };
-    let Some(process) = life.process.as_mut() else { return };
-    process.round = report.round.max(process.round);
-    process.detail.clone_from(&report.detail);
-    if let Some(probe) = report.probe.filter(|probe| *probe != process.probe) {
-        (process.probe, process.since, life.steady_since) = (probe, now, now);
+        self.rounds.forget(standing);
+        self.burials.outlived(standing, at)
     }
 }
 
@@ -279,7 +198,7 @@ fn as_gone(past: &PastHost, since: Time) -> HostSeen {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 mod tests {
-    use watchdog_core::observation::ProcessSeen;
+    use watchdog_core::observation::{Probed, ProcessSeen};
 
     use super::*;
 
@@ -377,20 +296,23 @@ mod tests {
         };
         history.lives.insert(id("a"), [on_h2].into());
         let (log, group) = (LogView::empty(), Told::default());
-        let flash = |hosts: &[&str], replicas: &[(&str, bool)]| Glance {
+        let flash = |hosts: &[&str], processes: &[&str], members: &[&str]| Glance {
             moved: [id("a")].into(),
-            flashed_hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
-            flashed: replicas.iter().map(|(replica, as_member)| (id(replica), *as_member)).collect(),
+            flashes: Flashes {
+                hosts: hosts.iter().map(|host| host.parse().unwrap()).collect(),
+                processes: processes.iter().map(|replica| id(replica)).collect(),
+                members: members.iter().map(|replica| id(replica)).collect(),
+            },
             ..Glance::default()
         };
         let table = [
             // what was there meanwhile | since when are gone: the host, any life, any member
-            (flash(&[], &[]), (10, 10, 10)),
-            (flash(&["h2"], &[]), (20, 10, 10)),
-            (flash(&["h1"], &[]), (10, 10, 10)),
-            (flash(&[], &[("a", false)]), (10, 20, 10)),
-            (flash(&[], &[("a", true)]), (10, 20, 20)),
-            (Glance { unwatched: true, ..flash(&[], &[]) }, (20, 20, 20)),
+            (flash(&[], &[], &[]), (10, 10, 10)),
+            (flash(&["h2"], &[], &[]), (20, 10, 10)),
+            (flash(&["h1"], &[], &[]), (10, 10, 10)),
+            (flash(&[], &["a"], &[]), (10, 20, 10)),
+            (flash(&[], &[], &["a"]), (10, 20, 20)),
+            (Glance { unwatched: true, ..flash(&[], &[], &[]) }, (20, 20, 20)),
         ];
         for (glance, (host, alive, member)) in table {
             let (mut eyes, mut observation) = (Eyes::default(), Observation::unseen(Time(10)));
@@ -442,33 +364,5 @@ mod tests {
             assert_eq!((process.round, process.probe), (known_round, known), "round {round}");
             assert_eq!(process.detail, "by asking");
         }
-    }
-
-    #[test]
-    fn an_obituary_goes_when_the_record_holds_it_and_it_has_stood_for_long() {
-        let obituary = |replica: &str| Obituary {
-            replica: id(replica),
-            incarnation: life(),
-            host: "h1".parse().unwrap(),
-            status: "exit 1".into(),
-            tree_gone: true,
-            at: Time(1),
-        };
-        let past = watchdog_core::history::PastLife {
-            incarnation: life(),
-            host: "h1".parse().unwrap(),
-            at: Time(1),
-            obituary: Some(obituary("a")),
-            buried_at: None,
-        };
-        let history = History { lives: [(id("a"), [past].into())].into(), ..History::default() };
-        let (mut eyes, standing) = (Eyes::default(), BTreeMap::from([(life(), obituary("a"))]));
-        let unknown = BTreeMap::from([(Incarnation::from_u128(8), obituary("b"))]);
-        assert!(eyes.outlived(&standing, (&history, Time(10))).is_empty(), "it was just seen");
-        let later = Time(10 + OBITUARY_STANDS_MS);
-        assert!(eyes.outlived(&standing, (&history, later)).is_empty());
-        assert_eq!(eyes.outlived(&standing, (&history, Time(later.0 + 1))), [life()]);
-        eyes.outlived(&unknown, (&history, Time(10)));
-        assert!(eyes.outlived(&unknown, (&history, Time(later.0 + 1))).is_empty(), "the record lacks it");
     }
 }

@@ -40,6 +40,15 @@ pub struct Known<'a> {
 }
 
 impl<'a> Known<'a> {
+    /// The same with nothing in the way.
+    pub fn of(
+        cluster: &'a ClusterId,
+        (history, observation): (&'a Shared<History>, &'a Shared<Observation>),
+        log: &'a LogView,
+    ) -> Self {
+        Self { cluster, history, observation, log, obstacles: &[], errand_fault: None }
+    }
+
     /// What assessing looks at.
     pub fn scene(&self) -> Scene<'a> {
         Scene {

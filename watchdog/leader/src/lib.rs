@@ -14,5 +14,7 @@ pub mod glance;
 pub mod judge;
 pub mod log_view;
 pub mod looked;
+pub mod obituaries;
 pub mod report;
+pub mod rounds;
 pub mod seal;

@@ -13,6 +13,8 @@ use watchdog_core::observation::Obituary;
 use watchdog_core::plan::{Agent, Outcome, Step};
 use watchdog_core::record::Body;
 
+use crate::obituaries::may_bring;
+
 /// What became of a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Report {
@@ -34,7 +36,7 @@ impl Report {
         Self { outcome: Outcome::Done, error: None, snapshot: None, obituary: None, blame: None }
     }
 
-    /// One that did not work, or of which nobody knows.
+    /// One that did not work, or whose fate is unknown.
     pub fn of(outcome: Outcome, error: impl Into<String>) -> Self {
         Self { outcome, error: Some(error.into()), ..Self::done() }
     }
@@ -71,21 +73,6 @@ impl Report {
     }
 }
 
-/// Whether an obituary is that agent's to bring: a host's agent knows the lives on its host, an embedded agent its own,
-/// and whoever stands for it its replica's.
-pub fn may_bring(agent: &Agent, obituary: &Obituary, past: &History) -> bool {
-    let may = match agent {
-        Agent::Host(host) => obituary.host == *host,
-        Agent::Replica(replica, incarnation) => {
-            (&obituary.replica, obituary.incarnation) == (replica, *incarnation)
-        }
-        Agent::Leader => false,
-    };
-    let ordered = past.lives.get(&obituary.replica).into_iter().flatten();
-    let mut ordered = ordered.filter(|life| life.incarnation == obituary.incarnation);
-    may && ordered.next().is_none_or(|life| life.host == obituary.host)
-}
-
 /// The ends of steps that are not in the record yet; a write may be refused, and then they are told again.
 #[derive(Debug, Default)]
 pub struct Ends(Vec<(StepId, Vec<Body>)>);
@@ -100,60 +87,5 @@ impl Ends {
     pub fn unwritten(&mut self, past: &History) -> Vec<Body> {
         self.0.retain(|(step, _)| past.open_intents.contains_key(step));
         self.0.iter().flat_map(|(_, bodies)| bodies.clone()).collect()
-    }
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-mod tests {
-    use std::collections::VecDeque;
-
-    use watchdog_core::history::PastLife;
-    use watchdog_core::ids::{Incarnation, Time};
-
-    use super::*;
-
-    fn past(host: Option<&str>) -> History {
-        let life = |host: &str| {
-            let (incarnation, host) = (Incarnation::from_u128(7), host.parse().unwrap());
-            VecDeque::from([PastLife { incarnation, host, at: Time(1), obituary: None, buried_at: None }])
-        };
-        let lives = host.map(|host| ("demo-a".parse().unwrap(), life(host)));
-        History { lives: lives.into_iter().collect(), ..History::default() }
-    }
-
-    #[test]
-    fn an_obituary_is_believed_only_of_whoever_can_know() {
-        let (life, other) = (Incarnation::from_u128(7), Incarnation::from_u128(8));
-        let host = |name: &str| Agent::Host(name.parse().unwrap());
-        let own = |replica: &str, life| Agent::Replica(replica.parse().unwrap(), life);
-        let table = [
-            // by | of which life of demo-a | on which host | ordered on | believed
-            (host("h1"), life, "h1", Some("h1"), true),
-            (host("h1"), life, "h1", None, true),
-            (host("h2"), life, "h1", Some("h1"), false),
-            (host("h2"), life, "h2", Some("h1"), false),
-            (host("h2"), other, "h2", Some("h1"), true),
-            (own("demo-a", life), life, "h1", Some("h1"), true),
-            (own("demo-a", life), life, "h2", Some("h1"), false),
-            (own("demo-a", other), life, "h1", Some("h1"), false),
-            (own("demo-b", life), life, "h1", Some("h1"), false),
-            (Agent::Leader, life, "h1", Some("h1"), false),
-        ];
-        for (by, incarnation, on, ordered, believed) in table {
-            let obituary = Obituary {
-                replica: "demo-a".parse().unwrap(),
-                incarnation,
-                host: on.parse().unwrap(),
-                status: "exit 1".to_owned(),
-                tree_gone: true,
-                at: Time(5),
-            };
-            assert_eq!(
-                may_bring(&by, &obituary, &past(ordered)),
-                believed,
-                "{by} of {incarnation} on {on}, ordered on {ordered:?}"
-            );
-        }
     }
 }

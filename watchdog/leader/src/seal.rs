@@ -22,7 +22,8 @@ use watchdog_core::seal::{Unasked, lease_ms, unasked};
 
 use crate::destination::destination;
 use crate::judge::Known;
-use crate::report::{Report, may_bring};
+use crate::obituaries::may_bring;
+use crate::report::Report;
 
 /// From one try at an agent to the next, in milliseconds.
 const AGAIN_MS: u64 = 500;
@@ -254,14 +255,7 @@ mod tests {
         observation.hosts.insert("h1".parse().unwrap(), host(presence));
         let (cluster, log): (ClusterId, _) = ("demo".parse().unwrap(), LogView::empty());
         let (history, observation) = (Shared::from(history.clone()), Shared::from(observation));
-        let known = Known {
-            cluster: &cluster,
-            history: &history,
-            observation: &observation,
-            log: &log,
-            obstacles: &[],
-            errand_fault: None,
-        };
+        let known = Known::of(&cluster, (&history, &observation), &log);
         let (bodies, calls) = sealing.advance(&known, now);
         let called = calls.iter().map(|call| {
             let steps: Vec<_> = call.steps.keys().map(ToString::to_string).collect();

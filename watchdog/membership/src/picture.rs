@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::de::DeserializeOwned;
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId};
+use watchdog_core::observation::Flashes;
 
 use crate::places::Place;
 use crate::records::{
@@ -74,29 +75,6 @@ impl Picture {
     }
 }
 
-/// What was there between two readings, and at neither.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Flashes {
-    /// Hosts.
-    pub hosts: BTreeSet<HostId>,
-    /// Replicas of which a member was there.
-    pub members: BTreeSet<ReplicaId>,
-    /// Replicas of which a process was there.
-    pub processes: BTreeSet<ReplicaId>,
-}
-
-impl Flashes {
-    /// What stands at `place` was there meanwhile.
-    pub(crate) fn note(&mut self, place: &Place) {
-        match place {
-            Place::Host(host) => drop(self.hosts.insert(host.clone())),
-            Place::Member(replica, _) => drop(self.members.insert(replica.clone())),
-            Place::Process(replica, _) => drop(self.processes.insert(replica.clone())),
-            Place::Obituary(_) | Place::Contender { .. } | Place::Epoch | Place::Pauses => {}
-        }
-    }
-}
-
 /// What differs from the picture before.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each says of one part whether it differs, and any may")]
@@ -124,6 +102,17 @@ pub struct Delta {
 }
 
 impl Delta {
+    /// What stands at `place` came and went since the last reading.
+    pub(crate) fn note_flash(&mut self, place: &Place) {
+        let Flashes { hosts, members, processes } = &mut self.flashes;
+        match place {
+            Place::Host(host) => drop(hosts.insert(host.clone())),
+            Place::Member(replica, _) => drop(members.insert(replica.clone())),
+            Place::Process(replica, _) => drop(processes.insert(replica.clone())),
+            Place::Obituary(_) | Place::Contender { .. } | Place::Epoch | Place::Pauses => {}
+        }
+    }
+
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         *self == Self { resynced: self.resynced, unwatched: self.unwatched, ..Self::default() }
@@ -133,9 +122,10 @@ impl Delta {
     pub fn absorb(&mut self, later: Delta) {
         self.resynced |= later.resynced;
         self.unwatched |= later.unwatched;
-        self.flashes.hosts.extend(later.flashes.hosts);
-        self.flashes.members.extend(later.flashes.members);
-        self.flashes.processes.extend(later.flashes.processes);
+        let Flashes { hosts, members, processes } = later.flashes;
+        self.flashes.hosts.extend(hosts);
+        self.flashes.members.extend(members);
+        self.flashes.processes.extend(processes);
         self.replicas.extend(later.replicas);
         self.hosts.extend(later.hosts);
         self.obituaries.extend(later.obituaries);

@@ -10,6 +10,7 @@
 //! Once another has minted, or our contender is gone, no write of this term
 //! commits any more, not even one that a lost connection still holds.
 
+use std::convert::Infallible;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -234,10 +235,10 @@ impl Term {
         }
     }
 
-    /// Confirms in time for as long as this is awaited, with what `holds` says that the journal holds, so that whatever
+    /// Confirms in time for as long as this is polled, with what `holds` says that the journal holds, so that whatever
     /// else takes long (a journal that takes two seconds for a commit) does not end the right to act. A right that was
     /// lost all the same does not come back by this: that takes a full look too.
-    pub async fn keep_confirmed(&self, holds: impl Fn() -> (Version, Hash)) {
+    pub async fn keep_confirmed(&self, holds: impl Fn() -> (Version, Hash)) -> Infallible {
         let mut confirmed = self.confirmed.subscribe();
         let often = self.timeout / 4;
         let is_due = || self.confirmed.borrow().elapsed() >= often;
@@ -252,8 +253,9 @@ impl Term {
                     tokio::time::sleep(often / 8).await;
                 }
             }
-            if is_due() && confirmed.changed().await.is_err() {
-                return;
+            if is_due() {
+                // The sender is ours, so that it outlives this.
+                let _ = confirmed.changed().await;
             }
         }
     }

@@ -36,8 +36,6 @@ pub struct View {
     /// All paths that hold something, so that a full read notices what went.
     known: BTreeSet<String>,
     stale: bool,
-    /// The watch was broken since everything was last read.
-    unwatched: bool,
     read_all_at: Instant,
     picture: Picture,
 }
@@ -57,7 +55,6 @@ impl View {
             dirty: BTreeSet::new(),
             known: BTreeSet::new(),
             stale: true,
-            unwatched: false,
             read_all_at: Instant::now(),
             picture: Picture::default(),
         };
@@ -163,7 +160,8 @@ impl View {
 
     /// Reads everything again.
     async fn read_all(&mut self) -> Result<Delta, TreeError> {
-        self.unwatched |= self.stale;
+        // Also when an earlier try to read everything failed: events may have been lost since.
+        let unwatched = self.stale;
         self.stale = true;
         let listed = self.tree.list(self.paths.root()).await?;
         let mut paths: BTreeSet<String> = self.known.clone();
@@ -171,7 +169,7 @@ impl View {
         paths.extend(self.dirty.iter().cloned());
         let mut delta = self.read(paths.into_iter().collect()).await?;
         delta.resynced = true;
-        delta.unwatched = std::mem::take(&mut self.unwatched);
+        delta.unwatched = unwatched;
         self.picture.full_look = self.picture.look;
         self.picture.looks.clear();
         self.read_all_at = Instant::now();
@@ -187,7 +185,7 @@ impl View {
             if let Some(place) = self.paths.place(path) {
                 // Somebody told of it, and it stands neither before nor now.
                 if node.is_none() && self.dirty.contains(path) && !self.known.contains(path) {
-                    delta.flashes.note(&place);
+                    delta.note_flash(&place);
                 }
                 self.picture.set(&place, (path, node.as_ref()), &mut delta);
             }

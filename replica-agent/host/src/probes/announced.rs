@@ -1,14 +1,13 @@
 //! Announced: where a replica says that it listens.
 //!
 //! ```text
-//! its address file ──absent, and adopted──► its record in the group ──none──► nobody can say
+//! its address file ──absent, and adopted──► its record in the group ──none──► unknown
 //! ```
 //!
 //! A replica writes its file once, so one that we adopt can't write it again when it was lost with our directory. What
 //! we lost is no fault of it.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, timeout};
@@ -35,7 +34,7 @@ pub(super) enum Place {
     NotYet,
     /// What it says can't be taken, which no wait can mend.
     Fault(String),
-    /// Our disk, or nobody, tells: that is no answer of the replica.
+    /// The host agent can't find out: its disk does not answer, or the file was lost and the group lacks the replica.
     Unknown,
 }
 
@@ -69,7 +68,7 @@ impl Announced {
     }
 
     /// Finds out, unless it is known; within a bounded time.
-    pub(super) async fn learn(&mut self, supervisor: &Arc<Supervisor>) {
+    pub(super) async fn learn(&mut self, supervisor: &Supervisor) {
         if matches!(self.place, Place::At(_)) {
             return;
         }
@@ -88,7 +87,7 @@ impl Announced {
         };
     }
 
-    async fn ask_group(&mut self, supervisor: &Arc<Supervisor>) -> Place {
+    async fn ask_group(&mut self, supervisor: &Supervisor) -> Place {
         if self.group_asked.is_some_and(|asked| asked.elapsed() < GROUP_EVERY) {
             return Place::Unknown;
         }

@@ -79,10 +79,9 @@ impl Prober {
         }
     }
 
-    /// Asks; `None` when there is nothing to ask yet, or nobody can say whom.
+    /// Asks; `None` while it is not known where to ask, through no fault of the replica.
     pub(super) async fn ask(&mut self) -> Option<Result<(), String>> {
-        let place = if self.needs_addresses() { self.announced.place().clone() } else { Place::NotYet };
-        let (service, agent) = match &place {
+        let (service, agent) = match self.announced.place() {
             Place::At(addresses) => (addresses.service.as_deref(), Some(addresses.agent.as_str())),
             Place::Fault(fault) => return Some(Err(fault.clone())),
             Place::Unknown => return None,
@@ -107,10 +106,13 @@ impl Prober {
                 },
                 None => unannounced(),
             },
-            How::Embedded { channel } => match open(channel, agent?, dialer) {
-                Ok(channel) => look(channel, agent?, &self.life).await,
-                Err(why) => Err(why),
-            },
+            How::Embedded { channel } => {
+                let agent = agent?;
+                match open(channel, agent, dialer) {
+                    Ok(channel) => look(channel, agent, &self.life).await,
+                    Err(why) => Err(why),
+                }
+            }
         })
     }
 

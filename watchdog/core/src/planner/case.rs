@@ -128,8 +128,8 @@ impl<'a> Case<'a> {
 }
 
 /// Since when a life of `replica` is as it is, as far as we saw it so without a break and did not heal it meanwhile; by
-/// our own clock, because those of hosts may be wrong. Not yet, while its host's agent is gone: if it died, nobody would
-/// say so before its session is over.
+/// our own clock, because those of hosts may be wrong. From now, while its host's agent is gone: a death would not be
+/// reported before the session of the life ends.
 pub fn settled_since(replica: &ReplicaId, life: &Life, input: &PlanInput) -> Time {
     if is_unwatched(life, input) {
         return input.now;

@@ -145,11 +145,7 @@ pub fn advance(input: &PlanInput, refusals: &mut Vec<Refusal>) -> (Option<Plan>,
             (None, until)
         }
         Stage::Soaking { until } => {
-            let unwatched = |replica: &&&ReplicaId| {
-                lives(input, replica).any(|(_, life)| life.is_alive() && is_unwatched(life, input))
-            };
-            let unwatched = survey.arrived.iter().find(unwatched);
-            refusals.extend(unwatched.map(|replica| waits(rollout, replica, UNWATCHED)));
+            refusals.extend(unwatched(&survey, input).map(|replica| waits(rollout, replica, UNWATCHED)));
             (None, Some(until))
         }
         Stage::Moving(count) => move_next((rollout, &survey, count), input, refusals),
@@ -283,6 +279,13 @@ fn prove_start(
 
 /// Why nobody follows when no chosen canary is declared.
 const LOST_CANARY: &str = "it was chosen as the canary, and is not declared any more";
+
+/// One that has arrived and can't soak, because the agent of its host is gone.
+fn unwatched<'a>(survey: &Survey<'a>, input: &PlanInput) -> Option<&'a ReplicaId> {
+    let mut arrived = survey.arrived.iter().copied();
+    arrived
+        .find(|replica| lives(input, replica).any(|(_, life)| life.is_alive() && is_unwatched(life, input)))
+}
 
 const UNWATCHED: &str = "the agent of its host is gone, and nobody would say that it died";
 

@@ -15,15 +15,16 @@ use watchdog_core::state::State;
 use watchdog_core::trace::{TARGET, TraceParent};
 use watchdog_leader::begin::Intent;
 use watchdog_leader::destination::{Destination, destination};
-use watchdog_leader::report::{Report, may_bring};
+use watchdog_leader::report::Report;
 use watchdog_membership::term::Term;
 use watchdog_ports::journal_error::JournalError;
 use watchdog_proto::agent::ActRequest;
 use watchdog_telemetry::spans;
 
-use crate::agents::Agents;
+use crate::agents::{Agents, report};
 use crate::cluster::books::{BATCH, Batches as _, Journal};
 use crate::cluster::orders::{self, States, Way};
+use crate::cluster::sighting;
 use crate::cluster::world::SharedWorld;
 
 /// A result on its way to the record.
@@ -43,12 +44,7 @@ impl Finished {
     /// What is to be written about it, or why its agent is to be asked what became of it.
     pub(crate) fn settle(self, history: &History) -> Result<Vec<Body>, String> {
         let Self { plan, step, report } = self;
-        if let Some(told) = report.obituary.as_ref().filter(|told| !may_bring(&step.agent(), told, history)) {
-            tracing::warn!(
-                agent = %step.agent(), replica = %told.replica, incarnation = %told.incarnation,
-                "an agent brought an obituary that is not its to bring; it is not believed"
-            );
-        }
+        sighting::warn_of_unbelieved(&step.agent(), &report, history);
         report.settle(plan, &step, history)
     }
 }
@@ -108,7 +104,7 @@ impl Executor {
     }
 
     async fn carry_out(&self, plan: &Plan, step: &Step, (agent, instance): (&Agent, &str)) -> Report {
-        let never = |blame, why: String| Report::of(Outcome::Never, why).blaming(blame);
+        let never = |blame, why: String| report(Outcome::Never, &why).blaming(blame);
         let states = match self.states(step).await {
             Ok(states) => states,
             Err(error) => return never(Blame::Ours, format!("the state to load can't be read: {error}")),

@@ -1,4 +1,4 @@
-//! Hearing: whether the agents hear this leader, who leaves for another when they don't.
+//! Hearing: whether the agents answer this leader; when one does not, the lead is left to another watchdog.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ const ASK_AGAIN_EVERY: Duration = Duration::from_secs(2);
 const ASK_AGAIN_PATIENCE: Duration = Duration::from_millis(500);
 
 impl Lead {
-    /// Leaves when an agent that is in the group has not answered us for as long as after which a leader without a
-    /// journal leaves, and there is another who may reach it.
+    /// Leaves when an agent that is in the group has not answered for as long as a leader stays without a journal, and
+    /// another watchdog is there that may reach it.
     pub(crate) async fn check_that_agents_hear_us(&mut self) -> Result<(), Stop> {
         if self.agents.all_answer() || self.asked_again_at.is_some_and(|at| at.elapsed() < ASK_AGAIN_EVERY) {
             return Ok(());

@@ -25,7 +25,7 @@ use crate::cluster::books::{Batch, Books};
 use crate::cluster::execute::{Executor, Finished};
 use crate::cluster::observe::Observer;
 use crate::cluster::operator::Act;
-use crate::cluster::seal::{Sealed, Sealer};
+use crate::cluster::seal::{self, Sealed, Sealer};
 use crate::cluster::world::SharedWorld;
 use crate::cycle;
 
@@ -107,8 +107,7 @@ impl Lead {
         };
         tokio::select! {
             stop = self.checks(acts, shutdown) => stop,
-            // It only ends with the term, which the next check finds.
-            stop = async { term.keep_confirmed(head).await; std::future::pending().await } => stop,
+            never = term.keep_confirmed(head) => match never {},
         }
     }
 
@@ -267,7 +266,6 @@ impl Lead {
     pub(crate) async fn news(&mut self, now: Time) -> News {
         self.tidy_up(now).await;
         let looked = std::mem::replace(&mut self.unjudged, Looked::Nothing);
-        let mut bodies: Vec<Body> = Vec::new();
         let world = self.world.lock();
         for finished in self.unread.finished.drain(..) {
             let step = finished.step().clone();
@@ -276,8 +274,9 @@ impl Lead {
                 Err(why) => self.sealing.doubt(step, why),
             }
         }
-        bodies.extend(self.unread.ended.unwritten(&world.history));
+        let mut bodies = self.unread.ended.unwritten(&world.history);
         for sealed in self.unread.sealed.drain(..) {
+            seal::warn_of_unbelieved(&sealed, &world.history);
             bodies.extend(self.sealing.conclude(sealed, (&world.history, now)));
         }
         let (settled, calls) = self.sealing.advance(&world.known(), now);

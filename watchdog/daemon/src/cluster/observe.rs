@@ -12,9 +12,10 @@ use futures_util::future::join_all;
 use watchdog_core::history::History;
 use watchdog_core::ids::{Incarnation, ReplicaId, Time};
 use watchdog_core::observation::Sight;
-use watchdog_leader::glance::{Eyes, Glance, to_ask};
+use watchdog_leader::glance::{Eyes, Glance};
 use watchdog_leader::looked::Looked;
-use watchdog_membership::picture::{Delta, Flashes};
+use watchdog_leader::rounds::to_ask;
+use watchdog_membership::picture::Delta;
 use watchdog_membership::tree::TreeError;
 use watchdog_membership::view::View;
 use watchdog_proto::agent::{LookReply, LookRequest};
@@ -91,7 +92,7 @@ impl Observer {
         looked
     }
 
-    /// The obituaries that nobody needs any more.
+    /// The obituaries that have served their purpose.
     pub(crate) fn outlived_obituaries(&mut self, past: &History, now: Time) -> Vec<Incarnation> {
         let standing = self.view.picture().obituaries.iter();
         let standing = standing.map(|(life, stamped)| (*life, sighting::obituary(&stamped.record))).collect();
@@ -100,7 +101,7 @@ impl Observer {
 
     /// Obituaries that are not of the host that their life was on: no proof of anything, and in the way of the true one.
     pub(crate) fn forged_obituaries(&self, past: &History) -> Vec<Incarnation> {
-        let forged = sighting::forged(self.view.picture(), past).map(|told| {
+        let forged = Standing::of(self.view.picture()).forged(past).into_iter().map(|told| {
             tracing::warn!(
                 replica = %told.replica, incarnation = %told.incarnation, host = %told.host,
                 "an obituary is not by the host that the life was on; it is not believed, and removed"
@@ -135,16 +136,13 @@ impl Observer {
                 world.kept = stamped.record.clone();
             }
         }
-        let Flashes { hosts: flashed_hosts, members, processes } = delta.flashes;
-        let processes = processes.into_iter().map(|replica| (replica, false));
         let reports = replies.iter().flat_map(|reply| &reply.processes);
         let glance = Glance {
             moved: delta.replicas,
             hosts_moved: !delta.hosts.is_empty(),
             suspects: suspects.clone(),
             reported: reports.filter_map(sighting::reported).collect(),
-            flashed_hosts,
-            flashed: processes.chain(members.into_iter().map(|replica| (replica, true))).collect(),
+            flashes: delta.flashes,
             unwatched: delta.unwatched,
         };
         let known = (&*world.history, &world.log);

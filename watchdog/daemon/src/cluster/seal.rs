@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tonic::Request;
 use tracing::{Instrument as _, Span};
+use watchdog_core::history::History;
 use watchdog_core::ids::PlanId;
 use watchdog_core::trace::{TARGET, TraceParent};
 use watchdog_leader::report::Report;
@@ -15,6 +16,7 @@ use watchdog_proto::agent::{SealReply as Told, SealRequest, SealedStep};
 use watchdog_telemetry::spans;
 
 use crate::agents::{Agents, result, within};
+use crate::cluster::sighting;
 use crate::cluster::world::World;
 
 /// What was asked, and the answer, if there was one.
@@ -71,6 +73,15 @@ fn traced(world: &World, call: &SealCall) -> (Span, Option<TraceParent>) {
     }
     plans.for_each(|other| spans::link(&span, other));
     (span, first)
+}
+
+/// Warns of obituaries in an answer that are not its agent's to bring.
+pub(crate) fn warn_of_unbelieved((call, reply): &Sealed, past: &History) {
+    for fate in reply.iter().flat_map(|reply| reply.fates.values()) {
+        if let StepFate::Ended(report) = fate {
+            sighting::warn_of_unbelieved(&call.to.agent, report, past);
+        }
+    }
 }
 
 fn read(told: Told) -> SealReply {

@@ -8,7 +8,11 @@ use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time};
 use watchdog_core::observation::{
     Health, HostSeen, Life, Loaded, MemberSeen, Obituary, Presence, Probed, ProcessSeen,
 };
-use watchdog_leader::glance::{Group, Reported, is_forged};
+use watchdog_core::plan::Agent;
+use watchdog_leader::glance::Group;
+use watchdog_leader::obituaries::{is_forged, may_bring};
+use watchdog_leader::report::Report;
+use watchdog_leader::rounds::Reported;
 use watchdog_membership::picture::{Picture, Stamped};
 use watchdog_membership::records::{
     self, HostRecord, MemberRecord, ObituaryRecord, Phase, ProbeState, ProcessRecord,
@@ -28,15 +32,20 @@ impl<'a> Standing<'a> {
         Self { picture, dead: OnceCell::new() }
     }
 
-    fn dead(&self, replica: &ReplicaId) -> &[&'a ObituaryRecord] {
-        let sort = || {
+    /// The obituaries that are not of the host that their life was on.
+    pub(crate) fn forged(&self, past: &History) -> Vec<Obituary> {
+        let lives = self.dead().keys().flat_map(|replica| self.lives(replica).into_values());
+        lives.filter(|life| is_forged(life, past)).filter_map(|life| life.obituary).collect()
+    }
+
+    fn dead(&self) -> &BTreeMap<&'a ReplicaId, Vec<&'a ObituaryRecord>> {
+        self.dead.get_or_init(|| {
             let mut dead: BTreeMap<&ReplicaId, Vec<&ObituaryRecord>> = BTreeMap::new();
             for Stamped { record, .. } in self.picture.obituaries.values() {
                 dead.entry(&record.replica).or_default().push(record);
             }
             dead
-        };
-        self.dead.get_or_init(sort).get(replica).map(Vec::as_slice).unwrap_or_default()
+        })
     }
 }
 
@@ -63,7 +72,7 @@ impl Group for Standing<'_> {
         for (incarnation, Stamped { record, .. }) in self.picture.members.get(replica).into_iter().flatten() {
             life(&mut lives, *incarnation, &record.host).member = Some(member(record));
         }
-        for record in self.dead(replica) {
+        for record in self.dead().get(replica).into_iter().flatten() {
             life(&mut lives, record.incarnation, &record.host).obituary = Some(obituary(record));
         }
         lives
@@ -128,17 +137,6 @@ fn member(record: &MemberRecord) -> MemberSeen {
     }
 }
 
-/// The obituaries that stand, and are not of the host that their life was on.
-pub(crate) fn forged<'a>(picture: &'a Picture, past: &'a History) -> impl Iterator<Item = Obituary> + 'a {
-    let all = picture.obituaries.values().map(|stamped| obituary(&stamped.record));
-    all.filter(|told| {
-        let process = picture.processes.get(&told.replica).and_then(|all| all.get(&told.incarnation));
-        let member = picture.members.get(&told.replica).and_then(|all| all.get(&told.incarnation));
-        let seen_on = process.map(|it| &it.record.host).or(member.map(|it| &it.record.host));
-        is_forged(told, seen_on, past)
-    })
-}
-
 /// A proof of death.
 pub(crate) fn obituary(record: &ObituaryRecord) -> Obituary {
     Obituary {
@@ -148,6 +146,16 @@ pub(crate) fn obituary(record: &ObituaryRecord) -> Obituary {
         status: record.status.clone(),
         tree_gone: record.tree_gone,
         at: Time(record.at_ms),
+    }
+}
+
+/// Warns of an obituary that an agent brought and that the leader does not believe.
+pub(crate) fn warn_of_unbelieved(agent: &Agent, report: &Report, past: &History) {
+    if let Some(told) = report.obituary.as_ref().filter(|told| !may_bring(agent, told, past)) {
+        tracing::warn!(
+            %agent, replica = %told.replica, incarnation = %told.incarnation,
+            "an agent brought an obituary that is not its to bring; it is not believed"
+        );
     }
 }
 
@@ -269,7 +277,7 @@ mod tests {
             let seen = observation.replicas.get(&id);
             let dead = seen.and_then(|seen| seen.lives.get(&life())).is_some_and(|it| it.obituary.is_some());
             assert_eq!(dead, believed, "seen {is_seen}, ordered on {ordered:?}, told by {by}");
-            assert_eq!(forged(&picture, &past).next().is_some(), !believed);
+            assert_eq!(Standing::of(&picture).forged(&past).is_empty(), believed);
         }
     }
 }

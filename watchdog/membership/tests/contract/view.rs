@@ -5,10 +5,11 @@ use std::time::Instant;
 
 use super::*;
 use watchdog_core::ids::{Incarnation, ReplicaId, Version};
+use watchdog_core::observation::Flashes;
 use watchdog_membership::election::Contender;
 use watchdog_membership::member::Member;
 use watchdog_membership::obituary::declare_dead;
-use watchdog_membership::picture::{Delta, Flashes};
+use watchdog_membership::picture::Delta;
 use watchdog_membership::records::{MemberRecord, encode};
 use watchdog_membership::tree::TreeError;
 use watchdog_membership::view::View;

@@ -3,7 +3,7 @@
 use watchdog_core::ids::Incarnation;
 use watchdog_core::plan::Act;
 
-use super::{Audit, Truth};
+use super::{Audit, Truth, sent};
 use crate::fact::Fact;
 
 /// See the module.
@@ -17,11 +17,8 @@ impl Audit for Lease {
 
     fn hear(&mut self, fact: &Fact<'_>, truth: &Truth<'_>) -> Option<String> {
         // At the sending: what was written down late is not begun any more.
-        let Fact::Sent { step, .. } = fact else { return None };
-        let mut open = truth.journal.folded.open_plans.values().map(|open| &open.plan);
-        let plan = open.find(|plan| plan.steps.iter().any(|it| it.id == **step))?;
-        let sent = plan.steps.iter().find(|it| it.id == **step)?;
-        let (Act::Start { incarnation, .. }, Some(replica)) = (&sent.act, &sent.replica) else { return None };
+        let (plan, step) = sent(fact, truth)?;
+        let (Act::Start { incarnation, .. }, Some(replica)) = (&step.act, &step.replica) else { return None };
         let ended = |life: Incarnation| {
             let mut acts = plan.steps.iter().map(|step| &step.act);
             acts.any(|act| matches!(act, Act::Kill { incarnation, .. } if *incarnation == life))

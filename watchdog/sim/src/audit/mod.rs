@@ -41,7 +41,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId, Time};
-use watchdog_core::plan::{Agent, Plan, PlanStatus};
+use watchdog_core::plan::{Agent, Plan, PlanStatus, Step};
 use watchdog_core::policy::Policy;
 use watchdog_core::record::{Body, Entry};
 
@@ -231,6 +231,14 @@ pub(crate) fn begins<'a>(fact: &'a Fact<'_>, truth: &'a Truth<'_>) -> Option<(&'
         }
         _ => None,
     }
+}
+
+/// A step that is sent, and the plan that it is of.
+pub(crate) fn sent<'a>(fact: &Fact<'_>, truth: &'a Truth<'_>) -> Option<(&'a Plan, &'a Step)> {
+    let Fact::Sent { step, .. } = fact else { return None };
+    let plans = truth.journal.folded.open_plans.values().map(|open| &open.plan);
+    let mut steps = plans.flat_map(|plan| plan.steps.iter().map(move |it| (plan, it)));
+    steps.find(|(_, it)| it.id == **step)
 }
 
 /// The hosts whose agents a plan uses.

@@ -6,7 +6,7 @@ use watchdog_core::ids::{PlanId, ReplicaId};
 use watchdog_core::plan::Plan;
 use watchdog_core::state::Hash;
 
-use super::{Audit, Truth};
+use super::{Audit, Truth, sent};
 use crate::fact::Fact;
 
 /// Who is proven dead for so long must have been seen to be.
@@ -32,10 +32,8 @@ impl Audit for Sent {
             }
             _ => {}
         }
-        let Fact::Sent { step, .. } = fact else { return None };
-        let mut open = truth.journal.folded.open_plans.values().map(|open| &open.plan);
-        let plan = open.find(|plan| plan.steps.iter().any(|it| it.id == **step))?;
-        let replica = plan.steps.iter().find(|it| it.id == **step)?.replica.as_ref()?;
+        let (plan, step) = sent(fact, truth)?;
+        let replica = step.replica.as_ref()?;
         let disturbs = plan.heals.iter().any(|heal| heal.disturbs && heal.replica == *replica);
         if !disturbs || !self.begun.insert((plan.id.clone(), replica.clone())) || leaves(plan, truth) {
             return None;
@@ -55,7 +53,7 @@ impl Audit for Sent {
         let max = truth.policy().max_disturbed.of(declared.len());
         (disturbed.len() > max).then(|| {
             let names: Vec<&str> = disturbed.iter().map(|it| it.as_str()).collect();
-            format!("step {step} is sent, and disturbed are {}; {max} may be", names.join(", "))
+            format!("step {} is sent, and disturbed are {}; {max} may be", step.id, names.join(", "))
         })
     }
 }

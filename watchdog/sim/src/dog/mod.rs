@@ -274,13 +274,6 @@ impl World {
 impl Mind {
     /// What is judged.
     fn known<'a>(&'a self, cluster: &'a ClusterId) -> Known<'a> {
-        Known {
-            cluster,
-            history: &self.history,
-            observation: &self.observation,
-            log: &self.log,
-            obstacles: &[],
-            errand_fault: None,
-        }
+        Known::of(cluster, (&self.history, &self.observation), &self.log)
     }
 }

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use watchdog_core::ids::{HostId, Incarnation, ReplicaId};
-use watchdog_core::observation::{HostSeen, Life};
-use watchdog_leader::glance::{Eyes, Glance, Group, Reported, to_ask};
+use watchdog_core::observation::{Flashes, HostSeen, Life};
+use watchdog_leader::glance::{Eyes, Glance, Group};
 use watchdog_leader::looked::Looked;
+use watchdog_leader::rounds::{Reported, to_ask};
 
 use super::Mind;
 use crate::host::board;
@@ -41,11 +42,12 @@ impl View {
         }
         self.looks.extend(moved.iter().chain(suspects).map(|replica| (replica.clone(), self.look)));
         let (hosts_moved, suspects) = (zoo.host_stamp > since, suspects.clone());
-        let flashed_hosts = later(&zoo.left.hosts, since).cloned().collect();
-        let processes = later(&zoo.left.processes, since).map(|replica| (replica.clone(), false));
-        let members = later(&zoo.left.members, since).map(|replica| (replica.clone(), true));
-        let flashed = processes.chain(members).collect();
-        Glance { moved, hosts_moved, suspects, flashed_hosts, flashed, ..Glance::default() }
+        let flashes = Flashes {
+            hosts: later(&zoo.left.hosts, since).cloned().collect(),
+            members: later(&zoo.left.members, since).cloned().collect(),
+            processes: later(&zoo.left.processes, since).cloned().collect(),
+        };
+        Glance { moved, hosts_moved, suspects, flashes, ..Glance::default() }
     }
 }
 
